@@ -1,0 +1,107 @@
+"""The callback service: people ask to be rung, counsellors ring them, texts confirm it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from flask import Flask
+from werkzeug.datastructures import Headers
+from werkzeug.middleware.proxy_fix import ProxyFix
+from whitenoise import WhiteNoise
+
+from callback_service import cli
+from callback_service.config import Settings
+from callback_service.extensions import csrf, db, migrate, prepare_engine
+from callback_service.gateways.factory import text_gateway
+from callback_service.models.base import Keyring, use_keyring
+from callback_service.web import (
+    access,
+    account,
+    admin,
+    cover,
+    desk,
+    errors,
+    frame,
+    headers,
+    health,
+    manager,
+    public,
+    rota,
+    twilio,
+)
+
+ROOT: Final = Path(__file__).parents[1]
+BODY_LIMIT: Final = 64 * 1024  # bytes
+PARTS_LIMIT: Final = 100
+ONE_YEAR: Final = 31_536_000  # seconds
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The service as a WSGI application. Reads the environment unless given ``settings``."""
+    settings = settings or Settings.from_environ(os.environ, root=ROOT)
+    use_keyring(Keyring(settings.data_keys))
+    app = Flask(__name__, template_folder=str(ROOT / "templates"))
+    _configure(app, settings)
+    _add_extensions(app, settings)
+    _add_web(app)
+    return app
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    app.config.update(
+        SETTINGS=settings,
+        SECRET_KEY=settings.secret_key,
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": True},
+        MAX_CONTENT_LENGTH=BODY_LIMIT,
+        MAX_FORM_MEMORY_SIZE=BODY_LIMIT,
+        MAX_FORM_PARTS=PARTS_LIMIT,
+        SESSION_COOKIE_NAME="__Host-form" if settings.is_https else "form",
+        SESSION_COOKIE_SECURE=settings.is_https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a slow typist is not turned away
+    )
+
+
+def _add_extensions(app: Flask, settings: Settings) -> None:
+    if settings.database_url.startswith("sqlite:"):
+        settings.instance_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(ROOT / "migrations"), compare_type=True)
+    csrf.init_app(app)
+    with app.app_context():
+        prepare_engine(db.engine)
+    app.extensions["text_gateway"] = text_gateway(
+        account_sid=settings.twilio_account_sid,
+        auth_token=settings.twilio_auth_token,
+        from_number=settings.twilio_from,
+        messaging_service_sid=settings.twilio_messaging_service_sid,
+        api_url=settings.twilio_api_url,
+    )
+
+
+def _add_web(app: Flask) -> None:
+    for room in (public, account, desk, manager, cover, rota, admin, twilio, health):
+        app.register_blueprint(room.bp)
+    for part in (access, frame, headers, errors, cli):
+        part.init_app(app)
+    _serve_static_files(app)
+    hops = app.config["SETTINGS"].trusted_hops
+    if hops:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+
+
+def _serve_static_files(app: Flask) -> None:
+    """Serve them compressed where they can be; browsers keep them, as addresses carry a hash."""
+    is_https = app.config["SETTINGS"].is_https
+
+    def add_headers(found: Headers, _path: str, _url: str) -> None:
+        headers.add_to(found, is_https=is_https)
+
+    app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]
+        app.wsgi_app, root=app.static_folder, prefix="static/", max_age=ONE_YEAR,
+        add_headers_function=add_headers,
+    )  # fmt: skip

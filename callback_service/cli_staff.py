@@ -1,0 +1,58 @@
+"""Commands that make staff accounts. They print a one-time link, never take a password."""
+
+from __future__ import annotations
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from callback_service import clock
+from callback_service.config import Settings
+from callback_service.domain.staff import Role
+from callback_service.errors import CallbackServiceError
+from callback_service.extensions import transaction
+from callback_service.services import accounts
+
+
+@click.command("create-staff")
+@click.option("--email", required=True, help="Where the person signs in with.")
+@click.option("--name", required=True, help="The name colleagues see.")
+@click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
+@with_appcontext
+def create_staff(email: str, name: str, role: str) -> None:
+    """Make an account and print the one-time link that sets its password (3 days)."""
+    settings: Settings = current_app.config["SETTINGS"]
+    try:
+        with transaction() as session:
+            token = accounts.invite(
+                session,
+                email=email,
+                name=name,
+                role=Role(role),
+                secret_key=settings.secret_key,
+                now=clock.utc_now(),
+            )
+    except CallbackServiceError as error:
+        raise click.ClickException(error.message) from error
+    click.echo(accounts.link_address(settings.public_base_url, token))
+
+
+@click.command("staff-link")
+@click.option("--email", required=True)
+@with_appcontext
+def staff_link(email: str) -> None:
+    """Print a new one-time link for a lost invitation (3 days) or a forgotten password (1 hour)."""
+    settings: Settings = current_app.config["SETTINGS"]
+    try:
+        with transaction() as session:
+            staff = accounts.staff_by_email(session, email)
+            token = accounts.make_link(
+                session,
+                staff.id,
+                secret_key=settings.secret_key,
+                actor_id=None,
+                now=clock.utc_now(),
+            )
+    except CallbackServiceError as error:
+        raise click.ClickException(error.message) from error
+    click.echo(accounts.link_address(settings.public_base_url, token))

@@ -1,0 +1,236 @@
+"""Typed settings from the environment. Refuses to start on a missing or sample secret.
+
+Every name may be given as ``NAME_FILE`` instead: a path whose content is the value.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from callback_service.errors import SettingsError
+
+#: Words of secrets that stand in somebody's documentation. Random characters hold none of them.
+SAMPLES = ("change", "default", "develop", "example", "insecure", "password", "sample", "secret")
+SECRET_MIN_CHARS = 32
+DATA_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one installation is told. Instants, paths and keys are parsed, never raw strings."""
+
+    database_url: str = field(repr=False)  # it may hold a password
+    secret_key: str = field(repr=False)
+    data_keys: tuple[tuple[str, bytes], ...] = field(repr=False)  # (key id, 32 bytes), newest first
+    instance_path: Path
+    public_base_url: str
+    service_name: str
+    service_phone: str
+    service_time_zone: ZoneInfo
+    exit_url: str
+    port: int
+    trusted_hops: int
+    demo: bool
+    twilio_account_sid: str | None
+    twilio_auth_token: str | None = field(repr=False)
+    twilio_from: str | None
+    twilio_messaging_service_sid: str | None
+    twilio_api_url: str | None
+    redis_url: str | None = field(repr=False)
+
+    @property
+    def is_https(self) -> bool:
+        """Whether the public sees the service over TLS; only then are cookies marked Secure."""
+        return self.public_base_url.startswith("https://")
+
+    @property
+    def texts_go_out(self) -> bool:
+        """Whether a Twilio account is set up; otherwise texts are kept where managers read them."""
+        return self.twilio_account_sid is not None
+
+    @property
+    def allows_drama_numbers(self) -> bool:
+        """Whether Ofcom's fictitious numbers are taken: only where nothing leaves this machine."""
+        api_host = urlsplit(self.twilio_api_url or "").hostname
+        return (
+            self.demo or not self.texts_go_out or (api_host is not None and _is_loopback(api_host))
+        )
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str], *, root: Path) -> Settings:
+        """Settings of the installation at ``root``; raises SettingsError with one sentence."""
+        source = _Source(environ)
+        instance = Path(source.get("INSTANCE_PATH") or root / "instance").resolve()
+        port = _whole_number("PORT", source.get("PORT") or "8000", least=1, most=65535)
+        demo = source.get("DEMO") == "1"
+        base_url = _base_url(source.get("PUBLIC_BASE_URL") or f"http://127.0.0.1:{port}", demo=demo)
+        sid, token = source.get("TWILIO_ACCOUNT_SID"), source.get("TWILIO_AUTH_TOKEN")
+        settings = cls(
+            database_url=_database_url(source.get("DATABASE_URL"), instance),
+            secret_key=_secret_key(source.get("SECRET_KEY", instance / "secret_key")),
+            data_keys=_data_keys(source.get("DATA_KEYS", instance / "data_keys")),
+            instance_path=instance,
+            public_base_url=base_url,
+            service_name=source.get("SERVICE_NAME") or "Callback",
+            service_phone=source.get("SERVICE_PHONE") or "01632 960 000",
+            service_time_zone=_time_zone(source.get("SERVICE_TIME_ZONE") or "Europe/London"),
+            exit_url=_web_address(
+                "EXIT_URL", source.get("EXIT_URL") or "https://www.bbc.co.uk/weather"
+            ),
+            port=port,
+            trusted_hops=_whole_number(
+                "TRUSTED_HOPS", source.get("TRUSTED_HOPS") or "0", least=0, most=5
+            ),
+            demo=demo,
+            twilio_account_sid=sid,
+            twilio_auth_token=token,
+            twilio_from=source.get("TWILIO_FROM"),
+            twilio_messaging_service_sid=source.get("TWILIO_MESSAGING_SERVICE_SID"),
+            twilio_api_url=source.get("TWILIO_API_URL"),
+            redis_url=source.get("REDIS_URL"),
+        )
+        _check_twilio(settings)
+        return settings
+
+
+class _Source:
+    """One environment, with ``NAME_FILE`` read where ``NAME`` is not given."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def get(self, name: str, default_file: Path | None = None) -> str | None:
+        if value := self._environ.get(name, "").strip():
+            return value
+        named = self._environ.get(f"{name}_FILE", "").strip()
+        path = Path(named) if named else default_file
+        if path is None or (not named and not path.exists()):
+            return None
+        try:
+            return path.read_text(encoding="utf-8").strip() or None
+        except OSError as error:
+            raise SettingsError(f"{name}_FILE cannot be read: {error.strerror}.") from error
+        except UnicodeDecodeError:  # not shown as the cause: it quotes the content
+            raise SettingsError(f"{name}_FILE must hold text, not bytes.") from None
+
+
+def _secret_key(value: str | None) -> str:
+    if value is None:
+        raise SettingsError(
+            "SECRET_KEY is not set. `make run` makes one, or set SECRET_KEY or SECRET_KEY_FILE."
+        )
+    is_sample = any(word in value.lower() for word in SAMPLES)
+    if is_sample or len(value) < SECRET_MIN_CHARS or len(set(value)) < 8:
+        raise SettingsError(
+            "SECRET_KEY is too short or a sample: "
+            f"give at least {SECRET_MIN_CHARS} random characters."
+        )
+    return value
+
+
+def _data_keys(value: str | None) -> tuple[tuple[str, bytes], ...]:
+    """Parse ``id:base64`` entries, newest first, separated by commas or new lines."""
+    if value is None:
+        raise SettingsError(
+            "DATA_KEYS is not set. `make run` makes one, or set DATA_KEYS or DATA_KEYS_FILE."
+        )
+    keys = tuple(_data_key(entry) for entry in value.replace("\n", ",").split(",") if entry.strip())
+    if not keys or len({key_id for key_id, _ in keys}) != len(keys):
+        raise SettingsError("DATA_KEYS needs at least one key, and each key id once.")
+    return keys
+
+
+def _data_key(entry: str) -> tuple[str, bytes]:
+    key_id, _, encoded = entry.strip().partition(":")
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except ValueError:  # letters that no base64 has, or not whole
+        key = b""
+    is_id = key_id.isascii() and key_id.isalnum() and len(key_id) <= 8
+    if not is_id or len(key) != DATA_KEY_BYTES or len(set(key)) < 8:
+        raise SettingsError(
+            "Each of DATA_KEYS is `id:key`: a short id, and 32 random bytes in base64."
+        )
+    return key_id, key
+
+
+def _database_url(value: str | None, instance: Path) -> str:
+    if value is None:
+        return f"sqlite:///{instance / 'callback.sqlite3'}"
+    for scheme in ("postgres://", "postgresql://"):
+        if value.startswith(scheme):
+            return "postgresql+psycopg://" + value.removeprefix(scheme)
+    if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise SettingsError("DATABASE_URL must start with sqlite:/// or postgresql://.")
+    return value
+
+
+def _base_url(value: str, *, demo: bool) -> str:
+    address = _web_address("PUBLIC_BASE_URL", value).rstrip("/")
+    on_loopback = _is_loopback(urlsplit(address).hostname or "")
+    if not on_loopback and not address.startswith("https://"):
+        raise SettingsError(
+            "PUBLIC_BASE_URL must start with https:// unless it is on this machine."
+        )
+    if demo and not on_loopback:
+        raise SettingsError(
+            "DEMO=1 runs on this machine only: PUBLIC_BASE_URL must be a loopback address."
+        )
+    return address
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _web_address(name: str, value: str) -> str:
+    if not _is_web_address(value):
+        raise SettingsError(f"{name} must be a web address, like https://callback.example.org.")
+    return value
+
+
+def _is_web_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        whole = parts.port != 0 and " " not in value and value.isascii()
+    except ValueError:  # half an IPv6 address, or a port that is none
+        return False
+    return whole and parts.scheme in {"http", "https"} and bool(parts.hostname)
+
+
+def _whole_number(name: str, value: str, *, least: int, most: int) -> int:
+    if not value.isdecimal() or not least <= int(value) <= most:
+        raise SettingsError(f"{name} must be a whole number from {least} to {most}.")
+    return int(value)
+
+
+def _time_zone(value: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a folder of zones
+        raise SettingsError(
+            "SERVICE_TIME_ZONE must be a zone's name, like Europe/London."
+        ) from error
+
+
+def _check_twilio(settings: Settings) -> None:
+    given = settings.twilio_account_sid, settings.twilio_auth_token
+    if any(given) and not all(given):
+        raise SettingsError("Set both TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or neither.")
+    if all(given) and not (settings.twilio_from or settings.twilio_messaging_service_sid):
+        raise SettingsError(
+            "With a Twilio account, set TWILIO_FROM or TWILIO_MESSAGING_SERVICE_SID."
+        )
+    if settings.twilio_api_url is not None:
+        _web_address("TWILIO_API_URL", settings.twilio_api_url)

@@ -1,0 +1,244 @@
+"""Cover against requirement: how many people are on shift at each instant, and how many are needed.
+
+Cover is a headcount of distinct people at an instant, never a sum of hours: two people from 00:00
+to 12:00 do not make a whole day. Instants are aware UTC, spans half-open ``[start, end)``;
+requirements are wall time, resolved by the rule of ``domain.rota``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, tzinfo
+from itertools import pairwise
+from typing import NamedTuple
+
+from callback_service.domain.rota import ONE_DAY, Calendar, Duty, Shift, day_in_words, start_of_day
+
+#: People needed where no requirement is stated: a 24-hour helpline needs one at every minute, so an
+#: empty rota is one long gap (source: the service's design, promise 1).
+DEFAULT_NEED = 1
+ONE_HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """How many people are needed, by weekday and wall time; times and dates as in ``Pattern``."""
+
+    id: int | None
+    weekdays: frozenset[int]
+    start: time
+    end: time
+    needed: int
+    from_on: date
+    until_on: date | None = None
+
+
+class Stretch(NamedTuple):
+    """A span over which neither figure changes. Figures are people."""
+
+    start: datetime
+    end: datetime
+    required: int
+    on_shift: int
+
+    @property
+    def short(self) -> int:
+        """How many people are missing; 0 where there are enough."""
+        return max(0, self.required - self.on_shift)
+
+
+def cover(
+    shifts: Iterable[Shift],
+    requirements: Iterable[Requirement],
+    start: datetime,
+    end: datetime,
+    *,
+    tz: tzinfo,
+    duty: Duty = Duty.COUNSELLING,
+) -> list[Stretch]:
+    """Cover over ``[start, end)``: touching stretches that tile the range, each as long as can be.
+
+    Counts distinct people with a shift of ``duty``; a shift nobody holds is no cover. Where
+    requirements overlap the larger counts; where none is stated ``DEFAULT_NEED`` does. An empty
+    range has no stretches; naive instants raise ValueError.
+    """
+    calendar = Calendar(start, end, tz=tz)
+    people = [
+        (shift.start, shift.end, shift.staff_id)
+        for shift in shifts
+        if shift.duty is duty and shift.staff_id is not None
+    ]
+    needs = [(*span, need.needed) for need in requirements for span in calendar.spans(need)]
+    return _merged(_sweep(people, needs, start, end))
+
+
+#: Something that holds over a span: a person's id who is on shift, or a number of people needed.
+Held = tuple[datetime, datetime, int]
+
+
+def _sweep(
+    people: Sequence[Held], needs: Sequence[Held], start: datetime, end: datetime
+) -> Iterator[Stretch]:
+    """Walk the instants at which something begins or ends, keeping what holds between two."""
+    changes = sorted([*_changes(people, 0), *_changes(needs, 1)])
+    held: tuple[Counter[int], Counter[int]] = Counter(), Counter()
+    edges = sorted({start, end, *(at for at, *_ in changes if start < at < end)})
+    done = 0
+    for since, until in pairwise(edges):
+        while done < len(changes) and changes[done][0] <= since:
+            _, kind, step, what = changes[done]
+            held[kind][what] += step
+            if not held[kind][what]:
+                del held[kind][what]
+            done += 1
+        yield Stretch(
+            since, until, required=max(held[1], default=DEFAULT_NEED), on_shift=len(held[0])
+        )
+
+
+def _changes(held: Iterable[Held], kind: int) -> Iterator[tuple[datetime, int, int, int]]:
+    for start, end, what in held:
+        if start < end:
+            yield start, kind, 1, what
+            yield end, kind, -1, what
+
+
+def _merged(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """``stretches`` with touching ones of equal figures joined."""
+    merged: list[Stretch] = []
+    for stretch in stretches:
+        if merged and merged[-1][2:] == stretch[2:]:
+            merged[-1] = merged[-1]._replace(end=stretch.end)
+        else:
+            merged.append(stretch)
+    return merged
+
+
+def cover_by_step(
+    shifts: Iterable[Shift],
+    requirements: Iterable[Requirement],
+    start: datetime,
+    end: datetime,
+    *,
+    tz: tzinfo,
+    step: timedelta,
+    duty: Duty = Duty.COUNSELLING,
+) -> list[Stretch]:
+    """Cover in steps of elapsed time from ``start``; the last step may be cut at ``end``.
+
+    A step shows the figures of its *worst moment*: the one with the fewest people to spare, the
+    earliest such. Nothing is averaged, so one minute without cover shows. Raises ValueError for a
+    step that is not positive.
+    """
+    if step <= timedelta(0):
+        raise ValueError("a step must be longer than nothing")
+    edges = [start + step * count for count in range(-(-(end - start) // step))]
+    return worst_moments(cover(shifts, requirements, start, end, tz=tz, duty=duty), [*edges, end])
+
+
+def worst_moments(stretches: Sequence[Stretch], edges: Sequence[datetime]) -> list[Stretch]:
+    """One row for each two neighbouring ``edges``, with the figures of its worst moment.
+
+    ``stretches`` must tile the range from the first edge to the last.
+    """
+    rows: list[Stretch] = []
+    at = 0
+    for start, end in pairwise(edges):
+        while stretches[at].end <= start:
+            at += 1
+        worst = stretches[at]
+        ahead = at
+        while ahead < len(stretches) and stretches[ahead].start < end:
+            worst = min(worst, stretches[ahead], key=_to_spare)
+            ahead += 1
+        rows.append(worst._replace(start=start, end=end))
+    return rows
+
+
+def _to_spare(stretch: Stretch) -> int:
+    return stretch.on_shift - stretch.required
+
+
+def gaps(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """The stretches with fewer people than are needed."""
+    return [stretch for stretch in stretches if stretch.short]
+
+
+class Hour(NamedTuple):
+    """One hour of the clock. ``is_second``: the clock shows it again, after going back."""
+
+    hour: int
+    is_second: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One local day: the worst moment of each hour of its clock, and its stretches cut to it."""
+
+    day: date
+    by_hour: dict[Hour, Stretch]
+    stretches: list[Stretch]
+
+    @property
+    def length(self) -> timedelta:
+        """23, 24 or 25 hours in the United Kingdom."""
+        return sum((stretch.end - stretch.start for stretch in self.stretches), timedelta(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """Seven days of cover. ``hours`` are the columns: a day has no figures for an hour it skips."""
+
+    monday: date
+    hours: list[Hour]
+    days: list[Day]
+
+
+def week_grid(stretches: Sequence[Stretch], monday: date, *, tz: tzinfo) -> Week:
+    """The week from ``monday`` as days and hours; ``stretches`` must tile at least those days."""
+    days = [_day(stretches, monday + ONE_DAY * ahead, tz) for ahead in range(7)]
+    return Week(monday, sorted({hour for day in days for hour in day.by_hour}), days)
+
+
+def _day(stretches: Sequence[Stretch], day: date, tz: tzinfo) -> Day:
+    start, end = start_of_day(day, tz=tz), start_of_day(day + ONE_DAY, tz=tz)
+    inside = [
+        stretch._replace(start=max(stretch.start, start), end=min(stretch.end, end))
+        for stretch in stretches
+        if stretch.start < end and stretch.end > start
+    ]
+    edges = [*_hours(start, end, tz), end]
+    by_hour = {
+        Hour((local := row.start.astimezone(tz)).hour, bool(local.fold)): row
+        for row in worst_moments(inside, edges)
+    }
+    return Day(day, by_hour, inside)
+
+
+def _hours(start: datetime, end: datetime, tz: tzinfo) -> Iterator[datetime]:
+    """The instants in ``[start, end)`` at which an hour of the clock begins."""
+    at = start
+    while at < end:
+        yield at
+        local = at.astimezone(tz)
+        at += ONE_HOUR - timedelta(minutes=local.minute, seconds=local.second)
+
+
+def gap_in_words(gap: Stretch, *, tz: tzinfo) -> str:
+    """A gap for people: "Saturday 28 November, 17:00 to 18:00: 1 on shift, 2 needed"."""
+    start, end = gap.start.astimezone(tz), gap.end.astimezone(tz)
+    until = _clock(end)
+    if end.date() != start.date():
+        until += f" on {day_in_words(end.date())}"
+    people = f"{gap.on_shift or 'nobody'} on shift, {gap.required} needed"
+    return f"{day_in_words(start.date())}, {_clock(start)} to {until}: {people}"
+
+
+def _clock(local: datetime) -> str:
+    """Wall time; the hour that the clocks repeat says which of the two it is."""
+    other = local.replace(fold=1 - local.fold).utcoffset()
+    if other == local.utcoffset():
+        return f"{local:%H:%M}"
+    return f"{local:%H:%M} ({'second' if local.fold else 'first'})"

@@ -1,0 +1,19 @@
+"""The names of the scheduler's ticks, for those who run them and those who watch that they run."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class TickName(StrEnum):
+    """One kind of run of the scheduler."""
+
+    PLAN = "plan"
+    REPLAN = "replan"
+    OFFERS = "offers"
+    ESCALATION = "escalation"
+    TEXTS = "texts"
+    RETENTION = "retention"
+
+
+TICK_NAMES = tuple(TickName)

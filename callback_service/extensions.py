@@ -1,0 +1,94 @@
+"""The Flask extensions, and ``transaction()``: the only committer of the service."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import request
+from flask_login import LoginManager
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf import CSRFProtect
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Session
+
+from callback_service.models.base import Base
+
+SQLITE_BUSY_TIMEOUT_MS = 15_000
+
+
+def client_network() -> str:
+    """The network a request came from: an IPv4 address, or the /64 of an IPv6 one."""
+    try:
+        address = ipaddress.ip_address(request.remote_addr or "0.0.0.0")  # noqa: S104 - a key, not a bind
+    except ValueError:
+        return "unknown"
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
+
+
+db = SQLAlchemy(metadata=Base.metadata)
+migrate = Migrate()
+csrf = CSRFProtect()
+login = LoginManager()
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """One use case, all or nothing: commits at the end, rolls back on any error.
+
+    A read that was open on this thread ends first. On SQLite the write lock is taken at the
+    start, so that what is read inside cannot change before it is written.
+    """
+    session: Session = db.session()
+    if session.info.get("in_use_case"):
+        raise RuntimeError("transaction() was entered twice: services must not open their own")
+    session.rollback()
+    session.info["in_use_case"] = True
+    try:
+        session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.info["in_use_case"] = False
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """A session to read with; what it read is let go of at the end."""
+    session: Session = db.session()
+    try:
+        yield session
+    finally:
+        if not session.info.get("in_use_case"):
+            session.rollback()
+
+
+def prepare_engine(engine: Engine) -> None:
+    """Set SQLite up for one writer and many readers; PostgreSQL needs nothing."""
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin below, not in the driver
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")  # an accepted request survives a power cut
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA secure_delete = ON")
+        cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT_MS}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {mode}")

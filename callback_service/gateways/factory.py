@@ -1,0 +1,30 @@
+"""Which gateway the settings ask for."""
+
+from callback_service.errors import SettingsError
+from callback_service.gateways.base import TextGateway
+from callback_service.gateways.console import ConsoleGateway
+from callback_service.gateways.twilio import TwilioGateway
+
+
+def text_gateway(
+    *,
+    account_sid: str | None,
+    auth_token: str | None,
+    from_number: str | None,
+    messaging_service_sid: str | None,
+    api_url: str | None,
+) -> TextGateway:
+    """Return Twilio's gateway when an account and its token are set, else the console's.
+
+    A messaging service wins over a number. Half an account is refused, as texts that a manager
+    believes to go out would stay here.
+    """
+    if not account_sid and not auth_token:
+        return ConsoleGateway()
+    sender = messaging_service_sid or from_number
+    if not account_sid or not auth_token or not sender:
+        raise SettingsError(
+            "Texts need TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and either TWILIO_FROM or "
+            "TWILIO_MESSAGING_SERVICE_SID; set all of them or none."
+        )
+    return TwilioGateway(account_sid, auth_token, sender=sender, api_url=api_url)

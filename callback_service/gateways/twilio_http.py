@@ -1,0 +1,106 @@
+"""How the Twilio SDK reaches Twilio: one pooled session, time-outs always, no retries of its own.
+
+The SDK's own ``request`` is replaced whole: it has no time-out, writes phone numbers from query
+strings to the log, and hands the answer over in an attribute that threads share.
+"""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from urllib.parse import SplitResult, urlsplit
+
+import requests
+from twilio.http.http_client import TwilioHttpClient
+from twilio.http.response import Response
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 10.0
+POOL_SIZE = 32
+
+
+class ErrorReplyError(Exception):
+    """Twilio answered, and not with a yes: the status, its own code, the seconds to wait."""
+
+    def __init__(self, http_status: int, code: int | None, retry_after: float | None) -> None:
+        super().__init__(f"HTTP {http_status}, code {code}")
+        self.http_status = http_status
+        self.code = code
+        self.retry_after = retry_after
+
+
+class UnreadableReplyError(Exception):
+    """Twilio said yes in a form nobody can read."""
+
+
+class PinnedHttpClient(TwilioHttpClient):  # type: ignore[misc]
+    """The SDK's HTTP client, pointed at ``api_url`` where one is given."""
+
+    def __init__(self, *, api_url: str | None, timeout: tuple[float, float]) -> None:
+        super().__init__(max_retries=0)
+        self._timeouts = timeout
+        self._api: SplitResult | None = urlsplit(api_url) if api_url else None
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=POOL_SIZE, max_retries=0)
+        self._http = requests.Session()
+        self._http.mount("https://", adapter)
+        self._http.mount("http://", adapter)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, object] | None = None,
+        data: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
+        allow_redirects: bool = False,
+    ) -> Response:
+        """Make one request and return a readable yes, or raise what it was instead."""
+        del timeout, allow_redirects
+        reply = self._http.request(
+            method,
+            self._pinned(url),
+            params=params,  # type: ignore[arg-type]
+            data=data,
+            headers=headers,
+            auth=auth,
+            timeout=self._timeouts,
+            allow_redirects=False,
+        )
+        content = _json_object(reply)
+        if not reply.ok or reply.is_redirect or reply.is_permanent_redirect:
+            raise ErrorReplyError(reply.status_code, _code(content), _retry_after(reply))
+        if content is None:
+            raise UnreadableReplyError(f"HTTP {reply.status_code} without a JSON object")
+        return Response(reply.status_code, json.dumps(content), reply.headers)
+
+    def _pinned(self, url: str) -> str:
+        """Return ``url`` with the scheme, host and port of the address that was set."""
+        if self._api is None:
+            return url
+        path = self._api.path.rstrip("/") + urlsplit(url).path
+        return (
+            urlsplit(url)
+            ._replace(scheme=self._api.scheme, netloc=self._api.netloc, path=path)
+            .geturl()
+        )
+
+
+def _json_object(reply: requests.Response) -> dict[str, object] | None:
+    try:
+        content = json.loads(reply.content)
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _code(content: dict[str, object] | None) -> int | None:
+    code = (content or {}).get("code")
+    return code if isinstance(code, int) else None
+
+
+def _retry_after(reply: requests.Response) -> float | None:
+    """Return the seconds of Retry-After; the form with a date is not used by Twilio."""
+    seconds = reply.headers.get("Retry-After", "")
+    is_asked = reply.status_code in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+    return float(seconds) if is_asked and seconds.isdecimal() else None

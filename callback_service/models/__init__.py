@@ -1,0 +1,1 @@
+"""Typed models, one module per aggregate; no queries, no effects."""

@@ -1,0 +1,205 @@
+"""The scheduler process: a table of ticks, and APScheduler as the metronome that runs them.
+
+It owns no state. All work is rows, claimed with a lease, so any number of these processes may run
+and one that dies loses nothing. ``create_app`` never starts it.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from flask import Flask
+
+from callback_service.clock import utc_now
+from callback_service.config import Settings
+from callback_service.domain.ticks import TICK_NAMES, TickName
+from callback_service.extensions import db, reading, transaction
+from callback_service.gateways.base import TextGateway
+from callback_service.services import escalation, heartbeat, offers, outbox, planning, retention
+
+logger = logging.getLogger(__name__)
+
+#: Texts handled in one run, so that a long backlog does not keep a stop waiting.
+TEXTS_AT_ONCE: Final = 20
+#: Beyond this and its own interval, a tick that has not begun is begun by the watch.
+SILENCE: Final = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One kind of run: safe anywhere and any time. ``run`` tells how many rows moved."""
+
+    name: str
+    run: Callable[[Flask], int]
+    every: timedelta
+
+
+def _settings(app: Flask) -> Settings:
+    settings: Settings = app.config["SETTINGS"]
+    return settings
+
+
+def plan_when_called(app: Flask) -> int:
+    """Plan at once when something changed."""
+    with reading() as session:
+        if not planning.plan_is_called_for(session):
+            return 0
+    return plan_anyway(app)
+
+
+def plan_anyway(app: Flask) -> int:
+    """Plan whether or not something changed: time passes too."""
+    with transaction() as session:
+        return planning.run_plan(session, now=utc_now(), tz=_settings(app).service_time_zone)
+
+
+def offer(app: Flask) -> int:
+    """Make the offers that are due, and end those that nobody took."""
+    with reading() as session:
+        if not offers.offers_are_due(session, now=utc_now()):
+            return 0
+    with transaction() as session:
+        moved = offers.lapse_offers(session, now=utc_now())
+    with transaction() as session:
+        return moved + offers.make_offers(
+            session, now=utc_now(), tz=_settings(app).service_time_zone
+        )
+
+
+def escalate(app: Flask) -> int:
+    """Take what nobody has taken to the duty lead."""
+    with reading() as session:
+        if not escalation.escalation_is_due(session, now=utc_now()):
+            return 0
+    with transaction() as session:
+        return escalation.escalate(session, now=utc_now(), tz=_settings(app).service_time_zone)
+
+
+def send_texts(app: Flask) -> int:
+    """Hand texts over to the gateway, one at a time, with no transaction open meanwhile."""
+    gateway: TextGateway = app.extensions["text_gateway"]
+    with reading() as session:
+        if not outbox.texts_are_due(session, now=utc_now()):
+            return 0
+    return sum(_send_one(gateway, _settings(app)) for _ in range(TEXTS_AT_ONCE))
+
+
+def _send_one(gateway: TextGateway, settings: Settings) -> bool:
+    with transaction() as session:
+        claim = outbox.claim_next(session, now=utc_now())
+    if claim is None:
+        return False
+    receipts_at = f"{settings.public_base_url}/twilio/texts/{claim.uid}/status"
+    result = outbox.hand_over(gateway, claim, receipts_at=receipts_at, now=utc_now())
+    with transaction() as session:
+        outbox.record(session, claim, result, is_live=gateway.is_live, now=utc_now())
+    return True
+
+
+def erase(app: Flask) -> int:
+    """Erase what callers told us, a while after their requests were closed."""
+    with reading() as session:
+        if not retention.erasure_is_due(session, now=utc_now()):
+            return 0
+    with transaction() as session:
+        return retention.erase_old(session, now=utc_now())
+
+
+TICKS: Final = (
+    Tick(TickName.PLAN, plan_when_called, timedelta(seconds=0.4)),
+    Tick(TickName.REPLAN, plan_anyway, timedelta(seconds=30)),
+    Tick(TickName.OFFERS, offer, timedelta(seconds=1)),
+    Tick(TickName.ESCALATION, escalate, timedelta(seconds=5)),
+    Tick(TickName.TEXTS, send_texts, timedelta(seconds=0.5)),
+    Tick(TickName.RETENTION, erase, timedelta(seconds=30)),
+)
+BEAT_EVERY: Final = timedelta(seconds=5)
+
+
+def run_tick(app: Flask, tick: Tick) -> bool:
+    """Run one tick; whether it succeeded. A failure is logged, and the next run tries again."""
+    with app.app_context():
+        try:
+            moved = tick.run(app)
+        except Exception:
+            logger.exception("tick %s failed", tick.name)
+            return False
+        finally:
+            db.session.remove()
+    if moved:
+        logger.info("tick %s moved %d", tick.name, moved)
+    return True
+
+
+@dataclass
+class Metronome:
+    """Runs the ticks until told to stop, records that they ran, and wakes any that fell silent."""
+
+    app: Flask
+    scheduler: BackgroundScheduler = field(init=False)
+    succeeded_at: dict[str, datetime] = field(default_factory=dict)
+    began_at: dict[str, float] = field(default_factory=dict)  # monotonic seconds
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.scheduler = BackgroundScheduler(
+            timezone=UTC,
+            executors={"default": ThreadPoolExecutor(len(TICKS))},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+        for tick in TICKS:
+            self.began_at[tick.name] = time.monotonic()
+            self.scheduler.add_job(
+                self._run, "interval", args=[tick], id=tick.name,
+                seconds=tick.every.total_seconds(), next_run_time=utc_now(),
+            )  # fmt: skip
+
+    def _run(self, tick: Tick) -> None:
+        self.began_at[tick.name] = time.monotonic()
+        if run_tick(self.app, tick):
+            self.succeeded_at[tick.name] = utc_now()
+
+    def run(self) -> None:
+        """Run until SIGINT or SIGTERM; ticks at work finish first."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: self.stopping.set())
+        self.scheduler.start()
+        logger.info("scheduler started with ticks %s", ", ".join(TICK_NAMES))
+        while not self.stopping.wait(BEAT_EVERY.total_seconds()):
+            self.wake_silent(time.monotonic())
+            run_tick(self.app, Tick("heartbeat", self._beat, BEAT_EVERY))
+        self.scheduler.shutdown(wait=True)
+        logger.info("scheduler stopped")
+
+    def _beat(self, _app: Flask) -> int:
+        with transaction() as session:
+            heartbeat.beat(session, dict(self.succeeded_at))
+        return 0
+
+    def wake_silent(self, monotonic_now: float) -> list[str]:
+        """Begin every tick that is overdue by the monotonic clock; their names.
+
+        APScheduler goes by the wall clock: once that is set back, it waits for it to catch up.
+        """
+        silent = [
+            tick.name
+            for tick in TICKS
+            if monotonic_now - self.began_at[tick.name] > (tick.every + SILENCE).total_seconds()
+        ]
+        for name in silent:
+            self.scheduler.modify_job(name, next_run_time=utc_now())
+        return silent
+
+
+def run_scheduler(app: Flask) -> None:
+    """Run the ticks of this service until a signal stops them."""
+    Metronome(app).run()

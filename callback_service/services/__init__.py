@@ -1,0 +1,1 @@
+"""Use cases: ``f(session, ..., *, now)``. They flush and never commit."""

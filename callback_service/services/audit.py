@@ -1,0 +1,33 @@
+"""Writing down what was done, in the same transaction as the deed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from callback_service.models.audit import AuditEntry
+
+
+def record(
+    session: Session,
+    action: str,
+    *,
+    subject: str,
+    subject_id: int | None,
+    actor_id: int | None = None,
+    now: datetime,
+    **detail: Any,
+) -> None:
+    """Add an audit row. ``detail`` takes ids, states and reasons; never a name, number or note."""
+    session.add(
+        AuditEntry(
+            at=now,
+            actor_id=actor_id,
+            action=action,
+            subject=subject,
+            subject_id=subject_id,
+            detail=detail,
+        )
+    )

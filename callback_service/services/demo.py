@@ -1,0 +1,171 @@
+"""A demo service: staff, a rota round the clock and what is needed. No callers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from callback_service.domain.rota import (
+    EVERY_DAY,
+    ONE_DAY,
+    WEEK,
+    Duty,
+    mask_from_weekdays,
+    monday_of,
+)
+from callback_service.domain.staff import Role
+from callback_service.errors import Refused
+from callback_service.models.rota import CoverRequirement, ShiftPattern
+from callback_service.models.staff import Staff, new_uid
+from callback_service.services import audit
+from callback_service.services.plan_trigger import ask_for_plan
+
+#: How far back the demo's rota reaches, so that past weeks have something to show.
+PAST = 4 * WEEK
+
+DAY = time(7), time(15)
+EVENING = time(15), time(23)
+LATE = time(18), time(2)
+NIGHT = time(23), time(7)
+#: A duty lead is on call from one morning to the next.
+ON_CALL = time(9), time(9)
+
+MON, TUE, WED, THU, FRI, SAT, SUN = range(7)
+
+#: Who works what on which weekdays. Everybody keeps to one kind of shift, or has more than a day
+#: between two kinds: 11 hours of rest, and 40 hours a week at the most. On Tuesdays nobody has the
+#: late shift, so from 23:00 to 02:00 there are two where three are needed.
+COUNSELLORS = (
+    ("Amira Khan", ((DAY, (MON, TUE, WED, THU, FRI)),)),
+    ("Ben Okafor", ((DAY, (MON, TUE, WED, SAT, SUN)),)),
+    ("Catrin Rhys-Llewellyn Featherstonehaugh", ((DAY, (MON, THU, FRI, SAT, SUN)),)),
+    ("Dai Pugh", ((DAY, (TUE, WED, THU, FRI)),)),
+    ("Eilidh Macrae", ((EVENING, (MON, TUE, WED, THU, FRI)),)),
+    ("Femi Adeyemi", ((EVENING, (MON, FRI, SAT, SUN)),)),
+    ("Grace Liu", ((EVENING, (MON, TUE, SAT, SUN)),)),
+    ("Harpreet Gill", ((EVENING, (WED, THU, SAT, SUN)),)),
+    ("Isla Thornton", ((EVENING, (TUE, WED, THU, FRI)),)),
+    ("Jo Ng", ((LATE, (WED, THU, FRI, SAT)),)),
+    ("Kieran Doherty", ((LATE, (MON, SUN)), (DAY, (WED, THU)))),
+    ("Leila Haddad", ((NIGHT, (MON, TUE, WED, THU)),)),
+    ("Marek Nowak", ((NIGHT, (MON, FRI, SAT, SUN)),)),
+    ("Niamh Byrne", ((NIGHT, (TUE, WED, THU, FRI)),)),
+    ("Owen Clarke", ((NIGHT, (THU, FRI, SAT, SUN)),)),
+)
+MANAGERS = (
+    ("Priya Shah", "+447700900100", (MON, WED, FRI, SUN)),
+    ("Robert Ainsley", "+447700900101", (TUE, THU, SAT)),
+)
+ADMINISTRATOR = "Sam Whitlock"
+
+#: From, to, people needed.
+NEEDS = (
+    (time(7), time(18), 2),
+    (time(18), time(2), 3),
+    (time(2), time(7), 2),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoStaff:
+    """The e-mail addresses to sign in with, by role. ``is_new``: this call made them."""
+
+    counsellors: tuple[str, ...]
+    managers: tuple[str, ...]
+    administrator: str
+    is_new: bool
+
+
+def email_of(name: str) -> str:
+    """The demo's address for a name: "amira.khan@example.org"."""
+    words = name.lower().split()
+    return f"{words[0]}.{words[-1]}@example.org"
+
+
+def seed_demo(session: Session, *, now: datetime, password_hash: str) -> DemoStaff:
+    """Staff the service for a demo, all with the same password. A second call changes nothing.
+
+    The rota covers every whole week from four before ``now`` on. Refuses where real staff are.
+    """
+    is_seeded = session.scalar(select(exists().where(Staff.email == email_of(ADMINISTRATOR))))
+    if not is_seeded:
+        if session.scalar(select(exists().where(Staff.id.is_not(None)))):
+            raise Refused("The demo is only for an empty service: this one has staff already.")
+        _seed(session, now=now, password_hash=password_hash)
+    return DemoStaff(
+        counsellors=tuple(email_of(name) for name, _ in COUNSELLORS),
+        managers=tuple(email_of(name) for name, *_ in MANAGERS),
+        administrator=email_of(ADMINISTRATOR),
+        is_new=not is_seeded,
+    )
+
+
+def _seed(session: Session, *, now: datetime, password_hash: str) -> None:
+    from_on = monday_of(now.date()) - PAST - ONE_DAY  # its night runs into the first Monday
+    hired = _Hiring(session, now - PAST - timedelta(days=7), from_on, password_hash)
+    hired.account(ADMINISTRATOR, Role.ADMINISTRATOR)
+    for name, shifts in COUNSELLORS:
+        staff = hired.account(name, Role.COUNSELLOR)
+        for times, weekdays in shifts:
+            hired.pattern(staff, Duty.COUNSELLING, times, weekdays)
+    for name, phone, on_call in MANAGERS:
+        staff = hired.account(name, Role.MANAGER)
+        staff.phone = phone
+        hired.pattern(staff, Duty.DUTY_LEAD, ON_CALL, on_call)
+    for starts, ends, needed in NEEDS:
+        hired.need(starts, ends, needed)
+    session.flush()
+    audit.record(session, "demo.seeded", subject=Staff.__tablename__, subject_id=None, now=now)
+    ask_for_plan(session, reason="rota", now=now)
+
+
+class _Hiring:
+    """Adds rows that share a date and a password."""
+
+    def __init__(self, session: Session, at: datetime, from_on: date, password_hash: str) -> None:
+        self._session, self._at, self._from_on = session, at, from_on
+        self._password_hash = password_hash
+
+    def account(self, name: str, role: Role) -> Staff:
+        staff = Staff(
+            uid=new_uid(),
+            email=email_of(name),
+            name=name,
+            role=role,
+            is_active=True,
+            password_hash=self._password_hash,
+            created_at=self._at,
+        )
+        self._session.add(staff)
+        self._session.flush()
+        return staff
+
+    def pattern(
+        self, staff: Staff, duty: Duty, times: tuple[time, time], weekdays: tuple[int, ...]
+    ) -> None:
+        self._session.add(
+            ShiftPattern(
+                staff_id=staff.id,
+                duty=duty,
+                weekdays=mask_from_weekdays(weekdays),
+                starts=times[0],
+                ends=times[1],
+                from_on=self._from_on,
+                created_at=self._at,
+            )
+        )
+
+    def need(self, starts: time, ends: time, needed: int) -> None:
+        self._session.add(
+            CoverRequirement(
+                weekdays=mask_from_weekdays(EVERY_DAY),
+                starts=starts,
+                ends=ends,
+                needed=needed,
+                from_on=self._from_on,
+                created_at=self._at,
+            )
+        )

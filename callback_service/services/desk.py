@@ -1,0 +1,238 @@
+"""What a counsellor sees at the desk, and taking a request from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from callback_service.domain.lifecycle import HELD, RequestState
+from callback_service.domain.planning import OFFER_LEAD
+from callback_service.domain.staff import Role, StaffMember
+from callback_service.errors import NotFound, Refused
+from callback_service.models.callback import Attempt, CallbackRequest, Escalation, Offer
+from callback_service.models.outbox import OutboxMessage
+from callback_service.models.plan import PlanEntry
+from callback_service.models.staff import Staff
+from callback_service.services import audit, requests
+from callback_service.services.planning import counsellors_on_shift
+
+#: A request that was taken must be rung within this time, or it goes back to the queue.
+RING_WITHIN: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """One waiting request as everybody on shift sees it: no name, no number."""
+
+    request_id: int
+    reference: str
+    ring_from: datetime
+    due_at: datetime
+    tries: int
+    may_text: bool
+    may_leave_voicemail: bool
+    planned_for: str | None  # the counsellor foreseen
+    planned_at: datetime | None
+    offered_to_id: int | None
+    offer_lapses_at: datetime | None
+    is_escalated: bool
+    is_late: bool
+    is_open_to_take: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRow:
+    """One request that a counsellor holds."""
+
+    request_id: int
+    reference: str
+    state: RequestState
+    counsellor_id: int
+    counsellor: str
+    since: datetime
+
+
+def queue(session: Session, *, now: datetime) -> list[QueueRow]:
+    """Every waiting request: escalated first, then by due time."""
+    escalated = select(Escalation.request_id).where(
+        Escalation.request_id == CallbackRequest.id, Escalation.round == CallbackRequest.round
+    )
+    rows = session.execute(
+        select(
+            CallbackRequest, Staff.name, PlanEntry.starts_at, Offer.counsellor_id, Offer.lapses_at,
+            escalated.exists(),
+        )
+        .outerjoin(PlanEntry, PlanEntry.request_id == CallbackRequest.id)
+        .outerjoin(Staff, Staff.id == PlanEntry.counsellor_id)
+        .outerjoin(Offer, (Offer.request_id == CallbackRequest.id) & Offer.ended_at.is_(None))
+        .where(CallbackRequest.state == RequestState.WAITING)
+    ).all()  # fmt: skip
+    found = [_queue_row(*row, now=now) for row in rows]
+    return sorted(found, key=lambda row: (not row.is_escalated, row.due_at, row.request_id))
+
+
+def _queue_row(
+    request: CallbackRequest,
+    planned_for: str | None,
+    planned_at: datetime | None,
+    offered_to_id: int | None,
+    offer_lapses_at: datetime | None,
+    is_escalated: bool,
+    *,
+    now: datetime,
+) -> QueueRow:
+    return QueueRow(
+        request_id=request.id,
+        reference=request.reference,
+        ring_from=request.ring_from,
+        due_at=request.due_at,
+        tries=request.tries,
+        may_text=request.may_text,
+        may_leave_voicemail=request.may_leave_voicemail,
+        planned_for=planned_for,
+        planned_at=planned_at,
+        offered_to_id=offered_to_id,
+        offer_lapses_at=offer_lapses_at,
+        is_escalated=is_escalated,
+        is_late=now > request.due_at,
+        is_open_to_take=request.ring_from <= now + OFFER_LEAD,
+    )
+
+
+def held(session: Session) -> list[HeldRow]:
+    """Every request that a counsellor holds, longest held first."""
+    rows = session.execute(
+        select(CallbackRequest, Staff)
+        .join(Staff, Staff.id == CallbackRequest.assigned_to_id)
+        .where(CallbackRequest.state.in_(HELD))
+        .order_by(CallbackRequest.assigned_at)
+    ).all()
+    return [
+        HeldRow(
+            request_id=request.id,
+            reference=request.reference,
+            state=request.state,
+            counsellor_id=staff.id,
+            counsellor=staff.name,
+            since=request.assigned_at or request.created_at,
+        )
+        for request, staff in rows
+    ]
+
+
+def accept(
+    session: Session, request_id: int, *, staff: StaffMember, now: datetime, tz: tzinfo
+) -> None:
+    """Take a waiting request. Of two who press at once, one has it and the other is told who."""
+    request = requests.lock_request(session, request_id)
+    if request.state in HELD:
+        if request.assigned_to_id == staff.id:
+            return  # the button was pressed twice
+        raise Refused(_taken_by(request, now))
+    if request.state is RequestState.CLOSED:
+        raise Refused("This request is closed. The caller may have withdrawn it.")
+    if request.ring_from > now + OFFER_LEAD:
+        local = request.ring_from.astimezone(tz)
+        raise Refused(f"This caller asked not to be rung before {local:%H:%M}.")
+    _check_may_take(session, staff, now=now, tz=tz)
+    try:
+        with session.begin_nested():
+            requests.assign(
+                session, request, counsellor_id=staff.id, hold_until=now + RING_WITHIN, now=now
+            )
+    except IntegrityError as error:
+        raise Refused("You already hold a request. Finish it or give it back first.") from error
+
+
+def _check_may_take(session: Session, staff: StaffMember, *, now: datetime, tz: tzinfo) -> None:
+    """Counsellors take requests on shift; managers whenever they step in."""
+    if staff.role is Role.MANAGER or staff.id in counsellors_on_shift(session, now=now, tz=tz):
+        return
+    raise Refused("You are not on shift, so you cannot take a request now.")
+
+
+def _taken_by(request: CallbackRequest, now: datetime) -> str:
+    name = request.assigned_to.name if request.assigned_to else "Somebody else"
+    if request.assigned_at is None:
+        return f"{name} took this call."
+    seconds = max(int((now - request.assigned_at).total_seconds()), 0)
+    ago = (
+        f"{seconds} second{'' if seconds == 1 else 's'}" if seconds < 60 else f"{seconds // 60} min"
+    )
+    return f"{name} took this call {ago} ago."
+
+
+@dataclass(frozen=True, slots=True)
+class CallSheet:
+    """All a counsellor needs for one call."""
+
+    request_id: int
+    reference: str
+    state: RequestState
+    phone: str
+    phone_kind: str
+    name: str | None
+    note: str | None
+    notes_so_far: str | None
+    may_text: bool
+    may_leave_voicemail: bool
+    due_at: datetime
+    tries: int
+    calling_since: datetime | None
+    hold_until: datetime | None
+    attempts: list[Attempt]
+    text_trouble: str | None
+
+
+def call_sheet(
+    session: Session, request_id: int, *, staff: StaffMember, now: datetime
+) -> CallSheet:
+    """Number, name and what is safe, for whoever holds the request. Each look is an audit row."""
+    request = session.get(CallbackRequest, request_id)
+    if request is None or request.assigned_to_id is None:
+        raise NotFound("You do not hold this request.")
+    if request.assigned_to_id != staff.id and staff.role is not Role.MANAGER:
+        raise NotFound("You do not hold this request.")
+    audit.record(
+        session,
+        "request.read",
+        subject="callback_request",
+        subject_id=request.id,
+        actor_id=staff.id,
+        now=now,
+    )
+    attempts = list(request.attempts)
+    return CallSheet(
+        request_id=request.id,
+        reference=request.reference,
+        state=request.state,
+        phone=request.phone or "",
+        phone_kind=request.phone_kind,
+        name=request.name,
+        note=request.note,
+        notes_so_far=request.closing_note,
+        may_text=request.may_text,
+        may_leave_voicemail=request.may_leave_voicemail,
+        due_at=request.due_at,
+        tries=request.tries,
+        calling_since=next((a.started_at for a in attempts if a.ended_at is None), None),
+        hold_until=request.hold_until,
+        attempts=attempts,
+        text_trouble=_text_trouble(session, request_id),
+    )
+
+
+def _text_trouble(session: Session, request_id: int) -> str | None:
+    """Why the last text to this caller did not arrive, if it did not."""
+    message = session.scalar(
+        select(OutboxMessage)
+        .where(OutboxMessage.request_id == request_id)
+        .order_by(OutboxMessage.id.desc())
+        .limit(1)
+    )
+    return message.reason if message is not None else None

@@ -1,0 +1,101 @@
+"""Putting a request to the counsellor the plan foresees, for a lease."""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+
+from sqlalchemy import Select, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from callback_service.domain.lifecycle import RequestState
+from callback_service.domain.planning import OFFER_LEAD, OFFER_LEASE
+from callback_service.models.callback import CallbackRequest, Offer, OfferEnding
+from callback_service.models.plan import PlanEntry
+from callback_service.services import audit
+from callback_service.services.plan_trigger import ask_for_plan
+from callback_service.services.planning import counsellors_on_shift
+from callback_service.services.requests import lock_request
+
+
+def offers_are_due(session: Session, *, now: datetime) -> bool:
+    """Whether an offer should be made or has lapsed; a cheap look before any lock is taken."""
+    return bool(_plan_entries_due(session, now)) or bool(
+        session.scalars(_lapsed(now).limit(1)).first()
+    )
+
+
+def make_offers(session: Session, *, now: datetime, tz: tzinfo) -> int:
+    """Offer each request whose planned time is near to its planned counsellor; how many."""
+    due = _plan_entries_due(session, now)
+    on_shift = counsellors_on_shift(session, now=now, tz=tz) if due else set()
+    return sum(
+        _offer(session, request_id, counsellor_id, now=now)
+        for request_id, counsellor_id in due
+        if counsellor_id in on_shift
+    )
+
+
+def lapse_offers(session: Session, *, now: datetime) -> int:
+    """End the offers nobody took in time, and plan those requests again; the number ended."""
+    lapsed = session.scalars(_lapsed(now).with_for_update(skip_locked=True)).all()
+    for offer in lapsed:
+        offer.ended_at, offer.ending = now, OfferEnding.LAPSED
+        _note(session, "request.offer_lapsed", offer, now=now)
+        ask_for_plan(session, reason="offer_lapsed", now=now)
+    return len(lapsed)
+
+
+def _lapsed(now: datetime) -> Select[Offer]:
+    return select(Offer).where(Offer.ended_at.is_(None), Offer.lapses_at <= now)
+
+
+def _plan_entries_due(session: Session, now: datetime) -> list[tuple[int, int]]:
+    """(request, counsellor) planned to begin soon, both still free to be put together."""
+    open_offers = select(Offer).where(Offer.ended_at.is_(None))
+    held = select(CallbackRequest.assigned_to_id).where(CallbackRequest.assigned_to_id.is_not(None))
+    rows = session.execute(
+        select(PlanEntry.request_id, PlanEntry.counsellor_id)
+        .join(CallbackRequest, CallbackRequest.id == PlanEntry.request_id)
+        .where(
+            PlanEntry.starts_at <= now + OFFER_LEAD,
+            CallbackRequest.state == RequestState.WAITING,
+            PlanEntry.request_id.not_in(open_offers.with_only_columns(Offer.request_id)),
+            PlanEntry.counsellor_id.not_in(open_offers.with_only_columns(Offer.counsellor_id)),
+            PlanEntry.counsellor_id.not_in(held),
+        )
+        .order_by(PlanEntry.starts_at, PlanEntry.request_id)
+    )
+    return [(request_id, counsellor_id) for request_id, counsellor_id in rows]
+
+
+def _offer(session: Session, request_id: int, counsellor_id: int, *, now: datetime) -> bool:
+    """Make one offer; False when somebody else was quicker with the request or the counsellor."""
+    request = lock_request(session, request_id)
+    if request.state is not RequestState.WAITING:
+        return False
+    offer = Offer(
+        request_id=request_id,
+        counsellor_id=counsellor_id,
+        round=request.round,
+        made_at=now,
+        lapses_at=now + OFFER_LEASE,
+    )
+    try:
+        with session.begin_nested():
+            session.add(offer)
+    except IntegrityError:
+        return False
+    _note(session, "request.offered", offer, now=now)
+    return True
+
+
+def _note(session: Session, action: str, offer: Offer, *, now: datetime) -> None:
+    audit.record(
+        session,
+        action,
+        subject="callback_request",
+        subject_id=offer.request_id,
+        now=now,
+        counsellor_id=offer.counsellor_id,
+    )

@@ -1,0 +1,17 @@
+"""Saying that the plan no longer fits the facts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from callback_service.models.plan import PlanTrigger
+
+
+def ask_for_plan(session: Session, *, reason: str, now: datetime) -> None:
+    """Have the scheduler plan again as soon as this transaction is committed.
+
+    A new row each time rather than one row that is updated: writers do not wait for each other.
+    """
+    session.add(PlanTrigger(reason=reason, at=now))

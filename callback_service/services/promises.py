@@ -1,0 +1,131 @@
+"""What may be promised: windows the rota has room for, and a time for "as soon as you can"."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from callback_service.domain import planning
+from callback_service.domain.contact import Window, window_grid
+from callback_service.domain.lifecycle import RequestState
+from callback_service.domain.rota import Duty
+from callback_service.errors import WindowGone
+from callback_service.models.callback import CallbackRequest, ContactWindow
+from callback_service.services.planning import expect_newcomer
+from callback_service.services.rota import shifts_between
+
+#: Promised when the rota holds nobody: the duty lead is told at once and has this long.
+NOBODY_FREE = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The time to promise, and whether the plan holds somebody to keep it."""
+
+    due_at: datetime
+    is_staffed: bool
+
+
+def windows_with_room(session: Session, *, now: datetime, tz: tzinfo) -> list[Window]:
+    """The windows that can still be promised, soonest first."""
+    start, end = now + planning.NOTICE, now + planning.HORIZON
+    capacity = _capacity(session, list(window_grid(start=start, end=end, tz=tz)), tz=tz)
+    sold = Counter(
+        dict(
+            session.execute(
+                select(ContactWindow.starts_at, func.count())
+                .where(ContactWindow.place.is_not(None), ContactWindow.starts_at >= start)
+                .group_by(ContactWindow.starts_at)
+            ).all()
+        )
+    )
+    return [window for window, places in capacity.items() if places > sold[window.start]]
+
+
+def _capacity(session: Session, windows: list[Window], *, tz: tzinfo) -> dict[Window, int]:
+    """How many requests each window can be promised to. ``windows`` in order of time."""
+    if not windows:
+        return {}
+    touching: defaultdict[Window, list[tuple[datetime, datetime]]] = defaultdict(list)
+    shifts = shifts_between(
+        session, windows[0].start, windows[-1].end, tz=tz, duty=Duty.COUNSELLING
+    )
+    staffed = sorted((shift.start, shift.end) for shift in shifts if shift.person is not None)
+    first = 0
+    for start, end in staffed:
+        while first < len(windows) and windows[first].end <= start:
+            first += 1
+        for window in windows[first:]:
+            if window.start >= end:
+                break
+            touching[window].append((start, end))
+    return {window: planning.places(window, touching[window]) for window in windows}
+
+
+def check_window(window: Window, *, now: datetime, tz: tzinfo) -> None:
+    """Raise WindowGone unless ``window`` is one of those we offer, and still to come."""
+    earliest = now + planning.NOTICE / 2  # half: the page was read meanwhile
+    if window not in set(window_grid(start=earliest, end=now + planning.HORIZON, tz=tz)):
+        raise WindowGone(
+            "That time has just gone. Choose another", {"when": "That time has just gone"}
+        )
+
+
+def hold_place(
+    session: Session, window: Window, *, request_id: int, submission_id: int, tz: tzinfo
+) -> ContactWindow:
+    """Promise ``window`` to a submission; raises WindowGone if it is full.
+
+    The unique index decides between two callers who reach for the same place. A request that
+    holds a place of this window already needs no second one.
+    """
+    capacity = _capacity(session, [window], tz=tz)[window]
+    taken = dict(
+        session.execute(
+            select(ContactWindow.place, ContactWindow.request_id).where(
+                ContactWindow.starts_at == window.start, ContactWindow.place.is_not(None)
+            )
+        ).all()
+    )
+    free: list[int | None] = [place for place in range(1, capacity + 1) if place not in taken]
+    for place in [None] if request_id in taken.values() else free:
+        held = ContactWindow(
+            request_id=request_id,
+            submission_id=submission_id,
+            is_window=True,
+            starts_at=window.start,
+            due_at=window.end,
+            place=place,
+        )
+        try:
+            with session.begin_nested():
+                session.add(held)
+        except IntegrityError:
+            continue
+        return held
+    raise WindowGone(
+        "That time has just been taken. Choose another", {"when": "That time has just been taken"}
+    )
+
+
+def quote_as_soon_as_possible(session: Session, *, now: datetime, tz: tzinfo) -> Quote:
+    """What to promise for "as soon as you can": never ahead of an older promise."""
+    latest = session.scalar(
+        select(func.max(ContactWindow.due_at))
+        .join(CallbackRequest, CallbackRequest.id == ContactWindow.request_id)
+        .where(
+            ContactWindow.is_window.is_(False),
+            ContactWindow.ended_at.is_(None),
+            CallbackRequest.state == RequestState.WAITING,
+            CallbackRequest.first_attempt_at.is_(None),
+        )
+    )
+    expected = expect_newcomer(session, latest_open_promise=latest, now=now, tz=tz)
+    if expected is None:
+        return Quote(max(now + NOBODY_FREE, latest or now), is_staffed=False)
+    return Quote(planning.quote(expected, latest_open_promise=latest, now=now), is_staffed=True)

@@ -1,0 +1,76 @@
+"""What the gateway reports of a text it took. Reports repeat and come out of order."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from callback_service.gateways.twilio_codes import desk_sentence, is_forward
+from callback_service.models.outbox import DeliveryReceipt, OutboxMessage, OutboxState
+from callback_service.services import audit
+
+_DID_NOT_ARRIVE = frozenset({"failed", "undelivered"})
+
+
+def take_receipt(
+    session: Session, uid: str, *, sid: str, status: str, error_code: int | None, now: datetime
+) -> bool:
+    """Record one delivery receipt; False when it is unknown or tells nothing new.
+
+    A receipt carries our own id, so it also settles a send whose reply was lost.
+    """
+    message = session.scalar(
+        select(OutboxMessage).where(OutboxMessage.uid == uid).with_for_update()
+    )
+    if not sid or not status or message is None or message.provider_sid not in {None, sid}:
+        return False
+    if not _keep(session, message, sid=sid, status=status, error_code=error_code, now=now):
+        return False
+    if message.state is OutboxState.SENDING or message.provider_sid is None:
+        _settle_by_receipt(message, sid, now=now)
+    if is_forward(message.delivery_status, status):
+        message.delivery_status, message.error_code = status, error_code or message.error_code
+        if status in _DID_NOT_ARRIVE:
+            message.state, message.reason = OutboxState.FAILED, desk_sentence(error_code)
+    audit.record(
+        session,
+        "text.receipt",
+        subject="outbox_message",
+        subject_id=message.id,
+        now=now,
+        status=status,
+        code=error_code,
+    )
+    return True
+
+
+def _keep(
+    session: Session,
+    message: OutboxMessage,
+    *,
+    sid: str,
+    status: str,
+    error_code: int | None,
+    now: datetime,
+) -> bool:
+    receipt = DeliveryReceipt(
+        message_id=message.id,
+        provider_sid=sid,
+        status=status,
+        error_code=error_code,
+        received_at=now,
+    )
+    try:
+        with session.begin_nested():
+            session.add(receipt)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _settle_by_receipt(message: OutboxMessage, sid: str, *, now: datetime) -> None:
+    message.state, message.lease_until, message.reason = OutboxState.SENT, None, None
+    message.provider_sid, message.sent_at = sid, message.sent_at or now

@@ -1,0 +1,210 @@
+"""Moving a request through its life: each move under the row's lock, with its audit row."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from callback_service.domain.contact import Window
+from callback_service.domain.lifecycle import Disposition, RequestState
+from callback_service.errors import NotFound
+from callback_service.models.callback import (
+    CallbackRequest,
+    ContactWindow,
+    Offer,
+    OfferEnding,
+    Submission,
+)
+from callback_service.models.plan import PlanEntry
+from callback_service.services import audit
+from callback_service.services.plan_trigger import ask_for_plan
+
+
+def lock_request(session: Session, request_id: int) -> CallbackRequest:
+    """The request, held against every other change until the transaction ends."""
+    request = session.scalar(
+        select(CallbackRequest)
+        .where(CallbackRequest.id == request_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    if request is None:
+        raise NotFound("There is no such request.")
+    return request
+
+
+def assign(
+    session: Session,
+    request: CallbackRequest,
+    *,
+    counsellor_id: int,
+    hold_until: datetime,
+    now: datetime,
+) -> None:
+    """Give the request to one counsellor. Any open offer of it ends."""
+    request.move_to(RequestState.ASSIGNED)
+    request.assigned_to_id, request.assigned_at, request.hold_until = counsellor_id, now, hold_until
+    _end_offers(session, request.id, counsellor_id, now=now)
+    _noted(session, "request.accepted", request, actor_id=counsellor_id, now=now)
+
+
+def start_calling(
+    session: Session, request: CallbackRequest, *, hold_until: datetime, now: datetime
+) -> None:
+    """The counsellor who holds the request begins to ring.
+
+    A new round: a call that is never closed is escalated even if the wait before it was.
+    """
+    request.move_to(RequestState.CALLING)
+    request.hold_until = hold_until
+    request.round += 1
+    _noted(session, "request.calling", request, actor_id=request.assigned_to_id, now=now)
+
+
+def give_back(
+    session: Session, request: CallbackRequest, *, actor_id: int | None, reason: str, now: datetime
+) -> None:
+    """Return a request that was not rung. It keeps its times, and goes to somebody else first."""
+    holder_id = request.assigned_to_id
+    _to_waiting(request)
+    let_go = Offer(
+        request_id=request.id,
+        counsellor_id=holder_id,
+        round=request.round,
+        made_at=now,
+        lapses_at=now,
+        ended_at=now,
+        ending=OfferEnding.RELEASED,
+    )
+    session.add(let_go)
+    _noted(session, "request.given_back", request, actor_id=actor_id, now=now, reason=reason)
+
+
+def ring_again(
+    session: Session,
+    request: CallbackRequest,
+    span: Window,
+    *,
+    actor_id: int,
+    reason: str,
+    now: datetime,
+) -> None:
+    """Return a request that was rung without reaching the caller, to be rung again in ``span``."""
+    _to_waiting(request)
+    request.ring_from, request.due_at = span.start, span.end
+    _noted(session, "request.ring_again", request, actor_id=actor_id, now=now, reason=reason)
+
+
+def _to_waiting(request: CallbackRequest) -> None:
+    """Offers and escalations start anew with each round of waiting."""
+    request.move_to(RequestState.WAITING)
+    request.assigned_to_id = request.assigned_at = request.hold_until = None
+    request.round += 1
+
+
+def close(
+    session: Session,
+    request: CallbackRequest,
+    disposition: Disposition,
+    *,
+    actor_id: int | None = None,
+    now: datetime,
+) -> None:
+    """Close the request: its windows give their places back, offers and plan entry go."""
+    request.move_to(RequestState.CLOSED)
+    request.assigned_to_id = request.assigned_at = request.hold_until = None
+    request.closed_at, request.disposition = now, disposition
+    for window in open_windows(session, request.id):
+        _end_window(window, now=now)
+    _end_offers(session, request.id, None, now=now)
+    session.execute(delete(PlanEntry).where(PlanEntry.request_id == request.id))
+    _noted(session, "request.closed", request, actor_id=actor_id, now=now, disposition=disposition)
+
+
+def withdraw(session: Session, submission: Submission, *, now: datetime) -> None:
+    """Take back one submission. The request closes when nobody who asked for it still wants it.
+
+    A call that is being made is not torn away from the counsellor: it is the last one.
+    """
+    request = lock_request(session, submission.request_id)
+    if submission.withdrawn_at is not None or request.state is RequestState.CLOSED:
+        return
+    submission.withdrawn_at = now
+    left = [w for w in open_windows(session, request.id) if w.submission_id != submission.id]
+    if not left and request.state is not RequestState.CALLING:
+        close(session, request, Disposition.WITHDRAWN, now=now)
+        return
+    _give_up_window(session, submission, left, now=now)
+    if left and request.state is RequestState.WAITING and request.tries == 0:
+        _follow(request, min(left, key=lambda window: (window.due_at, window.id)))
+    _noted(session, "request.window_withdrawn", request, actor_id=None, now=now)
+
+
+def _give_up_window(
+    session: Session, submission: Submission, left: list[ContactWindow], *, now: datetime
+) -> None:
+    """End the submission's window; another submission that shares its place inherits it."""
+    window = submission.window
+    place = window.place
+    _end_window(window, now=now)
+    session.flush()  # the place is free before it is passed on
+    heir = next((w for w in left if w.is_window and w.starts_at == window.starts_at), None)
+    if place is not None and heir is not None and heir.place is None:
+        heir.place = place
+
+
+def _follow(request: CallbackRequest, window: ContactWindow) -> None:
+    request.ring_from, request.due_at = window.starts_at, window.due_at
+    request.is_window = window.is_window
+
+
+def open_windows(session: Session, request_id: int) -> list[ContactWindow]:
+    """The windows of a request that still stand, in order of time."""
+    return list(
+        session.scalars(
+            select(ContactWindow)
+            .where(ContactWindow.request_id == request_id, ContactWindow.ended_at.is_(None))
+            .order_by(ContactWindow.starts_at, ContactWindow.id)
+        )
+    )
+
+
+def _end_window(window: ContactWindow, *, now: datetime) -> None:
+    window.ended_at, window.place = now, None
+
+
+def _end_offers(session: Session, request_id: int, taken_by: int | None, *, now: datetime) -> None:
+    """End the offer of a request, and any other offer of the counsellor who took it."""
+    offers = session.scalars(
+        select(Offer).where(
+            Offer.ended_at.is_(None),
+            (Offer.request_id == request_id) | (Offer.counsellor_id == taken_by),
+        )
+    )
+    for offer in offers:
+        took_it = (offer.request_id, offer.counsellor_id) == (request_id, taken_by)
+        offer.ended_at = now
+        offer.ending = OfferEnding.ACCEPTED if took_it else OfferEnding.SUPERSEDED
+
+
+def _noted(
+    session: Session,
+    action: str,
+    request: CallbackRequest,
+    *,
+    actor_id: int | None,
+    now: datetime,
+    **detail: str,
+) -> None:
+    audit.record(
+        session,
+        action,
+        subject="callback_request",
+        subject_id=request.id,
+        actor_id=actor_id,
+        now=now,
+        **detail,
+    )
+    ask_for_plan(session, reason=action.removeprefix("request."), now=now)

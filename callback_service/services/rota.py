@@ -1,0 +1,354 @@
+"""The rota: who is on shift when, and changing its patterns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from callback_service.domain.rota import (
+    MAY_HOLD,
+    ONE_DAY,
+    WEEK,
+    Duty,
+    Pattern,
+    Shift,
+    Source,
+    first_clash,
+    mask_from_weekdays,
+    on_duty,
+    resolve_shifts,
+    start_of_day,
+    weekdays_from_mask,
+    weekly_in_words,
+)
+from callback_service.errors import BadInput, NotFound, Refused
+from callback_service.models.rota import ShiftPattern
+from callback_service.models.staff import Staff
+from callback_service.services import audit
+from callback_service.services.plan_trigger import ask_for_plan
+
+#: A date further from today than this is a slip of the finger, such as 2206 for 2026.
+FURTHEST_DATE = timedelta(days=5 * 366)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody on the rota."""
+
+    id: int
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class RotaShift:
+    """A shift with the person who holds it; None where nobody does yet. ``[start, end)``, UTC."""
+
+    person: Person | None
+    duty: Duty
+    start: datetime
+    end: datetime
+    source: Source
+    pattern_id: int | None
+
+    @property
+    def staff_id(self) -> int | None:
+        """Whose shift it is."""
+        return self.person.id if self.person else None
+
+
+def load_patterns(
+    session: Session, start: datetime, end: datetime, *, duty: Duty | None = None
+) -> tuple[list[Pattern], dict[int, Person]]:
+    """The patterns that may have a shift in ``[start, end)``, and the people in them by id.
+
+    Only of active accounts: somebody who cannot sign in is no cover.
+    """
+    rows = session.execute(
+        select(ShiftPattern, Staff.id, Staff.name, Staff.email)
+        .join(Staff, Staff.id == ShiftPattern.staff_id)
+        .where(
+            Staff.is_active,
+            ShiftPattern.from_on <= end.astimezone(UTC).date() + ONE_DAY,
+            or_(
+                ShiftPattern.until_on.is_(None),
+                ShiftPattern.until_on >= start.astimezone(UTC).date() - 3 * ONE_DAY,
+            ),
+            *([ShiftPattern.duty == duty] if duty else []),
+        )
+        .order_by(ShiftPattern.id)
+    ).all()
+    people = {staff_id: Person(staff_id, name, email) for _, staff_id, name, email in rows}
+    return [pattern_of(row) for row, *_ in rows], people
+
+
+def pattern_of(row: ShiftPattern) -> Pattern:
+    """The stored line as the domain knows it."""
+    return Pattern(
+        id=row.id,
+        staff_id=row.staff_id,
+        duty=row.duty,
+        weekdays=weekdays_from_mask(row.weekdays),
+        start=row.starts,
+        end=row.ends,
+        from_on=row.from_on,
+        until_on=row.until_on,
+    )
+
+
+def shifts_between(
+    session: Session, start: datetime, end: datetime, *, tz: tzinfo, duty: Duty | None = None
+) -> list[RotaShift]:
+    """Every shift that meets ``[start, end)``, whole, in order; of one duty, or of all."""
+    patterns, people = load_patterns(session, start, end, duty=duty)
+    return _with_people(resolve_shifts(patterns, start, end, tz=tz), people)
+
+
+def _with_people(shifts: Iterable[Shift], people: dict[int, Person]) -> list[RotaShift]:
+    return [
+        RotaShift(
+            people[staff_id] if staff_id is not None else None, duty, start, end, source, pattern_id
+        )
+        for staff_id, duty, start, end, source, pattern_id in shifts
+    ]
+
+
+def on_now(
+    session: Session, *, now: datetime, tz: tzinfo, duty: Duty = Duty.COUNSELLING
+) -> list[RotaShift]:
+    """The shifts of ``duty`` that run at ``now``, each person once: with the one that ends last."""
+    patterns, people = load_patterns(session, now, now, duty=duty)
+    running = on_duty(resolve_shifts(patterns, now, now + timedelta(seconds=1), tz=tz), now, duty)
+    longest = {shift.staff_id: shift for shift in sorted(running, key=lambda shift: shift.end)}
+    return sorted(_with_people(longest.values(), people), key=_by_end_and_name)
+
+
+def _by_end_and_name(shift: RotaShift) -> tuple[datetime, str]:
+    return shift.end, shift.person.name if shift.person else ""
+
+
+def next_on(
+    session: Session, *, now: datetime, tz: tzinfo, duty: Duty = Duty.COUNSELLING
+) -> list[RotaShift]:
+    """The shifts of ``duty`` that start next, all at one instant, within a week after ``now``."""
+    later = [
+        shift
+        for shift in shifts_between(session, now, now + WEEK, tz=tz, duty=duty)
+        if shift.start > now
+    ]
+    return [shift for shift in later if shift.start == later[0].start]
+
+
+@dataclass(frozen=True, slots=True)
+class PatternLine:
+    """A pattern and the name of who works it, for a list."""
+
+    pattern: Pattern
+    name: str
+    is_active: bool
+
+
+def list_patterns(session: Session, *, today: date) -> list[PatternLine]:
+    """The patterns that have not ended before ``today``, by duty, name and start."""
+    rows = session.scalars(
+        select(ShiftPattern)
+        .join(ShiftPattern.staff)
+        .where(or_(ShiftPattern.until_on.is_(None), ShiftPattern.until_on >= today))
+        .order_by(
+            ShiftPattern.duty,
+            Staff.name,
+            ShiftPattern.from_on,
+            ShiftPattern.starts,
+            ShiftPattern.id,
+        )
+    )
+    return [PatternLine(pattern_of(row), row.staff.name, row.staff.is_active) for row in rows]
+
+
+def pattern_line(session: Session, pattern_id: int) -> PatternLine:
+    """One line of the rota; raises NotFound."""
+    row = session.get(ShiftPattern, pattern_id)
+    if row is None:
+        raise NotFound("That pattern is not on the rota.")
+    return PatternLine(pattern_of(row), row.staff.name, row.staff.is_active)
+
+
+def people_for_rota(session: Session) -> list[Person]:
+    """Everybody who may be given a shift, by name."""
+    may_hold = frozenset[object]().union(*MAY_HOLD.values())
+    rows = session.scalars(
+        select(Staff)
+        .where(Staff.is_active, Staff.role.in_(may_hold))
+        .order_by(Staff.name, Staff.id)
+    )
+    return [Person(row.id, row.name, row.email) for row in rows]
+
+
+def add_pattern(
+    session: Session, pattern: Pattern, *, actor_id: int | None, now: datetime
+) -> ShiftPattern:
+    """Put a new line on the rota.
+
+    Refuses with the field's name: an account that is gone or may not hold the duty, dates that
+    cannot be meant, and a line that overlaps another of the same person and duty.
+    """
+    check_dates(pattern.from_on, pattern.until_on, now=now)
+    staff = _lock_holder(session, pattern)
+    held = session.scalars(
+        select(ShiftPattern)
+        .where(ShiftPattern.staff_id == staff.id, ShiftPattern.duty == pattern.duty)
+        .order_by(ShiftPattern.id)
+    )
+    if clash := first_clash(pattern, map(pattern_of, held)):
+        raise _field_error(
+            "start",
+            "This overlaps a pattern they already have: "
+            f"{weekly_in_words(clash)}. End that one first.",
+        )
+    row = _row(pattern, staff, actor_id=actor_id, now=now)
+    session.add(row)
+    session.flush()
+    _changed(session, "rota.pattern_added", row, actor_id=actor_id, now=now)
+    return row
+
+
+def _lock_holder(session: Session, pattern: Pattern) -> Staff:
+    """The account the pattern is for, locked so that no other line of theirs is added now."""
+    staff = session.get(Staff, pattern.staff_id, with_for_update=True) if pattern.staff_id else None
+    if staff is None or not staff.is_active:
+        raise _field_error("staff_id", "Choose somebody who has an active account.")
+    if staff.role not in MAY_HOLD[pattern.duty]:
+        raise _field_error(
+            "staff_id",
+            "Only a manager can be duty lead."
+            if pattern.duty is Duty.DUTY_LEAD
+            else "An administrator cannot be on shift for calls.",
+        )
+    return staff
+
+
+def _row(pattern: Pattern, staff: Staff, *, actor_id: int | None, now: datetime) -> ShiftPattern:
+    return ShiftPattern(
+        staff_id=staff.id,
+        duty=pattern.duty,
+        weekdays=mask_from_weekdays(pattern.weekdays),
+        starts=pattern.start,
+        ends=pattern.end,
+        from_on=pattern.from_on,
+        until_on=pattern.until_on,
+        created_by_id=actor_id,
+        created_at=now,
+    )
+
+
+def check_dates(from_on: date, until_on: date | None, *, now: datetime) -> None:
+    """Raise BadInput for dates out of order or too far from today to be meant."""
+    today = now.date()
+    for field, day in (("from_on", from_on), ("until_on", until_on)):
+        if day is not None and abs(day - today) > FURTHEST_DATE:
+            raise _field_error(field, "Enter a date within five years of today.")
+    if until_on is not None and until_on < from_on:
+        raise _field_error("until_on", "The last day must be on or after the first day.")
+
+
+def _field_error(field: str, sentence: str) -> BadInput:
+    return BadInput(sentence, {field: sentence})
+
+
+def end_pattern(
+    session: Session,
+    pattern_id: int,
+    *,
+    last_on: date,
+    actor_id: int | None,
+    now: datetime,
+    tz: tzinfo,
+) -> None:
+    """Let a pattern end: its last shift starts on ``last_on``, yesterday at the earliest.
+
+    What was worked stays on record; a pattern that would end before it began is removed.
+    """
+    row = session.get(ShiftPattern, pattern_id, with_for_update=True)
+    if row is None:
+        raise NotFound("That pattern is not on the rota.")
+    if last_on < now.astimezone(tz).date() - ONE_DAY:
+        raise _field_error("last_on", "The last day can be yesterday at the earliest.")
+    if row.until_on is not None and last_on > row.until_on:
+        raise Refused(f"This pattern already ends on {row.until_on.day} {row.until_on:%B %Y}.")
+    if last_on < row.from_on:
+        _changed(session, "rota.pattern_removed", row, actor_id=actor_id, now=now)
+        session.delete(row)
+    else:
+        row.until_on = last_on
+        _changed(session, "rota.pattern_ended", row, actor_id=actor_id, now=now)
+    session.flush()
+
+
+def _changed(
+    session: Session, action: str, row: ShiftPattern, *, actor_id: int | None, now: datetime
+) -> None:
+    audit.record(
+        session,
+        action,
+        subject=ShiftPattern.__tablename__,
+        subject_id=row.id,
+        actor_id=actor_id,
+        now=now,
+        staff_id=row.staff_id,
+        pattern=f"{row.duty}: {weekly_in_words(pattern_of(row))}",
+    )
+    ask_for_plan(session, reason="rota", now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class RosterRow:
+    """One person's shifts in a week, by the local day they start on."""
+
+    person: Person
+    by_day: dict[date, list[RotaShift]]
+
+
+def week_by_person(session: Session, monday: date, *, tz: tzinfo, duty: Duty) -> list[RosterRow]:
+    """The shifts of one duty in the week from ``monday``, by person in order of name.
+
+    A shift that started on the Sunday before and runs into the week is under its own day.
+    """
+    start, end = start_of_day(monday, tz=tz), start_of_day(monday + WEEK, tz=tz)
+    rows: dict[Person, dict[date, list[RotaShift]]] = {}
+    for shift in shifts_between(session, start, end, tz=tz, duty=duty):
+        if shift.person is not None:
+            days = rows.setdefault(shift.person, {})
+            days.setdefault(shift.start.astimezone(tz).date(), []).append(shift)
+    return [RosterRow(person, days) for person, days in sorted(rows.items(), key=_by_name)]
+
+
+def _by_name(row: tuple[Person, object]) -> tuple[str, int]:
+    return row[0].name, row[0].id
+
+
+def shifts_as_json(shifts: Sequence[RotaShift]) -> list[dict[str, object]]:
+    """Shifts in the shape other systems rely on: the design's contract for ``rota shifts``."""
+    return [
+        {
+            "start": zulu(shift.start),
+            "end": zulu(shift.end),
+            "counsellor": {
+                "id": shift.person.id,
+                "name": shift.person.name,
+                "email": shift.person.email,
+            }
+            if shift.person
+            else None,
+            "source": shift.source.value,
+        }
+        for shift in shifts
+    ]
+
+
+def zulu(instant: datetime) -> str:
+    """ISO 8601 in UTC with a Z: "2026-11-22T09:00:00Z"."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

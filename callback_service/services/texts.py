@@ -1,0 +1,98 @@
+"""Writing a text into the outbox, in the transaction of the change it tells of."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from callback_service.domain.contact import LineKind
+from callback_service.models.callback import CallbackRequest
+from callback_service.models.outbox import OutboxMessage, TextKind
+from callback_service.models.staff import Staff
+
+#: The wording in use for each kind; an older version stays as long as a row may name it.
+TEMPLATES: Final = {
+    TextKind.CONFIRMATION: "confirmation.v1",
+    TextKind.MISSED: "missed.v1",
+    TextKind.CLOSING: "closing.v1",
+    TextKind.ESCALATION: "escalation.v1",
+}
+
+_WORDINGS = Environment(
+    loader=FileSystemLoader(Path(__file__).parents[2] / "templates" / "sms"),
+    undefined=StrictUndefined,
+    autoescape=False,  # noqa: S701 - plain text for a phone, and no typed words go in
+)
+
+
+def wording(kind: TextKind, **facts: str) -> str:
+    """The words of a text. ``facts`` are times and references, never names or numbers."""
+    return _WORDINGS.get_template(f"{TEMPLATES[kind]}.txt").render(facts).strip()
+
+
+def text_caller(
+    session: Session,
+    request: CallbackRequest,
+    kind: TextKind,
+    *,
+    once_key: str,
+    expires_at: datetime,
+    now: datetime,
+    **facts: str,
+) -> None:
+    """Queue a text to the caller, if they allowed texts and their number is a mobile."""
+    if may_be_texted(request):
+        message = _message(kind, once_key=once_key, expires_at=expires_at, now=now, **facts)
+        message.request_id = request.id
+        _queue(session, message, to=request.phone)
+
+
+def may_be_texted(request: CallbackRequest) -> bool:
+    """Whether a text to this caller is allowed. Never to a landline: it is read aloud there."""
+    return request.may_text and request.phone_kind is LineKind.MOBILE
+
+
+def text_staff(
+    session: Session,
+    staff: Staff,
+    kind: TextKind,
+    *,
+    once_key: str,
+    expires_at: datetime,
+    now: datetime,
+    **facts: str,
+) -> None:
+    """Queue a notice to a member of staff who has given a number."""
+    message = _message(kind, once_key=once_key, expires_at=expires_at, now=now, **facts)
+    message.staff_id = staff.id
+    _queue(session, message, to=staff.phone)
+
+
+def _message(
+    kind: TextKind, *, once_key: str, expires_at: datetime, now: datetime, **facts: str
+) -> OutboxMessage:
+    return OutboxMessage(
+        once_key=once_key,
+        kind=kind,
+        template=TEMPLATES[kind],
+        body=wording(kind, **facts),
+        send_after=now,
+        expires_at=expires_at,
+        created_at=now,
+    )
+
+
+def _queue(session: Session, message: OutboxMessage, *, to: str | None) -> None:
+    known = session.scalar(
+        select(OutboxMessage.id).where(OutboxMessage.once_key == message.once_key)
+    )
+    if to is None or known is not None:
+        return
+    session.add(message)
+    session.flush()  # gives the row its uid, which the sealed number is tied to
+    message.to = to

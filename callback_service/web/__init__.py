@@ -1,0 +1,1 @@
+"""Thin views and forms, a blueprint per audience; who may open what is decided in ``access``."""

@@ -1,0 +1,252 @@
+"""The gate: who may open which route. Whatever is not marked is closed to everybody.
+
+Flask-Login is thin glue here: it asks ``_visit_of`` once a request, and keeps nothing in its own
+cookies. Who is signed in stands in the ``sign_in`` table alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, TypeVar
+from urllib.parse import urlsplit
+
+from flask import Flask, Request, current_app, g, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
+from werkzeug.wrappers import Response
+
+from callback_service import clock
+from callback_service.config import Settings
+from callback_service.domain.staff import Role, StaffMember
+from callback_service.errors import CallbackServiceError, Forbidden
+from callback_service.extensions import login, reading, transaction
+from callback_service.services import sign_in
+from callback_service.services.sign_in import Ended, Visit
+
+logger = logging.getLogger(__name__)
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+#: What the sign-in page says to somebody who did not come on their own account.
+WHY_SIGNED_OUT: Final[Mapping[str, str]] = {
+    Ended.IDLE: "You were signed out after 30 minutes without use.",
+    Ended.AGE: "You were signed out after 12 hours. Sign in again to go on.",
+    "by-hand": "You are signed out.",
+}
+#: Where each role begins.
+HOME: Final[Mapping[Role, str]] = {
+    Role.COUNSELLOR: "desk.queue",
+    Role.MANAGER: "cover.week",
+    Role.ADMINISTRATOR: "admin.staff",
+}
+_MARK = "access_mark"
+
+
+class NotSignedIn(CallbackServiceError):  # noqa: N818 - reads as what it is at every raise
+    """The route is for signed-in staff."""
+
+    status: ClassVar[int] = 401
+    title: ClassVar[str] = "Sign in first"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Who may open a route: everybody, or staff of these roles."""
+
+    is_public: bool
+    roles: frozenset[Role] = frozenset()
+
+    def admits(self, staff: StaffMember | None) -> bool:
+        """Whether ``staff``, or somebody who is not signed in, may pass."""
+        return self.is_public or (staff is not None and staff.role in self.roles)
+
+
+def public(view: View) -> View:
+    """Mark a view as open to everybody."""
+    setattr(view, _MARK, Mark(is_public=True))
+    return view
+
+
+def requires(*roles: Role) -> Callable[[View], View]:
+    """Mark a view as open to signed-in staff of ``roles``, and to nobody else."""
+
+    def mark(view: View) -> View:
+        setattr(view, _MARK, Mark(is_public=False, roles=frozenset(roles)))
+        return view
+
+    return mark
+
+
+def marks(app: Flask) -> dict[str, Mark | None]:
+    """The mark of every endpoint with a route; None where it was forgotten, so nobody enters."""
+    return {rule.endpoint: _mark_of(app, rule.endpoint) for rule in app.url_map.iter_rules()}
+
+
+def init_app(app: Flask) -> None:
+    """Close ``app`` to all who may not enter."""
+    app.config["REMEMBER_COOKIE_NAME"] = None  # a cookie of that name would hide ours
+    login.session_protection = None
+    login.anonymous_user = Visit
+    login.request_loader(_visit_of)
+    login.init_app(app, add_context_processor=False)
+    if "static" in app.view_functions:
+        public(app.view_functions["static"])
+    app.before_request(_gate)
+    app.context_processor(_signed_in_context)
+
+
+def signed_in() -> StaffMember | None:
+    """The signed-in person, or None on a public page that a stranger opens."""
+    return _visit().staff
+
+
+def assume_signed_out() -> None:
+    """Ask nobody who this is until the request ends: for pages shown when the database fails."""
+    g._login_user = Visit()
+
+
+def current_staff() -> StaffMember:
+    """The signed-in person of a view that ``requires`` one."""
+    staff = signed_in()
+    if staff is None:
+        raise NotSignedIn("Sign in first.")
+    return staff
+
+
+def current_sign_in_id() -> int:
+    """The sign-in of this browser."""
+    sign_in_id = _visit().sign_in_id
+    if sign_in_id is None:
+        raise NotSignedIn("Sign in first.")
+    return sign_in_id
+
+
+def safe_next(url: str | None) -> str | None:
+    """``url`` if it is a path of this service; None if a browser may take it for a host."""
+    if not url or not url.startswith("/") or url.startswith("//"):
+        return None
+    if "\\" in url or any(ord(c) <= 0x20 or ord(c) == 0x7F for c in url):
+        return None
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return None if parts.scheme or parts.netloc else url
+
+
+def landing(staff: StaffMember, wanted: str | None) -> str:
+    """Where to go after signing in: the page that was wanted if ``staff`` may see it, or home."""
+    path = safe_next(wanted)
+    if path is not None and _may_open(staff, path):
+        return path
+    return url_for(HOME[staff.role])
+
+
+def token_of(request: Request) -> str | None:
+    """The token in the cookie of ``request``."""
+    return request.cookies.get(_cookie_name()) or None
+
+
+def give_cookie(response: Response, token: str) -> None:
+    """Sign the browser in that gets ``response``. The cookie ends with the browser's session."""
+    response.set_cookie(
+        _cookie_name(), token, secure=_settings().is_https, httponly=True, samesite="Lax", path="/"
+    )
+
+
+def take_cookie(response: Response) -> None:
+    """Have the browser forget its token."""
+    response.delete_cookie(
+        _cookie_name(), secure=_settings().is_https, httponly=True, samesite="Lax", path="/"
+    )
+
+
+def _gate() -> ResponseReturnValue | None:
+    g.pop("_login_user", None)  # each request proves itself, also within a longer app context
+    if request.endpoint is None:
+        return None  # nothing is there; 404 or 405 follows
+    mark = _mark_of(current_app, request.endpoint)
+    if mark is not None and mark.is_public:
+        return None
+    visit = _visit()
+    if visit.staff is None:
+        return _send_to_sign_in(visit)
+    if mark is None or not mark.admits(visit.staff):
+        logger.warning("staff %d was refused %s", visit.staff.id, request.endpoint)
+        raise Forbidden("Your account does not open this page.")
+    _note_use(visit)
+    return None
+
+
+def _send_to_sign_in(visit: Visit) -> ResponseReturnValue:
+    if not _is_page_visit():
+        reason = WHY_SIGNED_OUT[visit.ended] if visit.ended else "You are not signed in."
+        raise NotSignedIn(f"{reason} Nothing was changed.")
+    if visit.ended is not None and visit.sign_in_id is not None:
+        with transaction() as session:
+            sign_in.end_expired(session, visit.sign_in_id, why=visit.ended, now=clock.utc_now())
+    wanted = request.full_path.rstrip("?")
+    to = url_for("account.sign_in", next=safe_next(wanted), ended=visit.ended)
+    response = redirect(to, code=303)
+    take_cookie(response)
+    return response
+
+
+def _note_use(visit: Visit) -> None:
+    """Start the idle time anew, except for a page that only refreshes itself."""
+    is_poll = request.method == "GET" and "HX-Request" in request.headers
+    if visit.is_use_due and visit.sign_in_id is not None and not is_poll:
+        with transaction() as session:
+            sign_in.note_use(session, visit.sign_in_id, now=clock.utc_now())
+
+
+def _is_page_visit() -> bool:
+    """Whether a person asked for a page, and not a script or a form for an answer."""
+    wants_html = request.accept_mimetypes.accept_html or not request.accept_mimetypes
+    return request.method in {"GET", "HEAD"} and wants_html and "HX-Request" not in request.headers
+
+
+def _visit_of(request: Request) -> Visit:
+    token = token_of(request)
+    if token is None:
+        return Visit()
+    with reading() as session:
+        return sign_in.visit_by_token(session, token, now=clock.utc_now())
+
+
+def _visit() -> Visit:
+    visit: Visit = current_user._get_current_object()
+    return visit
+
+
+def _mark_of(app: Flask, endpoint: str) -> Mark | None:
+    mark: Mark | None = getattr(app.view_functions.get(endpoint), _MARK, None)
+    return mark
+
+
+def _may_open(staff: StaffMember, path: str) -> bool:
+    adapter = current_app.create_url_adapter(request)
+    try:
+        endpoint = adapter.match(urlsplit(path).path, method="GET")[0] if adapter else ""
+    except (HTTPException, RequestRedirect):
+        return False
+    mark = _mark_of(current_app, endpoint)
+    return mark is not None and mark.admits(staff)
+
+
+def _signed_in_context() -> dict[str, object]:
+    staff = signed_in()
+    return {"signed_in_name": staff.name if staff else None}
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.config["SETTINGS"]
+    return settings
+
+
+def _cookie_name() -> str:
+    return "__Host-sid" if _settings().is_https else "sid"

@@ -1,0 +1,227 @@
+"""The counsellors' desk: what is offered, what waits, and the call in hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import RadioField, StringField, TextAreaField
+from wtforms.validators import Length
+
+from callback_service.clock import utc_now
+from callback_service.config import Settings
+from callback_service.domain.contact import national
+from callback_service.domain.lifecycle import AFTER_SPEAKING, Disposition, Outcome, RequestState
+from callback_service.domain.staff import Role
+from callback_service.errors import BadInput, NotFound, Refused
+from callback_service.extensions import reading, transaction
+from callback_service.models.callback import CallbackRequest
+from callback_service.services import attempts, desk
+from callback_service.services.rota import on_now
+from callback_service.web.access import current_staff, requires
+from callback_service.web.choices import SelectChoice
+
+bp = Blueprint("desk", __name__, url_prefix="/desk")
+
+OUTCOMES = {
+    Outcome.ANSWERED: "We spoke",
+    Outcome.NO_ANSWER: "No answer",
+    Outcome.ENGAGED: "Engaged",
+    Outcome.VOICEMAIL: "Voicemail",
+    Outcome.NOT_SAFE_NOW: "Not safe to talk now",
+    Outcome.WRONG_NUMBER: "Wrong number",
+    Outcome.FAILED: "The call did not connect",
+}
+ENDINGS = {
+    Disposition.HELPED: "Talked it through",
+    Disposition.REFERRED: "Passed on to another service",
+    Disposition.WITHDRAWN: "They no longer wanted the call",
+}
+WORKING_HERE = (Role.COUNSELLOR, Role.MANAGER)
+
+
+class OutcomeForm(FlaskForm):
+    """How the attempt went."""
+
+    outcome = RadioField(
+        "How did it go?",
+        choices=[SelectChoice(outcome, label) for outcome, label in OUTCOMES.items()],
+        validate_choice=False,
+    )
+    disposition = RadioField(
+        "How did the call end?",
+        choices=[SelectChoice(ending, ENDINGS[ending]) for ending in AFTER_SPEAKING],
+        validate_choice=False,
+    )
+    again_at = StringField("When should we ring again? (if they said)")
+    note = TextAreaField("Note for colleagues (optional)", validators=[Length(max=2000)])
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.config["SETTINGS"]
+    return settings
+
+
+@bp.get("")
+@requires(*WORKING_HERE)
+def queue() -> str:
+    """What is offered to me, what waits, and what is in hand. Asked for again every ten seconds."""
+    now, me = utc_now(), current_staff()
+    tz = _settings().service_time_zone
+    with reading() as session:
+        rows, held = desk.queue(session, now=now), desk.held(session)
+        my_shift = next(
+            (s for s in on_now(session, now=now, tz=tz) if s.person and s.person.id == me.id), None
+        )
+    return render_template(
+        "desk/_queue.html" if "HX-Request" in request.headers else "desk/queue.html",
+        me=me,
+        now=now,
+        tz=tz,
+        rows=rows,
+        held=held,
+        mine=next((row for row in held if row.counsellor_id == me.id), None),
+        my_shift=my_shift,
+        may_take=my_shift is not None or me.role is Role.MANAGER,
+        late=sum(row.is_late for row in rows),
+        OUTCOMES=OUTCOMES,
+    )
+
+
+@bp.post("/requests/<int:request_id>/accept")
+@requires(*WORKING_HERE)
+def accept(request_id: int) -> ResponseReturnValue:
+    """Take a request. If a colleague was quicker, the queue says who."""
+    try:
+        with transaction() as session:
+            desk.accept(
+                session,
+                request_id,
+                staff=current_staff(),
+                now=utc_now(),
+                tz=_settings().service_time_zone,
+            )
+    except Refused as refusal:
+        flash(refusal.message, "error")
+        return redirect(url_for("desk.queue"), code=303)
+    return redirect(url_for("desk.call", request_id=request_id), code=303)
+
+
+@bp.get("/requests/<int:request_id>")
+@requires(*WORKING_HERE)
+def call(request_id: int) -> ResponseReturnValue:
+    """The call in hand: number, name and what is safe, for the one who holds it."""
+    try:
+        return _call_page(request_id, OutcomeForm(formdata=None))
+    except NotFound:
+        flash(
+            "You do not hold that request. It may have gone back to the queue, or been withdrawn.",
+            "note",
+        )
+        return redirect(url_for("desk.queue"), code=303)
+
+
+@bp.post("/requests/<int:request_id>/ring")
+@requires(*WORKING_HERE)
+def ring(request_id: int) -> ResponseReturnValue:
+    """I am ringing now."""
+    try:
+        with transaction() as session:
+            attempts.start_attempt(session, request_id, staff=current_staff(), now=utc_now())
+    except Refused as refusal:
+        flash(refusal.message, "error")
+        return redirect(url_for("desk.queue"), code=303)
+    return redirect(url_for("desk.call", request_id=request_id), code=303)
+
+
+@bp.post("/requests/<int:request_id>/release")
+@requires(*WORKING_HERE)
+def release(request_id: int) -> ResponseReturnValue:
+    """Give the request back before ringing."""
+    try:
+        with transaction() as session:
+            attempts.release(session, request_id, staff=current_staff(), now=utc_now())
+    except Refused as refusal:
+        flash(refusal.message, "error")
+    else:
+        flash("The request is back in the queue.", "success")
+    return redirect(url_for("desk.queue"), code=303)
+
+
+@bp.post("/requests/<int:request_id>/outcome")
+@requires(*WORKING_HERE)
+def outcome(request_id: int) -> ResponseReturnValue:
+    """Write down how it went."""
+    form = OutcomeForm()
+    try:
+        record = _record(form)
+        with transaction() as session:
+            kept = attempts.record_outcome(
+                session,
+                request_id,
+                record,
+                staff=current_staff(),
+                now=utc_now(),
+                tz=_settings().service_time_zone,
+            )
+            said = _said(kept)
+    except BadInput as bad:
+        for name, reason in bad.fields.items():
+            form[name].errors = [*form[name].errors, reason]
+        return _call_page(request_id, form), bad.status
+    except Refused as refusal:
+        flash(refusal.message, "error")
+        return redirect(url_for("desk.queue"), code=303)
+    flash(said, "success")
+    return redirect(url_for("desk.queue"), code=303)
+
+
+def _call_page(request_id: int, form: OutcomeForm) -> str:
+    now, tz = utc_now(), _settings().service_time_zone
+    with transaction() as session:  # a look at a caller's details is written down
+        sheet = desk.call_sheet(session, request_id, staff=current_staff(), now=now)
+    return render_template(
+        "desk/call.html",
+        sheet=sheet,
+        form=form,
+        now=now,
+        tz=tz,
+        phone=national(sheet.phone) if sheet.phone else "",
+        is_calling=sheet.state is RequestState.CALLING,
+        OUTCOMES=OUTCOMES,
+    )
+
+
+def _record(form: OutcomeForm) -> attempts.Record:
+    if not form.validate():
+        raise BadInput("There is a problem")
+    if form.outcome.data not in list(Outcome):
+        raise BadInput("There is a problem", {"outcome": "Choose how it went"})
+    chosen = Outcome(form.outcome.data)
+    ending = form.disposition.data if form.disposition.data in list(Disposition) else None
+    return attempts.Record(
+        outcome=chosen,
+        disposition=Disposition(ending) if ending and chosen is Outcome.ANSWERED else None,
+        note=(form.note.data or "").strip() or None,
+        again_at=_again_at(form.again_at.data or "") if chosen is Outcome.NOT_SAFE_NOW else None,
+    )
+
+
+def _again_at(typed: str) -> datetime | None:
+    """A wall time in the service's zone, from a ``datetime-local`` field; empty is None."""
+    if not typed.strip():
+        return None
+    try:
+        local = datetime.fromisoformat(typed.strip()).replace(tzinfo=_settings().service_time_zone)
+    except ValueError as error:
+        raise BadInput("There is a problem", {"again_at": "Enter a day and time"}) from error
+    return local.astimezone(UTC)
+
+
+def _said(request_: CallbackRequest) -> str:
+    if request_.state is RequestState.CLOSED:
+        return f"Request {request_.reference} is closed."
+    local = request_.ring_from.astimezone(_settings().service_time_zone)
+    return f"Request {request_.reference} is to be rung again from {local:%H:%M on %A}."

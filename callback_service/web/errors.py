@@ -1,0 +1,89 @@
+"""One way to show every refusal and every fault."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from flask import Flask, current_app, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from callback_service.errors import CallbackServiceError
+from callback_service.web import access, public
+
+logger = logging.getLogger(__name__)
+
+_SENTENCES = {
+    400: (
+        "That did not work",
+        "The page had been open for a long time, or something was missing. Try again.",
+    ),
+    403: ("You cannot do this", "You may not open this page."),
+    404: ("Page not found", "Check the address. The page may have gone."),
+    405: ("That did not work", "This page cannot be used in that way."),
+    413: ("That was too much", "What was sent is too large. Shorten it and try again."),
+    414: ("That was too much", "The address is too long."),
+    429: ("Too many tries", "Wait a few minutes, then try again."),
+}
+_FAULT = ("Something went wrong", "This is our fault. Try again in a few minutes.")
+
+
+def init_app(app: Flask) -> None:
+    """Have ``app`` answer every error with a page."""
+    app.register_error_handler(CSRFError, _token_refused)
+    app.register_error_handler(CallbackServiceError, _refused)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _fault)
+
+
+def _token_refused(error: CSRFError) -> ResponseReturnValue:
+    if request.endpoint == "public.send":
+        return public.form_again(
+            "The page had been open for a long time. Check it, then send it again"
+        )
+    return _page(400, *_SENTENCES[400]), 400
+
+
+def _refused(error: CallbackServiceError) -> ResponseReturnValue:
+    if error.status >= 500:
+        logger.error("refused with a fault: %s", error.message)
+    return _page(error.status, error.title, error.message), error.status
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    status = error.code or 500
+    if status < 400:
+        return error.get_response()
+    response = error.get_response()
+    response.data = _page(
+        status, *_SENTENCES.get(status, _FAULT if status >= 500 else _SENTENCES[400])
+    )
+    response.content_type = "text/html; charset=utf-8"
+    return response
+
+
+def _fault(error: Exception) -> ResponseReturnValue:
+    """Something nobody foresaw: a page with a code that the log has too, and nothing else."""
+    access.assume_signed_out()  # the database may be what failed: ask it nothing more
+    error_id = secrets.token_hex(4)
+    logger.error("unexpected fault %s at %s", error_id, request.endpoint, exc_info=error)
+    return _page(500, *_FAULT, error_id=error_id), 500
+
+
+def _page(status: int, title: str, message: str, *, error_id: str | None = None) -> str:
+    return render_template(
+        "errors/staff_error.html" if _is_staff_page() else "errors/error.html",
+        title=title,
+        message=message,
+        error_id=error_id,
+        service_phone=current_app.config["SETTINGS"].service_phone,
+        nothing_booked=request.endpoint == "public.send",
+    )
+
+
+def _is_staff_page() -> bool:
+    return (
+        request.blueprint not in {"public", "twilio", "health"} and access.signed_in() is not None
+    )

@@ -1,0 +1,65 @@
+"""What every page has around it: navigation, addresses of assets, the state of texts."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from flask import Flask, current_app, request, url_for
+from jinja2 import ChoiceLoader, FileSystemLoader, PackageLoader, PrefixLoader
+
+from callback_service.config import Settings
+from callback_service.domain.staff import Role
+from callback_service.web.access import marks, signed_in
+
+#: (label, endpoint), in order; each is shown to those who may open it.
+NAVIGATION: Final = (
+    ("Desk", "desk.queue"),
+    ("Cover", "cover.week"),
+    ("Rota", "rota.week"),
+    ("Messages", "manager.messages"),
+    ("Staff", "admin.staff"),
+    ("Your account", "account.own"),
+)
+
+
+def init_app(app: Flask) -> None:
+    """Give the templates of ``app`` what their frame needs, and GOV.UK's component macros."""
+    components = PrefixLoader({"govuk_frontend_jinja": PackageLoader("govuk_frontend_jinja")})
+    own = FileSystemLoader(app.root_path / Path(app.template_folder or ""))
+    app.jinja_loader = ChoiceLoader([own, components])
+    app.context_processor(_frame)
+    app.jinja_env.globals["asset_url"] = asset_url
+
+
+def _frame() -> dict[str, object]:
+    settings: Settings = current_app.config["SETTINGS"]
+    staff = signed_in()
+    return {
+        "service_name": settings.service_name,
+        "service_phone": settings.service_phone,
+        "nav_items": _navigation(staff.role) if staff else [],
+        "texts_not_going_out": staff is not None and not settings.texts_go_out,
+    }
+
+
+def _navigation(role: Role) -> list[tuple[str, str, bool]]:
+    allowed = marks(current_app)
+    return [
+        (label, url_for(endpoint), request.blueprint == endpoint.partition(".")[0])
+        for label, endpoint in NAVIGATION
+        if (mark := allowed.get(endpoint)) is not None and role in mark.roles
+    ]
+
+
+def asset_url(name: str) -> str:
+    """The address of a static file, with a hash of its content: it may be kept for a year."""
+    path = Path(current_app.static_folder or "") / name
+    return url_for("static", filename=name, v=_content_hash(path, path.stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=64)
+def _content_hash(path: Path, _changed_at: int) -> str:
+    return sha256(path.read_bytes()).hexdigest()[:12]

@@ -1,0 +1,250 @@
+"""The pages of people who ask for a call."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, current_app, make_response, redirect, render_template, session, url_for
+from flask.typing import ResponseReturnValue
+
+from callback_service.clock import utc_now
+from callback_service.config import Settings
+from callback_service.domain import wording
+from callback_service.domain.contact import SafeContact, Window
+from callback_service.domain.lifecycle import RequestState
+from callback_service.errors import WindowGone
+from callback_service.extensions import reading, transaction
+from callback_service.models.callback import Submission
+from callback_service.models.outbox import TextKind
+from callback_service.services import intake, promises, requests, texts
+from callback_service.web.access import public
+from callback_service.web.public_form import CONSENT_WORDING, AskForm
+
+bp = Blueprint("public", __name__)
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.config["SETTINGS"]
+    return settings
+
+
+@bp.get("/")
+@public
+def ask() -> ResponseReturnValue:
+    """The form."""
+    now = utc_now()
+    form, quote = _form(now=now)
+    form.submission_key.data = intake.new_key()
+    return _render(form, quote, now=now)
+
+
+@bp.post("/")
+@public
+def send() -> ResponseReturnValue:
+    """Keep a request for a call, or show the form again with what was typed and what to mend."""
+    now = utc_now()
+    form, quote = _form(now=now)
+    if not form.validate_on_submit():
+        return _render(form, quote, now=now), 422
+    try:
+        with transaction() as db_session:
+            key = intake.take_request(
+                db_session,
+                form.ask(key=form.submission_key.data or intake.new_key()),
+                now=now,
+                tz=_settings().service_time_zone,
+            )
+    except WindowGone as gone:
+        return _form_without_window(gone, now=now)
+    return redirect(url_for("public.done", token=key), code=303)
+
+
+def form_again(sentence: str) -> ResponseReturnValue:
+    """The form with all that was typed, after its token was refused; one more press sends it."""
+    now = utc_now()
+    form, quote = _form(now=now)
+    form.form_errors.append(sentence)
+    return _render(form, quote, now=now), 400
+
+
+def _form_without_window(gone: WindowGone, *, now: datetime) -> ResponseReturnValue:
+    form, quote = _form(now=now)
+    form.when.errors = [gone.message]
+    form.when.data = None
+    form.later.data = ""
+    return _render(form, quote, now=now), gone.status
+
+
+def _form(*, now: datetime) -> tuple[AskForm, promises.Quote]:
+    settings = _settings()
+    tz = settings.service_time_zone
+    with reading() as db_session:
+        windows = promises.windows_with_room(db_session, now=now, tz=tz)
+        quote = promises.quote_as_soon_as_possible(db_session, now=now, tz=tz)
+    return AskForm(windows, now=now, tz=tz, allow_drama=settings.allows_drama_numbers), quote
+
+
+def _render(form: AskForm, quote: promises.Quote, *, now: datetime) -> str:
+    settings = _settings()
+    tz = settings.service_time_zone
+    expected = wording.time_spoken(quote.due_at, now=now, tz=tz)
+    return render_template(
+        "public/form.html",
+        form=form,
+        asap_hint=f"We expect to ring by {expected}." if quote.is_staffed else None,
+        nobody_free=not quote.is_staffed,
+        render_nonce=secrets.token_hex(8),
+        service_phone=settings.service_phone,
+        text_example=texts.wording(TextKind.CONFIRMATION, when=f"by {expected}"),
+        consent_wording=CONSENT_WORDING,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What the pages behind a link may say about one submission, to whoever holds the link."""
+
+    promise_text: str
+    number_ending: str
+    reference: str
+    messages_text: str
+    may_text: bool
+    withdrawn: bool
+    state: str
+
+
+@bp.get("/done/<token>")
+@public
+def done(token: str) -> ResponseReturnValue:
+    """What happens next, after the form was sent."""
+    shown = _shown(token)
+    if shown is None:
+        return _unknown()
+    return render_template("public/done.html", **_page(shown, token))
+
+
+@bp.get("/manage/<token>")
+@public
+def manage(token: str) -> ResponseReturnValue:
+    """What was asked, and a button to take it back."""
+    shown = _shown(token)
+    if shown is None:
+        return _unknown()
+    return render_template("public/manage.html", **_page(shown, token))
+
+
+@bp.post("/manage/<token>/withdraw")
+@public
+def withdraw(token: str) -> ResponseReturnValue:
+    """Take the call back."""
+    with transaction() as db_session:
+        submission = intake.submission_by_key(db_session, token)
+        if submission is not None:
+            requests.withdraw(db_session, submission, now=utc_now())
+    return redirect(url_for("public.manage", token=token), code=303)
+
+
+def _page(shown: _Shown, token: str) -> dict[str, Any]:
+    return {
+        "promise_text": shown.promise_text,
+        "number_ending": shown.number_ending,
+        "reference": shown.reference,
+        "messages_text": shown.messages_text,
+        "may_text": shown.may_text,
+        "withdrawn": shown.withdrawn,
+        "state": shown.state,
+        "token": token,
+        "manage_url": url_for("public.manage", token=token),
+        "service_phone": _settings().service_phone,
+    }
+
+
+def _unknown() -> ResponseReturnValue:
+    return render_template("public/unknown.html", service_phone=_settings().service_phone), 404
+
+
+def _shown(token: str) -> _Shown | None:
+    with reading() as db_session:
+        submission = intake.submission_by_key(db_session, token)
+        if submission is None or submission.request.phone is None:
+            return None
+        return _describe(submission)
+
+
+def _describe(submission: Submission) -> _Shown:
+    """Only what this submission itself said: another person may stand behind the same request."""
+    request_, window = submission.request, submission.window
+    tz, asked_at = _settings().service_time_zone, submission.created_at
+    promised = Window(window.starts_at, window.due_at)
+    spoken = intake.spoken_promise(promised, is_window=window.is_window, now=asked_at, tz=tz)
+    return _Shown(
+        promise_text=spoken[0].upper() + spoken[1:],
+        number_ending=(request_.phone or "")[-3:],
+        reference=request_.reference,
+        messages_text=_messages_text(
+            SafeContact(submission.may_text, submission.may_leave_voicemail)
+        ),
+        may_text=submission.may_text and request_.phone_kind == "mobile",
+        withdrawn=submission.withdrawn_at is not None,
+        state=_state(submission),
+    )
+
+
+def _state(submission: Submission) -> str:
+    if submission.withdrawn_at is not None:
+        return "withdrawn"
+    if submission.request.state is RequestState.CLOSED:
+        return "closed"
+    return "calling" if submission.request.state is RequestState.CALLING else "open"
+
+
+def _messages_text(allowed: SafeContact) -> str:
+    again = "If you do not answer, we will try again a little later"
+    if allowed.may_text and allowed.may_leave_voicemail:
+        return f"{again}, and leave a text or a voicemail that does not say who we are."
+    if allowed.may_text:
+        return f"{again}, and send a text that does not say who we are."
+    if allowed.may_leave_voicemail:
+        return f"{again}, and leave a voicemail that does not say who we are."
+    return f"{again}. We will not leave any message."
+
+
+@bp.get("/exit")
+@public
+def exit_page() -> ResponseReturnValue:
+    """Away from here, quickly: forget the session and go somewhere harmless."""
+    session.clear()
+    response = make_response(redirect(_settings().exit_url, code=303))
+    response.headers["Clear-Site-Data"] = '"cookies"'
+    return response
+
+
+@bp.get("/safety")
+@public
+def safety() -> str:
+    """How to browse in private."""
+    return render_template("public/safety.html", service_phone=_settings().service_phone)
+
+
+@bp.get("/privacy")
+@public
+def privacy() -> str:
+    """What is kept, for how long, and who sees it."""
+    return render_template("public/privacy.html", service_phone=_settings().service_phone)
+
+
+@bp.get("/cookies")
+@public
+def cookies() -> str:
+    """The one cookie."""
+    return render_template("public/cookies.html", service_phone=_settings().service_phone)
+
+
+@bp.get("/accessibility")
+@public
+def accessibility() -> str:
+    """How the pages can be used, and whom to tell where they cannot."""
+    return render_template("public/accessibility.html", service_phone=_settings().service_phone)

@@ -1,0 +1,181 @@
+"""The form people ask for a call with: its questions, their choices, and what they become."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Any, Final
+
+from flask_wtf import FlaskForm
+from wtforms import (
+    BooleanField,
+    Field,
+    HiddenField,
+    RadioField,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
+from wtforms.validators import ValidationError
+
+from callback_service.domain import wording
+from callback_service.domain.contact import Phone, SafeContact, Window, parse_phone
+from callback_service.errors import BadInput
+from callback_service.services.intake import Ask
+from callback_service.web.choices import SelectChoice
+
+NAME_LIMIT: Final = 60  # characters
+NOTE_LIMIT: Final = 200
+#: Windows shown as radios; the others are in the list behind "Another time".
+NEXT_WINDOWS: Final = 4
+ASAP: Final = "asap"
+LATER: Final = "later"
+
+MESSAGES: Final = {
+    "no": SafeContact(),
+    "text": SafeContact(may_text=True),
+    "voicemail": SafeContact(may_leave_voicemail=True),
+    "both": SafeContact(may_text=True, may_leave_voicemail=True),
+}
+
+CONSENT_VERSION: Final = "2026-11"
+CONSENT_WORDING: Final = (
+    (
+        "Asking for a call says something about your health or somebody else's. "
+        "We need your agreement to keep your number and what you write here. "
+        "Only the people who call you see it."
+    ),
+    "You can change your mind at any time: cancel on the next page, or tell us when we call.",
+)
+
+
+class AskForm(FlaskForm):
+    """Five questions and a tick."""
+
+    submission_key = HiddenField()
+    phone = StringField("What number should we call?")
+    name = StringField("What should we call you?")
+    when = RadioField("When should we call?", validate_choice=False)
+    later = SelectField("Choose another time", validate_choice=False)
+    messages = RadioField(
+        "If you do not answer, can we leave a message?",
+        choices=[
+            SelectChoice("no", "No, do not leave any message"),
+            SelectChoice("text", "Yes, a short text that does not say who we are"),
+            SelectChoice("voicemail", "Yes, a voicemail that does not say who we are"),
+            SelectChoice("both", "Yes, a text or a voicemail"),
+        ],
+        validate_choice=False,
+    )
+    note = TextAreaField("Is there anything that helps us call safely?")
+    consent = BooleanField("I agree to this")
+
+    parsed_phone: Phone
+    window: Window | None
+
+    def __init__(
+        self,
+        windows: Sequence[Window],
+        *,
+        now: datetime,
+        tz: tzinfo,
+        allow_drama: bool,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._allow_drama = allow_drama
+        self.when.choices = [
+            SelectChoice(ASAP, "As soon as you can"),
+            *(_choice(window, now=now, tz=tz) for window in windows[:NEXT_WINDOWS]),
+        ]
+        others = windows[NEXT_WINDOWS:]
+        if others:
+            self.when.choices.append(SelectChoice(LATER, "Another time"))
+        self.later.choices = [
+            SelectChoice("", "Choose a day and time"),
+            *(_timed_choice(window, now=now, tz=tz) for window in others),
+        ]
+
+    def validate_phone(self, field: Field) -> None:
+        try:
+            self.parsed_phone = parse_phone(field.data or "", allow_drama=self._allow_drama)
+        except BadInput as error:
+            raise ValidationError(error.message) from error
+
+    def validate_name(self, field: Field) -> None:
+        if len(field.data or "") > NAME_LIMIT:
+            raise ValidationError(f"Use {NAME_LIMIT} characters or fewer")
+
+    def validate_note(self, field: Field) -> None:
+        if len((field.data or "").replace("\r\n", "\n")) > NOTE_LIMIT:
+            raise ValidationError(f"Use {NOTE_LIMIT} characters or fewer")
+
+    def validate_messages(self, field: Field) -> None:
+        if field.data not in MESSAGES:
+            raise ValidationError("Choose whether we can leave a message")
+
+    def validate_consent(self, field: Field) -> None:
+        if not field.data:
+            raise ValidationError("Tick the box if you agree. Without it, ring us instead")
+
+    def validate_when(self, field: Field) -> None:
+        """Without scripts the list of further times is always shown: a time chosen there counts."""
+        chosen = field.data or (LATER if self.later.data else None)
+        if chosen is None:
+            raise ValidationError("Choose when we should call")
+        if chosen == ASAP:
+            self.window = None
+        elif chosen != LATER:
+            self.window = _parse_window(chosen)
+
+    def validate_later(self, field: Field) -> None:
+        if self.when.data == LATER or (not self.when.data and field.data):
+            if not field.data:
+                raise ValidationError("Choose a day and time")
+            self.window = _parse_window(field.data)
+
+    def ask(self, *, key: str) -> Ask:
+        """What was asked, once the form is valid."""
+        return Ask(
+            key=key,
+            phone=self.parsed_phone,
+            name=_clean(self.name.data),
+            window=self.window,
+            safe_contact=MESSAGES[self.messages.data],
+            note=_clean(self.note.data),
+            consent_version=CONSENT_VERSION,
+        )
+
+
+def _clean(typed: str | None) -> str | None:
+    return (typed or "").replace("\r\n", "\n").replace("\x00", "").strip() or None
+
+
+def window_value(window: Window) -> str:
+    """A window as the form sends it: two instants in UTC."""
+    return "/".join(
+        at.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ") for at in (window.start, window.end)
+    )
+
+
+def _parse_window(value: str) -> Window:
+    try:
+        start, end = (
+            datetime.strptime(at, "%Y-%m-%dT%H:%MZ").replace(tzinfo=UTC) for at in value.split("/")
+        )
+    except ValueError as error:
+        raise ValidationError("Choose one of the times shown") from error
+    return Window(start, end)
+
+
+def _choice(window: Window, *, now: datetime, tz: tzinfo) -> SelectChoice:
+    return SelectChoice(window_value(window), wording.window_choice(window, now=now, tz=tz))
+
+
+def _timed_choice(window: Window, *, now: datetime, tz: tzinfo) -> SelectChoice:
+    """A window in the list of further times, under its calendar day."""
+    times = f"{wording.clock_time(window.start, tz)} to {wording.clock_time(window.end, tz)}"
+    day = wording.full_day(window.start, tz)
+    near = wording.day_name(window.start, now=now, tz=tz)
+    group = day if near in {day, "tonight"} else f"{near.capitalize()}, {day}"
+    return SelectChoice(window_value(window), f"{day}, {times}", optgroup=group)

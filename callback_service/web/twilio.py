@@ -1,0 +1,48 @@
+"""Twilio's webhooks: the only routes without a CSRF token, each signed instead."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, current_app, request
+from flask.typing import ResponseReturnValue
+
+from callback_service.clock import utc_now
+from callback_service.config import Settings
+from callback_service.extensions import csrf, transaction
+from callback_service.gateways.signature import is_signed_by_twilio
+from callback_service.services import receipts
+from callback_service.web.access import public
+
+bp = Blueprint("twilio", __name__, url_prefix="/twilio")
+csrf.exempt(bp)
+
+BODY_LIMIT = 16 * 1024  # bytes
+
+
+@bp.before_request
+def check_signature() -> None:
+    """Let only Twilio in: signed for the configured public address, whatever ``Host`` says."""
+    settings: Settings = current_app.config["SETTINGS"]
+    request.max_content_length = BODY_LIMIT
+    tokens = [settings.twilio_auth_token] if settings.twilio_auth_token else []
+    query = f"?{request.query_string.decode('ascii', 'replace')}" if request.query_string else ""
+    url = f"{settings.public_base_url}{request.path}{query}"
+    signature = request.headers.get("X-Twilio-Signature")
+    if not is_signed_by_twilio(url, request.form, signature, tokens):
+        abort(403)
+
+
+@bp.post("/texts/<uid>/status")
+@public
+def text_status(uid: str) -> ResponseReturnValue:
+    """A delivery receipt. Unknown, repeated and late ones are taken and change nothing."""
+    code = request.form.get("ErrorCode", "")
+    with transaction() as session:
+        receipts.take_receipt(
+            session,
+            uid,
+            sid=request.form.get("MessageSid", "")[:64],
+            status=request.form.get("MessageStatus", "")[:16],
+            error_code=int(code) if code.isdecimal() and len(code) < 9 else None,
+            now=utc_now(),
+        )
+    return "", 204

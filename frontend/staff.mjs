@@ -1,0 +1,144 @@
+import { Button, createAll, ErrorSummary, NotificationBanner, SkipLink } from 'govuk-frontend'
+
+import { markScriptsRunning, RevealingRadios } from './common.mjs'
+
+const STALE_AFTER_MS = 30000
+const DOUBLE_CLICK_MS = 2000
+const CLOCK = new Intl.DateTimeFormat('en-GB', {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  timeZone: document.documentElement.dataset.timeZone || 'Europe/London'
+})
+
+let freshAt = performance.now()
+let isPaused = false
+
+function announce(message) {
+  const status = document.querySelector('[data-announce]')
+  if (status) {
+    status.textContent = message
+  }
+}
+
+function showNotUpdating(reason) {
+  for (const banner of document.querySelectorAll('[data-not-updating]')) {
+    if (banner.hidden || banner.textContent !== reason) {
+      banner.textContent = reason
+      banner.hidden = false
+    }
+  }
+}
+
+function markFresh() {
+  freshAt = performance.now()
+  for (const banner of document.querySelectorAll('[data-not-updating]')) {
+    banner.hidden = true
+  }
+  for (const stamp of document.querySelectorAll('[data-updated-at]')) {
+    stamp.textContent = CLOCK.format(new Date())
+  }
+}
+
+// A poll that ended at another page (signed out) must never be put into this one.
+function refuseOtherPages(event) {
+  const { raw } = event.detail.ctx.response
+  if (raw.redirected) {
+    event.preventDefault()
+    showNotUpdating('Not updating: you are signed out. Reload the page to sign in again.')
+  } else if (raw.status >= 400) {
+    showNotUpdating('Not updating: the service did not answer properly. Reload the page to try again.')
+  } else {
+    markFresh()
+  }
+}
+
+function refuseWhilePaused(event) {
+  if (isPaused && event.detail.ctx.sourceElement.matches('[data-live]')) {
+    event.preventDefault()
+  }
+}
+
+function watchForStaleness() {
+  const isStale = performance.now() - freshAt > STALE_AFTER_MS
+  if (isStale && !isPaused && document.querySelector('[data-live]')) {
+    showNotUpdating('Not updating: no answer from the service. What you see may be out of date.')
+  }
+}
+
+function togglePause(button) {
+  isPaused = !isPaused
+  button.setAttribute('aria-pressed', String(isPaused))
+  button.textContent = isPaused ? 'Resume updates' : 'Pause updates'
+  freshAt = performance.now()
+  announce(isPaused ? 'Updates are paused' : 'Updates are on')
+}
+
+async function copyText(button) {
+  try {
+    await navigator.clipboard.writeText(button.dataset.copy)
+    announce('Copied')
+    button.textContent = 'Copied'
+  } catch {
+    announce('Could not copy. Select the number and copy it by hand.')
+    button.textContent = 'Could not copy'
+  }
+}
+
+function elapsed(since) {
+  const seconds = Math.max(0, Math.floor((Date.now() - Date.parse(since)) / 1000))
+  const minutes = Math.floor(seconds / 60)
+  const pad = (number) => String(number).padStart(2, '0')
+  return minutes < 60
+    ? `${pad(minutes)}:${pad(seconds % 60)}`
+    : `${Math.floor(minutes / 60)}:${pad(minutes % 60)}:${pad(seconds % 60)}`
+}
+
+function moveTimers() {
+  for (const timer of document.querySelectorAll('[data-since]')) {
+    timer.textContent = elapsed(timer.dataset.since)
+  }
+}
+
+// One listener for the page: buttons inside a live region come and go with each poll.
+function handleClick(event) {
+  const button = event.target instanceof Element && event.target.closest('button')
+  if (button && button.matches('[data-copy]')) {
+    copyText(button)
+  } else if (button && button.matches('[data-pause]')) {
+    togglePause(button)
+  }
+}
+
+const submittedAt = new WeakMap()
+
+function refuseDoubleSubmit(event) {
+  const last = submittedAt.get(event.target)
+  if (last !== undefined && performance.now() - last < DOUBLE_CLICK_MS) {
+    event.preventDefault()
+    return
+  }
+  submittedAt.set(event.target, performance.now())
+}
+
+markScriptsRunning()
+createAll(Button)
+createAll(ErrorSummary)
+createAll(NotificationBanner)
+createAll(RevealingRadios)
+createAll(SkipLink)
+
+document.addEventListener('click', handleClick)
+document.addEventListener('submit', refuseDoubleSubmit)
+document.addEventListener('htmx:before:request', refuseWhilePaused)
+document.addEventListener('htmx:before:response', refuseOtherPages)
+document.addEventListener('htmx:error', watchForStaleness)
+document.addEventListener('htmx:after:swap', moveTimers)
+for (const control of document.querySelectorAll('[data-needs-script]')) {
+  control.hidden = false
+}
+moveTimers()
+setInterval(() => {
+  moveTimers()
+  watchForStaleness()
+}, 1000)

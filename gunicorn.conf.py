@@ -1,0 +1,23 @@
+"""How gunicorn serves the service. Gunicorn reads this file from the directory it starts in."""
+
+import os
+
+wsgi_app = "wsgi:app"
+bind = f"127.0.0.1:{os.environ.get('PORT') or '8000'}"  # a proxy with TLS stands in front
+
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY") or "1")
+threads = 8
+preload_app = False  # a worker opens its own database connections
+if os.path.isdir("/dev/shm"):  # noqa: S108 - gunicorn makes a file of its own there
+    worker_tmp_dir = "/dev/shm"  # noqa: S108 - heartbeats never wait for a disk
+
+timeout = 30
+graceful_timeout = 10
+keepalive = 5
+
+accesslog = None  # addresses can hold one-time links
+control_socket_disable = True  # nothing uses it
+limit_request_line = 4094
+limit_request_fields = 60
+limit_request_field_size = 8190

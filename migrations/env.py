@@ -1,0 +1,43 @@
+"""How Alembic meets our database: the app's engine, and limits so that nothing hangs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alembic import context
+from flask import current_app
+from sqlalchemy import text
+
+LOCK_TIMEOUT_MS = (
+    5_000  # a migration that cannot have its lock gives up rather than queue everybody behind it
+)
+STATEMENT_TIMEOUT_MS = 600_000
+
+
+def render_item(kind: str, item: Any, autogen_context: Any) -> str | bool:
+    """Write our own column types as the plain ones they are kept as: migrations never import the app."""
+    if kind == "type" and type(item).__name__ == "UtcDateTime":
+        return "sa.DateTime(timezone=True)"
+    return False
+
+
+def run() -> None:
+    """Run the migrations on the app's engine."""
+    database = current_app.extensions["migrate"].db
+    with database.engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"SET lock_timeout = {LOCK_TIMEOUT_MS}"))
+            connection.execute(text(f"SET statement_timeout = {STATEMENT_TIMEOUT_MS}"))
+            connection.commit()
+        context.configure(
+            connection=connection,
+            target_metadata=database.metadata,
+            render_item=render_item,
+            compare_type=True,
+            render_as_batch=connection.dialect.name == "sqlite",
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+run()
