@@ -9,7 +9,7 @@ from flask import current_app
 from sqlalchemy import text
 
 LOCK_TIMEOUT_MS = (
-    5_000  # a migration that cannot have its lock gives up rather than queue everybody behind it
+    5_000  # rather give up than have everybody queue behind us
 )
 STATEMENT_TIMEOUT_MS = 600_000
 
