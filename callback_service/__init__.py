@@ -19,6 +19,7 @@ from callback_service.models.base import Keyring, use_keyring
 from callback_service.web import (
     access,
     account,
+    addresses,
     admin,
     cover,
     desk,
@@ -54,7 +55,8 @@ def _configure(app: Flask, settings: Settings) -> None:
         SETTINGS=settings,
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": True},
+        # Values stay out of the words of database errors, and so out of the log.
+        SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": True, "hide_parameters": True},
         MAX_CONTENT_LENGTH=BODY_LIMIT,
         MAX_FORM_MEMORY_SIZE=BODY_LIMIT,
         MAX_FORM_PARTS=PARTS_LIMIT,
@@ -84,6 +86,7 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
 
 
 def _add_web(app: Flask) -> None:
+    app.url_map.converters["int"] = addresses.RowId
     for room in (public, account, desk, manager, cover, rota, admin, twilio, health):
         app.register_blueprint(room.bp)
     for part in (access, frame, headers, errors, cli):

@@ -55,12 +55,15 @@ class Settings:
         return self.twilio_account_sid is not None
 
     @property
+    def is_on_loopback(self) -> bool:
+        """Whether the service is for this machine alone, as a demonstration is."""
+        return _is_loopback(urlsplit(self.public_base_url).hostname or "")
+
+    @property
     def allows_drama_numbers(self) -> bool:
         """Whether Ofcom's fictitious numbers are taken: only where nothing leaves this machine."""
         api_host = urlsplit(self.twilio_api_url or "").hostname
-        return (
-            self.demo or not self.texts_go_out or (api_host is not None and _is_loopback(api_host))
-        )
+        return not self.texts_go_out or (api_host is not None and _is_loopback(api_host))
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], *, root: Path) -> Settings:
@@ -233,4 +236,10 @@ def _check_twilio(settings: Settings) -> None:
             "With a Twilio account, set TWILIO_FROM or TWILIO_MESSAGING_SERVICE_SID."
         )
     if settings.twilio_api_url is not None:
-        _web_address("TWILIO_API_URL", settings.twilio_api_url)
+        _check_api_url(_web_address("TWILIO_API_URL", settings.twilio_api_url))
+
+
+def _check_api_url(address: str) -> None:
+    """The auth token is sent there: never in clear over a network."""
+    if not address.startswith("https://") and not _is_loopback(urlsplit(address).hostname or ""):
+        raise SettingsError("TWILIO_API_URL must start with https:// unless it is on this machine.")

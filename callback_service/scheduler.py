@@ -90,7 +90,10 @@ def send_texts(app: Flask) -> int:
     with reading() as session:
         if not outbox.texts_are_due(session, now=utc_now()):
             return 0
-    return sum(_send_one(gateway, _settings(app)) for _ in range(TEXTS_AT_ONCE))
+    for sent in range(TEXTS_AT_ONCE):
+        if not _send_one(gateway, _settings(app)):
+            return sent
+    return TEXTS_AT_ONCE
 
 
 def _send_one(gateway: TextGateway, settings: Settings) -> bool:
@@ -123,6 +126,7 @@ TICKS: Final = (
     Tick(TickName.RETENTION, erase, timedelta(seconds=30)),
 )
 BEAT_EVERY: Final = timedelta(seconds=5)
+FIRST_BEAT: Final = timedelta(seconds=1)
 
 
 def run_tick(app: Flask, tick: Tick) -> bool:
@@ -174,7 +178,9 @@ class Metronome:
             signal.signal(number, lambda *_: self.stopping.set())
         self.scheduler.start()
         logger.info("scheduler started with ticks %s", ", ".join(TICK_NAMES))
-        while not self.stopping.wait(BEAT_EVERY.total_seconds()):
+        pause = FIRST_BEAT  # the service is ready as soon as every tick has run once
+        while not self.stopping.wait(pause.total_seconds()):
+            pause = BEAT_EVERY
             self.wake_silent(time.monotonic())
             run_tick(self.app, Tick("heartbeat", self._beat, BEAT_EVERY))
         self.scheduler.shutdown(wait=True)

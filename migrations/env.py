@@ -8,14 +8,12 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import text
 
-LOCK_TIMEOUT_MS = (
-    5_000  # rather give up than have everybody queue behind us
-)
+LOCK_TIMEOUT_MS = 5_000  # rather give up than have everybody queue behind us
 STATEMENT_TIMEOUT_MS = 600_000
 
 
 def render_item(kind: str, item: Any, autogen_context: Any) -> str | bool:
-    """Write our own column types as the plain ones they are kept as: migrations never import the app."""
+    """Write our own column types as the plain ones they are kept as."""
     if kind == "type" and type(item).__name__ == "UtcDateTime":
         return "sa.DateTime(timezone=True)"
     return False

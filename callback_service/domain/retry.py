@@ -15,6 +15,8 @@ from callback_service.errors import Refused
 MAX_ATTEMPTS: Final = 3
 AFTER_ENGAGED: Final = timedelta(minutes=5)
 AFTER_NO_ANSWER: Final = (timedelta(minutes=10), timedelta(minutes=60))
+#: Tries are at least this far apart, and begin at least this long before a window ends.
+SHORTEST_PAUSE: Final = timedelta(minutes=5)
 #: A retry is due this long after its time (source: docs/planning.md, "Quotes").
 RETRY_SLACK: Final = timedelta(minutes=15)
 
@@ -66,13 +68,22 @@ def after_attempt(
     if outcome is Outcome.ANSWERED:
         raise Refused("The caller was reached: say how the call ended.")
     if attempts < MAX_ATTEMPTS:
-        at = now + _SPACING[outcome][min(attempts, len(_SPACING[outcome])) - 1]
-        if ring_until is None or at < ring_until:
+        spacing = _SPACING[outcome][min(attempts, len(_SPACING[outcome])) - 1]
+        at = _within(now + spacing, now=now, ring_until=ring_until)
+        if at is not None:
             return TryAgain(at, _no_later_than(at + RETRY_SLACK, ring_until), fresh=False)
     following = min((window for window in later if window.start > now), default=None)
     if following is not None:
         return TryAgain(following.start, following.end, fresh=True)
     return GiveUp(Disposition.UNREACHABLE)
+
+
+def _within(at: datetime, *, now: datetime, ring_until: datetime | None) -> datetime | None:
+    """``at``, brought forward where the window ends first; None where no further try fits."""
+    if ring_until is None:
+        return at
+    at = min(at, ring_until - SHORTEST_PAUSE)
+    return at if at >= now + SHORTEST_PAUSE else None
 
 
 def _no_later_than(at: datetime, limit: datetime | None) -> datetime:

@@ -81,7 +81,11 @@ def window_choice(window: Window, *, now: datetime, tz: tzinfo) -> str:
     """A window as a choice on the form: "Tonight, Saturday 28 November, 9pm to 11pm"."""
     near, day = day_name(window.start, now=now, tz=tz), full_day(window.start, tz)
     times = f"{clock_time(window.start, tz)} to {clock_time(window.end, tz)}"
-    return f"{day}, {times}" if near == day else f"{near.capitalize()}, {day}, {times}"
+    if near == day:
+        return f"{day}, {times}"
+    if near == "tonight" and window.start.astimezone(tz).hour < _NIGHT_ENDS:
+        return f"Tonight, {times} (early on {day})"
+    return f"{near.capitalize()}, {day}, {times}"
 
 
 def window_spoken(window: Window, *, now: datetime, tz: tzinfo) -> str:

@@ -141,6 +141,12 @@ DELIVERY_RANK: dict[str, int] = {
 }
 
 
+#: Ends that mean: nobody has read it.
+DID_NOT_ARRIVE = frozenset({"failed", "undelivered", "canceled"})
+#: Ends that mean: it is on the phone.
+ARRIVED = frozenset({"delivered", "read"})
+
+
 def is_forward(old: str | None, new: str) -> bool:
     """Tell whether a receipt saying ``new`` may replace the state ``old``."""
     if new not in DELIVERY_RANK:

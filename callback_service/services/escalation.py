@@ -154,7 +154,7 @@ def _take_step(
 
 
 def _people(session: Session, step: Step, *, now: datetime, tz: tzinfo) -> list[Staff]:
-    """Who is told: the duty lead on shift, or every active manager when there is none."""
+    """Who is told: the duty lead on shift; every manager where there is none we can reach."""
     managers = session.scalars(
         select(Staff).where(Staff.role == Role.MANAGER, Staff.is_active).order_by(Staff.id)
     ).all()
@@ -162,4 +162,5 @@ def _people(session: Session, step: Step, *, now: datetime, tz: tzinfo) -> list[
         return list(managers)
     shifts = on_now(session, now=now, tz=tz, duty=Duty.DUTY_LEAD)
     leads = {shift.person.id for shift in shifts if shift.person}
-    return [person for person in managers if person.id in leads] or list(managers)
+    reachable = [person for person in managers if person.id in leads and person.phone_sealed]
+    return reachable or list(managers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
@@ -52,6 +53,11 @@ class Ask:
 def new_key() -> str:
     """A key for one form: 256 random bits that open the pages about what it sends."""
     return secrets.token_urlsafe(32)
+
+
+def is_key(text: str) -> bool:
+    """Whether ``text`` has the shape of a key of ours: a short one could be guessed."""
+    return re.fullmatch(r"[A-Za-z0-9_-]{43}", text) is not None
 
 
 def submission_by_key(session: Session, key: str) -> Submission | None:

@@ -22,7 +22,7 @@ from callback_service.gateways.base import (
     SmsUnclearError,
     TextGateway,
 )
-from callback_service.gateways.twilio_codes import desk_sentence
+from callback_service.gateways.twilio_codes import DID_NOT_ARRIVE, desk_sentence
 from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
 from callback_service.services import audit, texts
 
@@ -31,6 +31,9 @@ LEASE: Final = timedelta(seconds=30)
 FIRST_BACK_OFF: Final = timedelta(seconds=15)
 LONGEST_BACK_OFF: Final = timedelta(minutes=10)
 MAX_UNCLEAR_TRIES: Final = 3
+#: A text whose fate the gateway cannot tell is asked after until this long past its moment.
+LOOK_UPS_END_AFTER: Final = timedelta(hours=1)
+NOT_KNOWN: Final = "It is not known whether the text arrived. Ring anyway."
 #: Shortest validity the gateway is told, in seconds.
 LEAST_VALIDITY: Final = 30
 
@@ -63,7 +66,14 @@ class NotThere(Exception):  # noqa: N818
         self.reason = reason
 
 
-Result = SentText | FoundText | SmsSendError | SmsUnclearError | NotThere
+@dataclass(frozen=True, slots=True)
+class StillUnclear:
+    """The gateway could not tell of an unclear text. ``retry_after``: seconds it asked for."""
+
+    retry_after: float | None
+
+
+Result = StillUnclear | SentText | FoundText | SmsSendError | SmsUnclearError | NotThere
 
 
 def texts_are_due(session: Session, *, now: datetime) -> bool:
@@ -150,13 +160,16 @@ def hand_over(gateway: TextGateway, claim: Claim, *, receipts_at: str, now: date
 
     ``receipts_at`` is the public address for this text's delivery receipts.
     """
-    try:
-        if claim.looked_up_since is not None:
+    if claim.looked_up_since is not None:
+        try:
             found = _find(gateway, claim, claim.looked_up_since)
-            if found is not None:
-                return found
-            if claim.unwanted is not None:
-                return NotThere(claim.unwanted)
+        except SmsUnclearError as error:
+            return StillUnclear(error.retry_after)
+        if found is not None:
+            return found
+        if claim.unwanted is not None:
+            return NotThere(claim.unwanted)
+    try:
         seconds = max(int((claim.expires_at - now).total_seconds()), LEAST_VALIDITY)
         return gateway.send_text(
             to=claim.to, body=claim.body, status_callback=receipts_at, valid_seconds=seconds
@@ -187,16 +200,27 @@ def record(session: Session, claim: Claim, result: Result, *, is_live: bool, now
         return
     match result:
         case SentText() | FoundText():
-            _settle(message, OutboxState.SENT if is_live else OutboxState.KEPT, None)
-            message.provider_sid, message.delivery_status = result.sid, result.status
-            message.sent_at = now
+            _taken(message, result, is_live=is_live, now=now)
         case SmsSendError():
             _refused(message, result, now=now)
         case SmsUnclearError():
             _unclear(message, result, now=now)
+        case StillUnclear():
+            _look_again(message, result, now=now)
         case NotThere():
             _settle(message, OutboxState.DROPPED, result.reason)
     _note(session, message, f"text.{message.state}", now=now)
+
+
+def _taken(
+    message: OutboxMessage, text: SentText | FoundText, *, is_live: bool, now: datetime
+) -> None:
+    """The gateway has it. One found there may have come to its end already."""
+    _settle(message, OutboxState.SENT if is_live else OutboxState.KEPT, None)
+    message.provider_sid, message.delivery_status, message.sent_at = text.sid, text.status, now
+    if isinstance(text, FoundText) and text.status in DID_NOT_ARRIVE:
+        message.error_code = text.error_code
+        _settle(message, OutboxState.FAILED, desk_sentence(text.error_code))
 
 
 def _settle(message: OutboxMessage, state: OutboxState, reason: str | None) -> None:
@@ -219,11 +243,18 @@ def _unclear(message: OutboxMessage, error: SmsUnclearError, *, now: datetime) -
     """It stays ``sending``: the next claim, one lease from now, looks it up first."""
     message.unclear_tries += 1
     if message.unclear_tries >= MAX_UNCLEAR_TRIES:
-        _settle(
-            message, OutboxState.FAILED, "It is not known whether the text arrived. Ring anyway."
-        )
+        _settle(message, OutboxState.FAILED, NOT_KNOWN)
         return
     message.lease_until = now + max(LEASE, timedelta(seconds=error.retry_after or 0))
+
+
+def _look_again(message: OutboxMessage, still: StillUnclear, *, now: datetime) -> None:
+    """The gateway cannot say. Ask again, less and less often, until it no longer matters."""
+    if now >= message.expires_at + LOOK_UPS_END_AFTER:
+        _settle(message, OutboxState.FAILED, NOT_KNOWN)
+        return
+    pause = min(LEASE * 2 ** min(message.tries - 1, 10), LONGEST_BACK_OFF)
+    message.lease_until = now + max(pause, timedelta(seconds=still.retry_after or 0))
 
 
 def _note(session: Session, message: OutboxMessage, action: str, *, now: datetime) -> None:

@@ -8,11 +8,14 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from callback_service.gateways.twilio_codes import desk_sentence, is_forward
+from callback_service.gateways.twilio_codes import (
+    ARRIVED,
+    DID_NOT_ARRIVE,
+    desk_sentence,
+    is_forward,
+)
 from callback_service.models.outbox import DeliveryReceipt, OutboxMessage, OutboxState
 from callback_service.services import audit
-
-_DID_NOT_ARRIVE = frozenset({"failed", "undelivered"})
 
 
 def take_receipt(
@@ -33,8 +36,10 @@ def take_receipt(
         _settle_by_receipt(message, sid, now=now)
     if is_forward(message.delivery_status, status):
         message.delivery_status, message.error_code = status, error_code or message.error_code
-        if status in _DID_NOT_ARRIVE:
+        if status in DID_NOT_ARRIVE:
             message.state, message.reason = OutboxState.FAILED, desk_sentence(error_code)
+        elif status in ARRIVED:
+            message.state, message.reason = OutboxState.SENT, None
     audit.record(
         session,
         "text.receipt",

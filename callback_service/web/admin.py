@@ -85,7 +85,7 @@ def invite() -> ResponseReturnValue:
         for name, reason in refusal.fields.items():
             form[name].errors = [reason]
         return _page(form), refusal.status
-    return _link_page(token, f"{form.name.data} is invited.", "3 days")
+    return _link_page(token, f"{form.name.data} is invited", "3 days")
 
 
 @bp.post("/staff/<int:staff_id>/link")
@@ -100,7 +100,7 @@ def make_link(staff_id: int) -> ResponseReturnValue:
             actor_id=current_staff().id,
             now=clock.utc_now(),
         )
-    return _link_page(token, "Here is a new link.", "3 days, or an hour for a new password")
+    return _link_page(token, "A new link", "an hour, or 3 days where it is the first password")
 
 
 @bp.post("/staff/<int:staff_id>/disable")

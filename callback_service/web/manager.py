@@ -10,6 +10,7 @@ from callback_service.domain.staff import Role
 from callback_service.extensions import reading
 from callback_service.services import messages as message_log
 from callback_service.web.access import requires
+from callback_service.web.addresses import row_id
 
 bp = Blueprint("manager", __name__)
 
@@ -23,7 +24,7 @@ def messages() -> str:
     settings: Settings = current_app.config["SETTINGS"]
     with reading() as session:
         rows = message_log.latest(
-            session, limit=PAGE_LENGTH, before_id=request.args.get("before", type=int)
+            session, limit=PAGE_LENGTH, before_id=request.args.get("before", type=row_id)
         )
         counts = message_log.counts(session)
     return render_template(

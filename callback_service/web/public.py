@@ -53,7 +53,7 @@ def send() -> ResponseReturnValue:
         with transaction() as db_session:
             key = intake.take_request(
                 db_session,
-                form.ask(key=form.submission_key.data or intake.new_key()),
+                form.ask(),
                 now=now,
                 tz=_settings().service_time_zone,
             )

@@ -21,7 +21,7 @@ from wtforms.validators import ValidationError
 from callback_service.domain import wording
 from callback_service.domain.contact import Phone, SafeContact, Window, parse_phone
 from callback_service.errors import BadInput
-from callback_service.services.intake import Ask
+from callback_service.services.intake import Ask, is_key, new_key
 from callback_service.web.choices import SelectChoice
 
 NAME_LIMIT: Final = 60  # characters
@@ -134,10 +134,11 @@ class AskForm(FlaskForm):
                 raise ValidationError("Choose a day and time")
             self.window = _parse_window(field.data)
 
-    def ask(self, *, key: str) -> Ask:
+    def ask(self) -> Ask:
         """What was asked, once the form is valid."""
+        key = self.submission_key.data or ""
         return Ask(
-            key=key,
+            key=key if is_key(key) else new_key(),
             phone=self.parsed_phone,
             name=_clean(self.name.data),
             window=self.window,

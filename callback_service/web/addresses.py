@@ -1,0 +1,24 @@
+"""Ids of rows as they stand in addresses."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from werkzeug.routing import IntegerConverter, Map
+
+LARGEST_ID: Final = 2**31 - 1
+
+
+class RowId(IntegerConverter):
+    """``<int:...>`` in an address: a number no row can have is not found, and never a fault."""
+
+    def __init__(self, map: Map, **options: Any) -> None:
+        super().__init__(map, **{"max": LARGEST_ID, **options})
+
+
+def row_id(text: str) -> int:
+    """The id in a query; ValueError for what cannot be one."""
+    number = int(text)
+    if not 0 <= number <= LARGEST_ID:
+        raise ValueError("no row has this id")
+    return number

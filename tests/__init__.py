@@ -1,0 +1,1 @@
+"""The tests: unit, integration, web, contract, browser, journeys."""

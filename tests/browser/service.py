@@ -1,0 +1,107 @@
+"""The demo service on a port of this machine, and what tests do to it behind the browser's back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask import Flask
+from sqlalchemy import select
+
+from callback_service.clock import utc_now
+from callback_service.domain.contact import SafeContact, Window, parse_phone
+from callback_service.domain.staff import Role
+from callback_service.extensions import reading, transaction
+from callback_service.models.callback import CallbackRequest
+from callback_service.models.staff import Staff
+from callback_service.scheduler import TICKS, run_tick
+from callback_service.services import demo, intake, promises
+from callback_service.services.rota import on_now
+from callback_service.services.sign_in import HASHER
+from tests.support.builders import PASSWORD
+from tests.support.live import LiveServer
+
+MANAGER = demo.email_of(demo.MANAGERS[0][0])
+ADMINISTRATOR = demo.email_of(demo.ADMINISTRATOR)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service with the demo's people and rota."""
+
+    server: LiveServer
+
+    @property
+    def app(self) -> Flask:
+        """The application, in this process."""
+        return self.server.app
+
+    def url(self, path: str) -> str:
+        """The full address of ``path``."""
+        return self.server.url + path
+
+    def tick(self) -> None:
+        """Run every tick of the scheduler once."""
+        for tick in TICKS:
+            assert run_tick(self.app, tick), tick.name
+
+    def seed(self) -> None:
+        """Put in the demo's people and rota; they all sign in with PASSWORD."""
+        with self.app.app_context(), transaction() as session:
+            demo.seed_demo(session, now=utc_now(), password_hash=HASHER.hash(PASSWORD))
+
+    def counsellor_on_shift(self) -> str:
+        """The e-mail address of a counsellor who works now."""
+        with self.app.app_context(), reading() as session:
+            tz = self.app.config["SETTINGS"].service_time_zone
+            on_shift = [s.person.id for s in on_now(session, now=utc_now(), tz=tz) if s.person]
+            statement = select(Staff.email).where(Staff.id == on_shift[0])
+            return session.scalars(statement).one()
+
+    def counsellor_off_shift(self) -> str:
+        """The e-mail address of a counsellor who does not work now."""
+        with self.app.app_context(), reading() as session:
+            tz = self.app.config["SETTINGS"].service_time_zone
+            on_shift = {s.person.id for s in on_now(session, now=utc_now(), tz=tz) if s.person}
+            statement = select(Staff.email).where(
+                Staff.role == Role.COUNSELLOR, Staff.id.not_in(on_shift)
+            )
+            return session.scalars(statement.limit(1)).one()
+
+    def take_request(
+        self,
+        phone: str = "07700 900982",
+        *,
+        name: str | None = "Morgan",
+        note: str | None = None,
+        window: Window | None = None,
+        may_text: bool = True,
+        at: datetime | None = None,
+    ) -> str:
+        """Somebody asks for a call (at another time than now, if ``at`` says so); their key."""
+        ask = intake.Ask(
+            key=intake.new_key(),
+            phone=parse_phone(phone, allow_drama=True),
+            name=name,
+            window=window,
+            safe_contact=SafeContact(may_text=may_text),
+            note=note,
+            consent_version="2026-11",
+        )
+        tz = self.app.config["SETTINGS"].service_time_zone
+        with self.app.app_context(), transaction() as session:
+            return intake.take_request(session, ask, now=at or utc_now(), tz=tz)
+
+    def window_tomorrow(self) -> Window:
+        """A window the form offers that starts a day from now or later."""
+        now, tz = utc_now(), self.app.config["SETTINGS"].service_time_zone
+        with self.app.app_context(), reading() as session:
+            offered = promises.windows_with_room(session, now=now, tz=tz)
+        return next(window for window in offered if window.start >= now + timedelta(days=1))
+
+    def requests(self) -> list[CallbackRequest]:
+        """Every request, oldest first, to look at."""
+        with self.app.app_context(), reading() as session:
+            found = list(session.scalars(select(CallbackRequest).order_by(CallbackRequest.id)))
+            session.expunge_all()
+            return found

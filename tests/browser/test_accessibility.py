@@ -1,0 +1,153 @@
+"""Axe finds nothing on any page or error state, on a phone and on a laptop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from callback_service.clock import utc_now
+from tests.browser.public_pages import STATIC, ask_for_a_call, send
+from tests.browser.service import ADMINISTRATOR, MANAGER, Service
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+RUN = "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})"
+ERRORS = ".govuk-error-summary"
+LONG_NAME = "Alexandria-Wilhelmina Constantinopoulos-Featherstonehaugh III"
+
+SIZES = pytest.mark.parametrize("width", [375, 1280])
+SignIn = Callable[[str], Page]
+
+
+@SIZES
+def test_axe_finds_nothing_on_the_public_pages(page: Page, service: Service, width: int) -> None:
+    found = _Findings(page, width)
+    for path in STATIC:
+        found.look(service.url(path))
+    page.goto(service.url("/"))
+    send(page)
+    found.look_at(ERRORS, "the form with errors")
+    page.get_by_role("radio", name="Another time").check()
+    found.look_at("#later", "the form with further times")
+    done = ask_for_a_call(page, service)
+    found.look_at(".govuk-panel", "the answer")
+    found.look(service.url(done.replace("/done/", "/manage/")))
+    page.get_by_role("button", name="Cancel this call").click()
+    found.look_at("text=We will not call you.", "a call that was cancelled")
+    assert found.violations == []
+
+
+@SIZES
+def test_axe_finds_nothing_on_the_pages_of_a_counsellor(
+    page: Page, service: Service, sign_in: SignIn, width: int
+) -> None:
+    found = _Findings(page, width)
+    page.goto(service.url("/sign-in"))
+    found.look_at("#email", "sign-in")
+    page.get_by_role("button", name="Sign in").click()
+    found.look_at(ERRORS, "sign-in with errors")
+    sign_in(service.counsellor_on_shift())
+    for path in ("/desk", "/rota", "/account", "/cover", "/nowhere"):
+        found.look(service.url(path))
+    page.goto(service.url("/account"))
+    page.get_by_role("button", name="Change password").click()
+    found.look_at(ERRORS, "the account with errors")
+    _fill_the_queue(service)
+    found.look(service.url("/desk"))
+    _walk_through_a_call(page, found)
+    page.goto(service.url("/desk/requests/999"))
+    found.look_at(".govuk-notification-banner", "a call of somebody else")
+    assert found.violations == []
+
+
+@SIZES
+def test_axe_finds_nothing_on_the_pages_of_a_manager(
+    page: Page, service: Service, sign_in: SignIn, width: int
+) -> None:
+    found = _Findings(page, width)
+    _fill_the_queue(service)
+    sign_in(MANAGER)
+    for path in ("/cover", "/desk", "/rota", "/rota/patterns", "/rota/patterns/1/end", "/messages"):
+        found.look(service.url(path))
+    page.goto(service.url("/rota/patterns"))
+    page.get_by_role("button", name="Add to the rota").click()
+    found.look_at(ERRORS, "patterns with errors")
+    page.goto(service.url("/cover"))
+    page.get_by_role("button", name="Save").click()
+    found.look_at(ERRORS, "cover with errors")
+    assert found.violations == []
+
+
+@SIZES
+def test_axe_finds_nothing_on_the_pages_of_an_administrator(
+    page: Page, service: Service, sign_in: SignIn, width: int
+) -> None:
+    found = _Findings(page, width)
+    sign_in(ADMINISTRATOR)
+    found.look(service.url("/staff"))
+    page.get_by_role("button", name="Invite").click()
+    found.look_at(ERRORS, "staff with errors")
+    page.get_by_role("button", name="New link").first.click()
+    found.look_at("#one-time-link", "a one-time link")
+    link = page.locator("#one-time-link").input_value()
+    page.get_by_role("button", name="Sign out").click()
+    found.look_at("text=You are signed out.", "signed out")
+    found.look(link)
+    page.get_by_role("button", name="Save and sign in").click()
+    found.look_at(ERRORS, "an invitation with errors")
+    assert found.violations == []
+
+
+class _Findings:
+    """What axe found, page after page."""
+
+    def __init__(self, page: Page, width: int) -> None:
+        self._page = page
+        self.violations: list[str] = []
+        page.set_viewport_size({"width": width, "height": 812})
+
+    def look(self, url: str) -> None:
+        """Run axe on the page at ``url``."""
+        self._page.goto(url)
+        self._run(url)
+
+    def look_at(self, selector: str, name: str) -> None:
+        """Run axe on the open page once it shows ``selector``; findings are listed as ``name``."""
+        self._page.locator(selector).first.wait_for()
+        self._run(name)
+
+    def _run(self, name: str) -> None:
+        self._page.evaluate(AXE)
+        result: dict[str, Any] = self._page.evaluate(RUN, RULES)
+        for violation in result["violations"]:
+            places = ", ".join(str(node["target"]) for node in violation["nodes"][:3])
+            self.violations.append(f"{name}: {violation['id']} at {places}")
+
+
+def _fill_the_queue(service: Service) -> None:
+    """One request that is offered, one that is late, one for later, and a very long name."""
+    now = utc_now()
+    service.take_request("01632 960001", name=None, at=now - timedelta(hours=3))
+    service.take_request(name=LONG_NAME, note="Hang up if someone else answers.")
+    service.take_request("07700 900983", window=service.window_tomorrow())
+    service.tick()
+
+
+def _walk_through_a_call(page: Page, found: _Findings) -> None:
+    page.get_by_role("button", name="Take call").first.click()
+    found.look_at("text=I am ringing now", "a call before it is rung")
+    page.get_by_role("button", name="I am ringing now").click()
+    found.look_at(".app-timer", "a call that is ringing")
+    page.get_by_role("radio", name="We spoke").check()
+    found.look_at("#disposition", "a call with its endings")
+    page.get_by_role("button", name="Save and finish").click()
+    found.look_at(ERRORS, "a call with errors")
+    page.get_by_role("radio", name="Not safe to talk now").check()
+    found.look_at("#again_at", "a call with another time")
+    page.get_by_role("button", name="Save and finish").click()
+    found.look_at(".govuk-notification-banner", "the desk after a call")

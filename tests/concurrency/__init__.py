@@ -1,0 +1,1 @@
+"""Real processes at the same rows at the same time."""

@@ -1,0 +1,120 @@
+"""Start real processes on one database, let them go at one instant, and collect what each got.
+
+The processes come from a fork server that has the service imported, so twenty start in a second.
+What they run is a function at the top of a module.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Barrier
+from typing import Any
+
+from callback_service import create_app
+from callback_service.config import Settings
+from callback_service.errors import CallbackServiceError
+from callback_service.extensions import db
+
+#: Seconds after which a process that should have ended is taken for stuck.
+PATIENCE = 60
+
+
+@dataclass(frozen=True)
+class Finish:
+    """How one process ended: with a value, or with a refusal and its sentence."""
+
+    value: Any = None
+    refused_with: str | None = None
+    sentence: str = ""
+
+
+Run = Callable[..., Any]
+
+
+def processes() -> ForkServerContext:
+    """Where processes come from."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["callback_service", "tests.concurrency.racing"])
+    return context
+
+
+def race(settings: Settings, run: Run, arguments: list[tuple[Any, ...]]) -> list[Finish]:
+    """Run ``run(*arguments[n])`` in a process for each n, all at once; how each ended, in order.
+
+    Inside, the app's context is open and its database connected.
+    """
+    context = processes()
+    barrier = context.Barrier(len(arguments))
+    started = [_start(context, settings, run, given, barrier) for given in arguments]
+    return [_finish_of(process, receiver) for process, receiver in started]
+
+
+def _start(
+    context: ForkServerContext,
+    settings: Settings,
+    run: Run,
+    given: tuple[Any, ...],
+    barrier: Barrier,
+) -> tuple[BaseProcess, Connection]:
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_runner, args=(settings, run, given, barrier, sender))
+    process.start()
+    sender.close()
+    return process, receiver
+
+
+def _finish_of(process: BaseProcess, receiver: Connection) -> Finish:
+    try:
+        if not receiver.poll(PATIENCE):
+            raise AssertionError("a process of the race is stuck")
+        finish = receiver.recv()
+    finally:
+        process.join(PATIENCE)
+        if process.is_alive():
+            process.kill()
+    assert isinstance(finish, Finish)
+    return finish
+
+
+def _runner(
+    settings: Settings, run: Run, given: tuple[Any, ...], barrier: Barrier, sender: Connection
+) -> None:
+    app = create_app(settings)
+    with app.app_context():
+        db.session().connection()
+        db.session().rollback()
+        barrier.wait(PATIENCE)
+        sender.send(_run(run, given))
+        db.session.remove()
+        db.engine.dispose()
+
+
+def _run(run: Run, given: tuple[Any, ...]) -> Finish:
+    try:
+        return Finish(value=run(*given))
+    except CallbackServiceError as refusal:
+        return Finish(refused_with=type(refusal).__name__, sentence=refusal.message)
+    except Exception as fault:
+        return Finish(refused_with=type(fault).__name__, sentence=str(fault))
+
+
+def start_until_killed(
+    settings: Settings, run: Run, given: tuple[Any, ...]
+) -> tuple[BaseProcess, Connection]:
+    """Start ``run(*given, report)`` in a process; ``report(value)`` sends to the connection."""
+    context = processes()
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_reporter, args=(settings, run, given, sender))
+    process.start()
+    sender.close()
+    return process, receiver
+
+
+def _reporter(settings: Settings, run: Run, given: tuple[Any, ...], sender: Connection) -> None:
+    with create_app(settings).app_context():
+        run(*given, sender.send)

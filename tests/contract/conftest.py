@@ -1,0 +1,109 @@
+"""Prism on loopback, serving Twilio's own description of its API."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+HERE = Path(__file__).parent
+MODULES = HERE / "node_modules"
+DOCUMENT = MODULES / "@twilio/cli-core/src/services/twilio-api/twilio_api_v2010.json"
+MESSAGES = "/2010-04-01/Accounts/{AccountSid}/Messages.json"
+INSTALL_SECONDS = 300
+START_SECONDS = 90
+
+
+@pytest.fixture(scope="session")
+def twilio_document() -> dict[str, Any]:
+    """Return Twilio's OpenAPI document, fetched with npm where it is missing."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        pytest.skip("npm and node are needed to serve Twilio's API description; neither is faked")
+    if _is_stale():
+        subprocess.run(
+            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            cwd=HERE,
+            check=True,
+            timeout=INSTALL_SECONDS,
+        )
+    document: dict[str, Any] = json.loads(DOCUMENT.read_text())
+    return document
+
+
+@pytest.fixture(scope="session")
+def prism(
+    twilio_document: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Serve the document on loopback, refusing whatever breaks it; the value is the address."""
+    served = tmp_path_factory.mktemp("prism") / "twilio_api_v2010.json"
+    served.write_text(json.dumps(_mended(twilio_document)))
+    port = _free_port()
+    command = [
+        str(MODULES / ".bin" / "prism"),
+        "mock",
+        "--errors",
+        *("-h", "127.0.0.1"),
+        *("-p", str(port)),
+        str(served),
+    ]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            _wait_until_it_listens(process)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=20)
+
+
+def _is_stale() -> bool:
+    """Tell whether what is installed is not what the lock file asks for."""
+    installed = MODULES / ".package-lock.json"
+    lock = HERE / "package-lock.json"
+    return not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime
+
+
+def _mended(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with one fault of its own mended, in an answer and not in a request.
+
+    Twilio answers a list with addresses relative to its host, in the document's example too, while
+    the schema calls them absolute: Prism would refuse the document's own example.
+    """
+    document = json.loads(json.dumps(document))
+    answer = document["paths"][MESSAGES]["get"]["responses"]["200"]["content"]["application/json"]
+    for field in answer["schema"]["properties"].values():
+        if field.get("format") == "uri":
+            field["format"] = "uri-reference"
+    return document
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+def _wait_until_it_listens(process: subprocess.Popen[str]) -> None:
+    """Read Prism's log up to the line that says so, then let a thread read on."""
+    log: IO[str] | None = process.stdout
+    assert log is not None
+    limit = threading.Timer(START_SECONDS, process.kill)
+    limit.start()
+    said = []
+    for line in log:
+        said.append(line)
+        if "Prism is listening" in line:
+            break
+    else:
+        pytest.fail("Prism did not start: " + "".join(said[-20:]))
+    limit.cancel()
+    threading.Thread(target=log.read, daemon=True).start()

@@ -1,0 +1,69 @@
+"""The rules of the house that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = sorted((ROOT / "callback_service").rglob("*.py"))
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+FILE_LINES_MAX = 400
+FUNCTION_LINES_P90 = 30
+
+#: What our content security policy would block, so that it would fail only in a browser.
+INLINE = re.compile(
+    r"""<[a-z][^>]*\s(style|on[a-z]+)\s*=|<style\b|<script(?![^>]*\ssrc=)""", re.IGNORECASE
+)
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def function_lengths() -> Iterator[int]:
+    """Lines of every function of the package, from ``def`` to its last."""
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_every_module_says_what_it_is_for(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_no_module_outgrows_its_room(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= FILE_LINES_MAX
+
+
+def test_nine_functions_in_ten_fit_on_a_screen() -> None:
+    lengths = sorted(function_lengths())
+    assert lengths[len(lengths) * 9 // 10] <= FUNCTION_LINES_P90
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=name)
+def test_no_template_holds_style_or_script(path: Path) -> None:
+    found = INLINE.search(path.read_text(encoding="utf-8"))
+    assert found is None
+
+
+@pytest.mark.parametrize(
+    "inline",
+    ['<p style="x">', "<a href='/' onclick=go()>", "<style>", "<script>", '<script type="module">'],
+)
+def test_the_search_for_style_and_script_finds_them(inline: str) -> None:
+    assert INLINE.search(inline)
+
+
+@pytest.mark.parametrize(
+    "allowed", ['<script defer src="/a.js">', '<p class="one">', "{{ on_shift }} = 3"]
+)
+def test_the_search_for_style_and_script_leaves_the_rest_alone(allowed: str) -> None:
+    assert INLINE.search(allowed) is None

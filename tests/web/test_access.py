@@ -1,0 +1,160 @@
+"""The gate: closed unless a route says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+
+from callback_service.domain.staff import Role, StaffMember
+from callback_service.web import access
+from callback_service.web.access import Mark, landing, marks, safe_next
+
+SignInAs = Callable[..., FlaskClient]
+
+
+def address(rule: Rule) -> str:
+    """An address that reaches ``rule``, whether or not anything is there."""
+    return str(rule.build(dict.fromkeys(rule.arguments, 1))[1])  # type: ignore[index]
+
+
+@pytest.mark.one_database
+def test_every_route_says_who_may_open_it(app: Flask) -> None:
+    assert [endpoint for endpoint, mark in marks(app).items() if mark is None] == []
+
+
+@pytest.mark.one_database
+def test_a_route_without_a_mark_is_found_and_opens_for_nobody(
+    app: Flask, client: FlaskClient, sign_in_as: SignInAs
+) -> None:
+    app.add_url_rule("/forgotten", "forgotten", lambda: "secret")
+    assert marks(app)["forgotten"] is None
+    assert client.get("/forgotten").status_code == 303
+    for role in Role:
+        assert sign_in_as(role).get("/forgotten").status_code == 403
+
+
+@pytest.mark.one_database
+def test_no_stranger_opens_a_page_of_staff_by_any_method(app: Flask, client: FlaskClient) -> None:
+    for rule in app.url_map.iter_rules():
+        mark = marks(app)[rule.endpoint]
+        assert mark is not None
+        if mark.is_public:
+            continue
+        for method in sorted(rule.methods or ()):
+            answer = client.open(address(rule), method=method)
+            assert answer.status_code in {303, 400, 401}, (rule, method)
+            if answer.status_code == 303:
+                assert answer.location.startswith("/sign-in?next="), (rule, method)
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("role", Role)
+def test_the_wrong_role_is_refused_at_every_page(
+    app: Flask, sign_in_as: SignInAs, role: Role
+) -> None:
+    client = sign_in_as(role)
+    closed = [
+        rule
+        for rule in app.url_map.iter_rules()
+        if (mark := marks(app)[rule.endpoint]) and not mark.is_public and role not in mark.roles
+    ]
+    assert closed
+    for rule in closed:
+        if "GET" in (rule.methods or ()):
+            assert client.get(address(rule)).status_code == 403, rule
+
+
+@pytest.mark.one_database
+def test_the_administrator_opens_no_page_that_shows_callers(app: Flask) -> None:
+    open_to_administrator = {
+        endpoint.partition(".")[0]
+        for endpoint, mark in marks(app).items()
+        if mark and not mark.is_public and Role.ADMINISTRATOR in mark.roles
+    }
+    assert {"account", "admin"} <= open_to_administrator
+    assert open_to_administrator.isdisjoint({"desk", "manager", "cover"})
+
+
+@pytest.mark.one_database
+def test_a_script_gets_a_status_and_a_person_gets_the_sign_in_page(client: FlaskClient) -> None:
+    assert client.get("/account", headers={"Accept": "application/json"}).status_code == 401
+    assert client.get("/account", headers={"HX-Request": "true"}).status_code == 401
+    person = client.get("/account", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (person.status_code, person.location) == (303, "/sign-in?next=/account")
+
+
+@pytest.mark.one_database
+def test_what_is_not_there_is_not_found_rather_than_closed(client: FlaskClient) -> None:
+    assert client.get("/no/such/page").status_code == 404
+    assert client.delete("/sign-in").status_code == 405
+
+
+@pytest.mark.one_database
+def test_a_stray_cookie_of_another_library_changes_nothing(sign_in_as: SignInAs) -> None:
+    client = sign_in_as(Role.COUNSELLOR)
+    client.set_cookie("remember_token", "1|whatever")
+    assert client.get("/account").status_code == 200
+
+
+@pytest.mark.one_database
+def test_the_session_cookie_of_forms_signs_nobody_in(app: Flask, client: FlaskClient) -> None:
+    client.get("/sign-in")
+    with client.session_transaction() as browser_session:
+        browser_session.update(_user_id="1", _fresh=True)
+    assert client.get("/account").status_code == 303
+
+
+@pytest.mark.parametrize(
+    "url", ["/desk", "/desk?page=2", "/rota/week/2026-W48", "/a:b", "/%2F%2Fevil.example"]
+)
+def test_a_path_of_this_service_may_be_gone_back_to(url: str) -> None:
+    assert safe_next(url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        None,
+        "",
+        "desk",
+        "https://evil.example",
+        "//evil.example",
+        "///evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "/\t/evil.example",
+        "\n//evil.example",
+        " //evil.example",
+        "/desk\r\nSet-Cookie: a=b",
+        "/desk\x00",
+        "javascript:alert(1)",
+        "/[",
+    ],
+)
+def test_nothing_else_may_be(url: str | None) -> None:
+    assert safe_next(url) in {None, "/["}
+
+
+@pytest.mark.one_database
+def test_after_signing_in_one_lands_where_one_may_be(app: Flask) -> None:
+    counsellor = StaffMember(1, "Alex", "alex@example.org", Role.COUNSELLOR)
+    with app.test_request_context():
+        assert landing(counsellor, "/account?x=1") == "/account?x=1"
+        for elsewhere in ("/staff", "/no/such/page", "//evil.example", "/sign-out", None):
+            assert landing(counsellor, elsewhere) == "/desk"
+
+
+def test_a_mark_admits_its_roles_only() -> None:
+    manager = StaffMember(1, "Alex", "alex@example.org", Role.MANAGER)
+    assert Mark(is_public=True).admits(None)
+    assert not Mark(is_public=False).admits(manager)
+    assert Mark(is_public=False, roles=frozenset({Role.MANAGER})).admits(manager)
+    assert not Mark(is_public=False, roles=frozenset({Role.MANAGER})).admits(None)
+
+
+def test_each_role_has_a_home() -> None:
+    assert set(access.HOME) == set(Role)
