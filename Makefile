@@ -1,0 +1,62 @@
+# One command runs the service, one tests it. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+INSTALL := $(PY) -m pip install -qq --disable-pip-version-check --no-input --require-hashes
+COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --custom-compile-command "make requirements"
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format assets requirements
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: $(VENV)/run-installed ## start the service with a demo rota on http://127.0.0.1:8000 (PORT=...)
+	@exec $(PY) tools/run.py
+
+# Journeys measure seconds, so they run alone. A fixed hash seed makes every test process collect alike.
+test: $(VENV)/dev-installed ## fetch what the tests need and run them all (NO_BROWSER=1 leaves the browser out)
+	@$(PY) tools/fetch_test_needs.py
+	PYTHONHASHSEED=0 $(PY) -m pytest -m "not journey" -n auto --dist loadfile --cov
+	$(PY) -m pytest -m journey
+
+check: $(VENV)/dev-installed ## lint, format, types, import contracts, templates, migrations
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	PYTHONPATH=. $(VENV)/bin/lint-imports --no-logo
+	$(PY) -m djlint templates --lint --quiet
+	$(PY) -m tools.check_migrations
+
+format: $(VENV)/dev-installed ## put the code into the house format
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+assets: frontend/node_modules/.package-lock.json ## build the styles and scripts (needs npm)
+	cd frontend && npm run --silent build
+
+requirements: $(VENV)/dev-installed ## pin the direct dependencies with hashes (UPGRADE=1 takes the newest)
+	$(COMPILE) $(if $(UPGRADE),--upgrade) requirements.in -o requirements.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) requirements-dev.in -o requirements-dev.txt
+
+$(VENV)/made:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed, and $(PYTHON) was not found."; exit 1; }
+	@$(PYTHON) tools/check_python.py
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/run-installed: requirements.txt | $(VENV)/made
+	@echo "Installing what the service needs ..."
+	@$(INSTALL) -r requirements.txt
+	@touch $@
+
+$(VENV)/dev-installed: requirements-dev.txt requirements.txt | $(VENV)/made
+	@echo "Installing what the checks and tests need ..."
+	@$(INSTALL) -r requirements-dev.txt
+	@touch $(VENV)/run-installed $@
+
+frontend/node_modules/.package-lock.json: frontend/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed to build the styles, and was not found."; exit 1; }
+	cd frontend && npm ci --silent
+	@touch $@

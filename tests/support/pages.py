@@ -1,0 +1,28 @@
+"""Pages as a browser without scripts sees them: forms are fetched before they are sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+_TOKEN = re.compile(r"<input[^>]*\bname=\"csrf_token\"[^>]*>")
+_VALUE = re.compile(r"\bvalue=\"([^\"]+)\"")
+
+
+def csrf_token(page: str) -> str:
+    """The token in the first form of ``page``; fails the test where there is none."""
+    field = _TOKEN.search(page)
+    value = _VALUE.search(field.group()) if field else None
+    assert value is not None, "the page has no form with a csrf_token"
+    return value.group(1)
+
+
+def submit(
+    client: FlaskClient, path: str, data: Mapping[str, object], *, page: str | None = None
+) -> TestResponse:
+    """Fetch the form at ``page`` (or ``path``), then post ``data`` to ``path`` with its token."""
+    token = csrf_token(client.get(page or path).get_data(as_text=True))
+    return client.post(path, data={**data, "csrf_token": token})
