@@ -101,7 +101,7 @@ def test_a_caller_who_was_spoken_with_closes_the_request(
     ]
 
 
-@pytest.mark.parametrize("disposition", [None, *set(Disposition) - set(AFTER_SPEAKING)])
+@pytest.mark.parametrize("disposition", [None, *sorted(set(Disposition) - set(AFTER_SPEAKING))])
 def test_having_spoken_needs_a_word_on_how_it_ended(
     session: Session, disposition: Disposition | None
 ) -> None:

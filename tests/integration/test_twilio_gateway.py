@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 
 import pytest
 import requests
@@ -420,7 +421,7 @@ class TestTheDoublesOwnRoutes:
         made = requests.get(f"{double.url}/_double/calls-made", timeout=5).json()
         assert (text["status"], text["to"]) == ("sending", CALLER)
         assert (made["sends"], made["calls"][0]["form"]["Body"]) == (1, BODY)
-        wish = {"kind": "429", "times": 1, "seconds": 3}
+        wish: dict[str, Any] = {"kind": "429", "times": 1, "seconds": 3}
         assert requests.post(f"{double.url}/_double/misbehave", json=wish, timeout=5).ok
         with pytest.raises(SmsSendError):
             send(make_gateway(double.url))
