@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Final
 
 import click
-from flask import current_app
 from flask.cli import with_appcontext
 
 from callback_service.clock import utc_now
 from callback_service.config import Settings
 from callback_service.errors import CallbackServiceError
-from callback_service.extensions import reading, transaction
+from callback_service.extensions import current_settings, reading, transaction
 from callback_service.services import accounts, demo
 from callback_service.services.rota import on_now
 
@@ -56,7 +55,7 @@ def demo_sign_ins() -> None:
 
 
 def _settings_of_this_machine() -> Settings:
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     if not settings.is_on_loopback:
         raise click.ClickException("This is for a demonstration on this machine only.")
     return settings

@@ -8,11 +8,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
-from flask import current_app
 from flask.cli import AppGroup
 
 from callback_service.domain.rota import Duty, start_of_day
-from callback_service.extensions import reading
+from callback_service.extensions import current_settings, reading
 from callback_service.services import cover as cover_service
 from callback_service.services import rota as rota_service
 
@@ -118,7 +117,7 @@ def _instant(moment: date) -> datetime:
 
 
 def _zone() -> ZoneInfo:
-    zone: ZoneInfo = current_app.config["SETTINGS"].service_time_zone
+    zone: ZoneInfo = current_settings().service_time_zone
     return zone
 
 

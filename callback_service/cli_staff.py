@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import click
-from flask import current_app
 from flask.cli import with_appcontext
 
 from callback_service import clock
-from callback_service.config import Settings
 from callback_service.domain.staff import Role
 from callback_service.errors import CallbackServiceError
-from callback_service.extensions import transaction
+from callback_service.extensions import current_settings, transaction
 from callback_service.services import accounts
 
 
@@ -21,7 +19,7 @@ from callback_service.services import accounts
 @with_appcontext
 def create_staff(email: str, name: str, role: str) -> None:
     """Make an account and print the one-time link that sets its password (3 days)."""
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     try:
         with transaction() as session:
             token = accounts.invite(
@@ -42,7 +40,7 @@ def create_staff(email: str, name: str, role: str) -> None:
 @with_appcontext
 def staff_link(email: str) -> None:
     """Print a new one-time link for a lost invitation (3 days) or a forgotten password (1 hour)."""
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     try:
         with transaction() as session:
             staff = accounts.staff_by_email(session, email)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from flask import request
+from flask import current_app, request
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
@@ -16,6 +16,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
+from callback_service.config import Settings
 from callback_service.models.base import Base
 
 SQLITE_BUSY_TIMEOUT_MS = 15_000
@@ -36,6 +37,12 @@ db = SQLAlchemy(metadata=Base.metadata)
 migrate = Migrate()
 csrf = CSRFProtect()
 login = LoginManager()
+
+
+def current_settings() -> Settings:
+    """The settings of the app that is running."""
+    settings: Settings = current_app.config["SETTINGS"]
+    return settings
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from flask import Flask
 from callback_service.clock import utc_now
 from callback_service.config import Settings
 from callback_service.domain.ticks import TICK_NAMES, TickName
-from callback_service.extensions import db, reading, transaction
+from callback_service.extensions import current_settings, db, reading, transaction
 from callback_service.gateways.base import TextGateway
 from callback_service.services import escalation, heartbeat, offers, outbox, planning, retention
 
@@ -43,11 +43,6 @@ class Tick:
     every: timedelta
 
 
-def _settings(app: Flask) -> Settings:
-    settings: Settings = app.config["SETTINGS"]
-    return settings
-
-
 def plan_when_called(app: Flask) -> int:
     """Plan at once when something changed."""
     with reading() as session:
@@ -59,7 +54,7 @@ def plan_when_called(app: Flask) -> int:
 def plan_anyway(app: Flask) -> int:
     """Plan whether or not something changed: time passes too."""
     with transaction() as session:
-        return planning.run_plan(session, now=utc_now(), tz=_settings(app).service_time_zone)
+        return planning.run_plan(session, now=utc_now(), tz=current_settings().service_time_zone)
 
 
 def offer(app: Flask) -> int:
@@ -71,7 +66,7 @@ def offer(app: Flask) -> int:
         moved = offers.lapse_offers(session, now=utc_now())
     with transaction() as session:
         return moved + offers.make_offers(
-            session, now=utc_now(), tz=_settings(app).service_time_zone
+            session, now=utc_now(), tz=current_settings().service_time_zone
         )
 
 
@@ -81,7 +76,7 @@ def escalate(app: Flask) -> int:
         if not escalation.escalation_is_due(session, now=utc_now()):
             return 0
     with transaction() as session:
-        return escalation.escalate(session, now=utc_now(), tz=_settings(app).service_time_zone)
+        return escalation.escalate(session, now=utc_now(), tz=current_settings().service_time_zone)
 
 
 def send_texts(app: Flask) -> int:
@@ -91,7 +86,7 @@ def send_texts(app: Flask) -> int:
         if not outbox.texts_are_due(session, now=utc_now()):
             return 0
     for sent in range(TEXTS_AT_ONCE):
-        if not _send_one(gateway, _settings(app)):
+        if not _send_one(gateway, current_settings()):
             return sent
     return TEXTS_AT_ONCE
 

@@ -51,19 +51,16 @@ class Claim:
     to: str
     body: str
     expires_at: datetime
-    looked_up_since: (
-        datetime | None
-    )  # set: it may be at the gateway already; look from this instant
+    looked_up_since: datetime | None  # set: it may be at the gateway already, since then
     known_sids: frozenset[str]  # the gateway's ids of other texts with these words
     unwanted: str | None  # why it may not go any more; it is looked up all the same
 
 
-class NotThere(Exception):  # noqa: N818
+@dataclass(frozen=True, slots=True)
+class NotThere:
     """An unclear text is not at the gateway and may go no more: it never went."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,9 @@ from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response
 
 from callback_service import clock
-from callback_service.config import Settings
 from callback_service.domain.staff import Role, StaffMember
 from callback_service.errors import CallbackServiceError, Forbidden
-from callback_service.extensions import login, reading, transaction
+from callback_service.extensions import current_settings, login, reading, transaction
 from callback_service.services import sign_in
 from callback_service.services.sign_in import Ended, Visit
 
@@ -154,14 +153,19 @@ def token_of(request: Request) -> str | None:
 def give_cookie(response: Response, token: str) -> None:
     """Sign the browser in that gets ``response``. The cookie ends with the browser's session."""
     response.set_cookie(
-        _cookie_name(), token, secure=_settings().is_https, httponly=True, samesite="Lax", path="/"
+        _cookie_name(),
+        token,
+        secure=current_settings().is_https,
+        httponly=True,
+        samesite="Lax",
+        path="/",
     )
 
 
 def take_cookie(response: Response) -> None:
     """Have the browser forget its token."""
     response.delete_cookie(
-        _cookie_name(), secure=_settings().is_https, httponly=True, samesite="Lax", path="/"
+        _cookie_name(), secure=current_settings().is_https, httponly=True, samesite="Lax", path="/"
     )
 
 
@@ -243,10 +247,5 @@ def _signed_in_context() -> dict[str, object]:
     return {"signed_in_name": staff.name if staff else None}
 
 
-def _settings() -> Settings:
-    settings: Settings = current_app.config["SETTINGS"]
-    return settings
-
-
 def _cookie_name() -> str:
-    return "__Host-sid" if _settings().is_https else "sid"
+    return "__Host-sid" if current_settings().is_https else "sid"

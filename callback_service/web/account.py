@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask import session as browser_session
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
@@ -15,11 +15,10 @@ from wtforms import EmailField, Field, HiddenField, PasswordField
 from wtforms.validators import InputRequired, Length
 
 from callback_service import clock
-from callback_service.config import Settings
 from callback_service.domain import passwords
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, TooMany
-from callback_service.extensions import client_network, reading, transaction
+from callback_service.extensions import client_network, current_settings, reading, transaction
 from callback_service.services import accounts
 from callback_service.services import sign_in as sign_ins
 from callback_service.services.sign_in import Opened, ProvenPassword
@@ -169,8 +168,8 @@ def accept_invitation(token: str) -> ResponseReturnValue:
                 session,
                 token,
                 form.password.data or "",
-                secret_key=_settings().secret_key,
-                about=(_settings().service_name,),
+                secret_key=current_settings().secret_key,
+                about=(current_settings().service_name,),
                 device=_device(),
                 now=clock.utc_now(),
             )
@@ -223,7 +222,7 @@ def _change_password(form: ChangePasswordForm, proven: ProvenPassword) -> Respon
                 session,
                 proven,
                 form.password.data or "",
-                about=(_settings().service_name,),
+                about=(current_settings().service_name,),
                 network=client_network(),
                 device=_device(),
                 now=clock.utc_now(),
@@ -271,7 +270,7 @@ def _sign_in_page(form: SignInForm, *, note: str | None = None) -> str:
 def _invitation_page(token: str, form: NewPasswordForm) -> str:
     with reading() as session:
         staff = accounts.staff_by_link(
-            session, token, secret_key=_settings().secret_key, now=clock.utc_now()
+            session, token, secret_key=current_settings().secret_key, now=clock.utc_now()
         )
         name, email = staff.name, staff.email
     return render_template(
@@ -296,7 +295,7 @@ def _own_page(form: ChangePasswordForm) -> str:
 
 def local_time(at: datetime) -> str:
     """``at`` for staff to read, in the service's zone: "25 November 2026, 20:00"."""
-    there = at.astimezone(_settings().service_time_zone)
+    there = at.astimezone(current_settings().service_time_zone)
     return f"{there.day} {there:%B %Y, %H:%M}"
 
 
@@ -313,8 +312,3 @@ def _device() -> str:
 
 def _blame(field: Field, message: str) -> None:
     field.errors = [*field.errors, message]
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.config["SETTINGS"]
-    return settings

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, current_app, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import EmailField, RadioField, StringField
 from wtforms.validators import InputRequired
 
 from callback_service import clock
-from callback_service.config import Settings
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput
-from callback_service.extensions import reading, transaction
+from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.staff import Staff
 from callback_service.services import accounts
 from callback_service.web.access import current_staff, requires
@@ -77,7 +76,7 @@ def invite() -> ResponseReturnValue:
                 email=form.email.data or "",
                 name=form.name.data or "",
                 role=Role(form.role.data),
-                secret_key=_settings().secret_key,
+                secret_key=current_settings().secret_key,
                 actor_id=current_staff().id,
                 now=clock.utc_now(),
             )
@@ -96,7 +95,7 @@ def make_link(staff_id: int) -> ResponseReturnValue:
         token = accounts.make_link(
             session,
             staff_id,
-            secret_key=_settings().secret_key,
+            secret_key=current_settings().secret_key,
             actor_id=current_staff().id,
             now=clock.utc_now(),
         )
@@ -130,7 +129,7 @@ def _page(form: InviteForm) -> str:
 
 
 def _link_page(token: str, heading: str, lifetime: str) -> str:
-    link = accounts.link_address(_settings().public_base_url, token)
+    link = accounts.link_address(current_settings().public_base_url, token)
     return render_template("account/link.html", heading=heading, link=link, lifetime=lifetime)
 
 
@@ -145,8 +144,3 @@ def _account(row: Staff) -> Account:
         has_joined=row.password_hash is not None,
         is_own=row.id == current_staff().id,
     )
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.config["SETTINGS"]
-    return settings

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import RadioField, StringField, TextAreaField
 from wtforms.validators import Length
 
 from callback_service.clock import utc_now
-from callback_service.config import Settings
 from callback_service.domain.contact import national
 from callback_service.domain.lifecycle import AFTER_SPEAKING, Disposition, Outcome, RequestState
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound, Refused
-from callback_service.extensions import reading, transaction
+from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.callback import CallbackRequest
 from callback_service.services import attempts, desk
 from callback_service.services.rota import on_now
@@ -59,17 +58,12 @@ class OutcomeForm(FlaskForm):
     note = TextAreaField("Note for colleagues (optional)", validators=[Length(max=2000)])
 
 
-def _settings() -> Settings:
-    settings: Settings = current_app.config["SETTINGS"]
-    return settings
-
-
 @bp.get("")
 @requires(*WORKING_HERE)
 def queue() -> str:
     """What is offered to me, what waits, and what is in hand. Asked for again every ten seconds."""
     now, me = utc_now(), current_staff()
-    tz = _settings().service_time_zone
+    tz = current_settings().service_time_zone
     with reading() as session:
         rows, held = desk.queue(session, now=now), desk.held(session)
         my_shift = next(
@@ -101,7 +95,7 @@ def accept(request_id: int) -> ResponseReturnValue:
                 request_id,
                 staff=current_staff(),
                 now=utc_now(),
-                tz=_settings().service_time_zone,
+                tz=current_settings().service_time_zone,
             )
     except Refused as refusal:
         flash(refusal.message, "error")
@@ -164,7 +158,7 @@ def outcome(request_id: int) -> ResponseReturnValue:
                 record,
                 staff=current_staff(),
                 now=utc_now(),
-                tz=_settings().service_time_zone,
+                tz=current_settings().service_time_zone,
             )
             said = _said(kept)
     except BadInput as bad:
@@ -179,7 +173,7 @@ def outcome(request_id: int) -> ResponseReturnValue:
 
 
 def _call_page(request_id: int, form: OutcomeForm) -> str:
-    now, tz = utc_now(), _settings().service_time_zone
+    now, tz = utc_now(), current_settings().service_time_zone
     with transaction() as session:  # a look at a caller's details is written down
         sheet = desk.call_sheet(session, request_id, staff=current_staff(), now=now)
     return render_template(
@@ -214,7 +208,9 @@ def _again_at(typed: str) -> datetime | None:
     if not typed.strip():
         return None
     try:
-        local = datetime.fromisoformat(typed.strip()).replace(tzinfo=_settings().service_time_zone)
+        local = datetime.fromisoformat(typed.strip()).replace(
+            tzinfo=current_settings().service_time_zone
+        )
     except ValueError as error:
         raise BadInput("There is a problem", {"again_at": "Enter a day and time"}) from error
     return local.astimezone(UTC)
@@ -223,5 +219,5 @@ def _again_at(typed: str) -> datetime | None:
 def _said(request_: CallbackRequest) -> str:
     if request_.state is RequestState.CLOSED:
         return f"Request {request_.reference} is closed."
-    local = request_.ring_from.astimezone(_settings().service_time_zone)
+    local = request_.ring_from.astimezone(current_settings().service_time_zone)
     return f"Request {request_.reference} is to be rung again from {local:%H:%M on %A}."

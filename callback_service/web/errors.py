@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 
-from flask import Flask, current_app, render_template, request
+from flask import Flask, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
@@ -78,7 +78,6 @@ def _page(status: int, title: str, message: str, *, error_id: str | None = None)
         title=title,
         message=message,
         error_id=error_id,
-        service_phone=current_app.config["SETTINGS"].service_phone,
         nothing_booked=request.endpoint == "public.send",
     )
 

@@ -10,8 +10,8 @@ from typing import Final
 from flask import Flask, current_app, request, url_for
 from jinja2 import ChoiceLoader, FileSystemLoader, PackageLoader, PrefixLoader
 
-from callback_service.config import Settings
 from callback_service.domain.staff import Role
+from callback_service.extensions import current_settings
 from callback_service.web.access import marks, signed_in
 
 #: (label, endpoint), in order; each is shown to those who may open it.
@@ -35,7 +35,7 @@ def init_app(app: Flask) -> None:
 
 
 def _frame() -> dict[str, object]:
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     staff = signed_in()
     return {
         "service_name": settings.service_name,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, request
 from werkzeug.datastructures import Headers
+
+from callback_service.extensions import current_settings
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
@@ -45,7 +47,7 @@ def add_to(headers: Headers, *, is_https: bool) -> None:
 
 
 def _guard(response: Response) -> Response:
-    add_to(response.headers, is_https=current_app.config["SETTINGS"].is_https)
+    add_to(response.headers, is_https=current_settings().is_https)
     if not (request.endpoint == "static" and response.status_code in {200, 206, 304}):
         response.headers["Cache-Control"] = "no-store"
     return response

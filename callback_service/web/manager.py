@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, current_app, render_template, request
+from flask import Blueprint, render_template, request
 
 from callback_service.clock import utc_now
-from callback_service.config import Settings
 from callback_service.domain.staff import Role
-from callback_service.extensions import reading
+from callback_service.extensions import current_settings, reading
 from callback_service.services import messages as message_log
 from callback_service.web.access import requires
 from callback_service.web.addresses import row_id
@@ -21,7 +20,7 @@ PAGE_LENGTH = 50
 @requires(Role.MANAGER)
 def messages() -> str:
     """Every text: what it says, where it stands, and why one did not arrive."""
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     with reading() as session:
         rows = message_log.latest(
             session, limit=PAGE_LENGTH, before_id=request.args.get("before", type=row_id)

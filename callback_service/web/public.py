@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, current_app, make_response, redirect, render_template, session, url_for
+from flask import Blueprint, make_response, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
 
 from callback_service.clock import utc_now
-from callback_service.config import Settings
 from callback_service.domain import wording
 from callback_service.domain.contact import SafeContact, Window
 from callback_service.domain.lifecycle import RequestState
 from callback_service.errors import WindowGone
-from callback_service.extensions import reading, transaction
+from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.callback import Submission
 from callback_service.models.outbox import TextKind
 from callback_service.services import intake, promises, requests, texts
@@ -24,11 +23,6 @@ from callback_service.web.access import public
 from callback_service.web.public_form import CONSENT_WORDING, AskForm
 
 bp = Blueprint("public", __name__)
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.config["SETTINGS"]
-    return settings
 
 
 @bp.get("/")
@@ -55,7 +49,7 @@ def send() -> ResponseReturnValue:
                 db_session,
                 form.ask(),
                 now=now,
-                tz=_settings().service_time_zone,
+                tz=current_settings().service_time_zone,
             )
     except WindowGone as gone:
         return _form_without_window(gone, now=now)
@@ -79,7 +73,7 @@ def _form_without_window(gone: WindowGone, *, now: datetime) -> ResponseReturnVa
 
 
 def _form(*, now: datetime) -> tuple[AskForm, promises.Quote]:
-    settings = _settings()
+    settings = current_settings()
     tz = settings.service_time_zone
     with reading() as db_session:
         windows = promises.windows_with_room(db_session, now=now, tz=tz)
@@ -88,7 +82,7 @@ def _form(*, now: datetime) -> tuple[AskForm, promises.Quote]:
 
 
 def _render(form: AskForm, quote: promises.Quote, *, now: datetime) -> str:
-    settings = _settings()
+    settings = current_settings()
     tz = settings.service_time_zone
     expected = wording.time_spoken(quote.due_at, now=now, tz=tz)
     return render_template(
@@ -97,7 +91,6 @@ def _render(form: AskForm, quote: promises.Quote, *, now: datetime) -> str:
         asap_hint=f"We expect to ring by {expected}." if quote.is_staffed else None,
         nobody_free=not quote.is_staffed,
         render_nonce=secrets.token_hex(8),
-        service_phone=settings.service_phone,
         text_example=texts.wording(TextKind.CONFIRMATION, when=f"by {expected}"),
         consent_wording=CONSENT_WORDING,
     )
@@ -158,12 +151,11 @@ def _page(shown: _Shown, token: str) -> dict[str, Any]:
         "state": shown.state,
         "token": token,
         "manage_url": url_for("public.manage", token=token),
-        "service_phone": _settings().service_phone,
     }
 
 
 def _unknown() -> ResponseReturnValue:
-    return render_template("public/unknown.html", service_phone=_settings().service_phone), 404
+    return render_template("public/unknown.html"), 404
 
 
 def _shown(token: str) -> _Shown | None:
@@ -177,7 +169,7 @@ def _shown(token: str) -> _Shown | None:
 def _describe(submission: Submission) -> _Shown:
     """Only what this submission itself said: another person may stand behind the same request."""
     request_, window = submission.request, submission.window
-    tz, asked_at = _settings().service_time_zone, submission.created_at
+    tz, asked_at = current_settings().service_time_zone, submission.created_at
     promised = Window(window.starts_at, window.due_at)
     spoken = intake.spoken_promise(promised, is_window=window.is_window, now=asked_at, tz=tz)
     return _Shown(
@@ -217,7 +209,7 @@ def _messages_text(allowed: SafeContact) -> str:
 def exit_page() -> ResponseReturnValue:
     """Away from here, quickly: forget the session and go somewhere harmless."""
     session.clear()
-    response = make_response(redirect(_settings().exit_url, code=303))
+    response = make_response(redirect(current_settings().exit_url, code=303))
     response.headers["Clear-Site-Data"] = '"cookies"'
     return response
 
@@ -226,25 +218,25 @@ def exit_page() -> ResponseReturnValue:
 @public
 def safety() -> str:
     """How to browse in private."""
-    return render_template("public/safety.html", service_phone=_settings().service_phone)
+    return render_template("public/safety.html")
 
 
 @bp.get("/privacy")
 @public
 def privacy() -> str:
     """What is kept, for how long, and who sees it."""
-    return render_template("public/privacy.html", service_phone=_settings().service_phone)
+    return render_template("public/privacy.html")
 
 
 @bp.get("/cookies")
 @public
 def cookies() -> str:
     """The one cookie."""
-    return render_template("public/cookies.html", service_phone=_settings().service_phone)
+    return render_template("public/cookies.html")
 
 
 @bp.get("/accessibility")
 @public
 def accessibility() -> str:
     """How the pages can be used, and whom to tell where they cannot."""
-    return render_template("public/accessibility.html", service_phone=_settings().service_phone)
+    return render_template("public/accessibility.html")

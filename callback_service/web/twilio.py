@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, abort, current_app, request
+from flask import Blueprint, abort, request
 from flask.typing import ResponseReturnValue
 
 from callback_service.clock import utc_now
-from callback_service.config import Settings
-from callback_service.extensions import csrf, transaction
+from callback_service.extensions import csrf, current_settings, transaction
 from callback_service.gateways.signature import is_signed_by_twilio
 from callback_service.services import receipts
 from callback_service.web.access import public
@@ -21,7 +20,7 @@ BODY_LIMIT = 16 * 1024  # bytes
 @bp.before_request
 def check_signature() -> None:
     """Let only Twilio in: signed for the configured public address, whatever ``Host`` says."""
-    settings: Settings = current_app.config["SETTINGS"]
+    settings = current_settings()
     request.max_content_length = BODY_LIMIT
     tokens = [settings.twilio_auth_token] if settings.twilio_auth_token else []
     query = f"?{request.query_string.decode('ascii', 'replace')}" if request.query_string else ""

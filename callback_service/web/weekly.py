@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from flask import current_app, request
+from flask import request
 from flask_wtf import FlaskForm
 from wtforms import DateField, SelectField, SelectMultipleField, TimeField
 from wtforms.form import BaseForm
@@ -14,6 +14,7 @@ from wtforms.validators import DataRequired, InputRequired, Optional, Validation
 
 from callback_service.domain.rota import WEEK, WEEKDAY_NAMES, day_in_words, monday_of
 from callback_service.errors import BadInput, CallbackServiceError
+from callback_service.extensions import current_settings
 from callback_service.web.choices import SelectChoice
 
 FURTHEST_WEEK = timedelta(days=5 * 366)
@@ -115,7 +116,7 @@ def blame(form: FlaskForm, refusal: CallbackServiceError, *, otherwise: str) -> 
 
 def zone() -> ZoneInfo:
     """The zone of the rota's wall times."""
-    time_zone: ZoneInfo = current_app.config["SETTINGS"].service_time_zone
+    time_zone: ZoneInfo = current_settings().service_time_zone
     return time_zone
 
 
