@@ -1,6 +1,7 @@
 """How gunicorn serves the service. Gunicorn reads this file from the directory it starts in."""
 
 import os
+from typing import Any
 
 wsgi_app = "wsgi:app"
 bind = f"127.0.0.1:{os.environ.get('PORT') or '8000'}"  # a proxy with TLS stands in front
@@ -21,3 +22,8 @@ control_socket_disable = True  # nothing uses it
 limit_request_line = 4094
 limit_request_fields = 60
 limit_request_field_size = 8190
+
+
+def post_worker_init(worker: Any) -> None:
+    """Show the form to nobody once, so that the first caller does not wait for its templates."""
+    worker.wsgi.test_client().get("/")
