@@ -8,8 +8,11 @@ from datetime import date, datetime
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
+from sqlalchemy.orm import Session
+from wtforms import BooleanField
 
 from callback_service import clock
+from callback_service.domain.rest import Breach, breach_in_words
 from callback_service.domain.rota import (
     ONE_DAY,
     WEEKDAY_NAMES,
@@ -20,14 +23,16 @@ from callback_service.domain.rota import (
     weekly_in_words,
 )
 from callback_service.domain.staff import Role
-from callback_service.errors import BadInput
+from callback_service.errors import BadInput, Refused
 from callback_service.extensions import reading, transaction
+from callback_service.services import rest as rest_service
 from callback_service.services import rota as rota_service
 from callback_service.services.rota import PatternLine, Person, RosterRow, RotaShift
 from callback_service.web.access import current_staff, requires
 from callback_service.web.weekly import (
     Day,
     OneOf,
+    Reason,
     WallTime,
     Weekdays,
     blame,
@@ -58,6 +63,8 @@ class PatternForm(FlaskForm):
     end = WallTime("Ends at")
     from_on = Day("First day")
     until_on = Day("Last day (optional)", is_needed=False)
+    save_anyway = BooleanField("Save all the same")
+    rest_reason = Reason("Why this is allowed", is_needed=False)
 
     def offer(self, people: list[Person]) -> None:
         """Let one of ``people`` be chosen."""
@@ -159,16 +166,36 @@ def add_pattern() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _patterns_page(form), BadInput.status
     pattern = form.pattern()
+    with reading() as session:
+        broken = rest_service.breaches_of_new_pattern(
+            session, pattern, now=clock.utc_now(), tz=zone()
+        )
+    if broken and not _may_break(form):
+        return _patterns_page(form, broken), Refused.status
     try:
         with transaction() as session:
-            rota_service.add_pattern(
-                session, pattern, actor_id=current_staff().id, now=clock.utc_now()
-            )
+            _save(session, pattern, broken, form.rest_reason.data or "")
     except BadInput as refusal:
         blame(form, refusal, otherwise="start")
-        return _patterns_page(form), refusal.status
+        return _patterns_page(form, broken), refusal.status
     flash(f"Added: {weekly_in_words(pattern)}.", "success")
     return redirect(url_for("rota.patterns"), code=303)
+
+
+def _may_break(form: PatternForm) -> bool:
+    """Whether the manager has said that the rules of rest may be broken, and why."""
+    if form.save_anyway.data and not (form.rest_reason.data or "").strip():
+        form.rest_reason.errors = ["Give a reason."]
+    return bool(form.save_anyway.data) and not form.rest_reason.errors
+
+
+def _save(session: Session, pattern: Pattern, broken: list[Breach], reason: str) -> None:
+    actor_id, now = current_staff().id, clock.utc_now()
+    rota_service.add_pattern(session, pattern, actor_id=actor_id, now=now)
+    if broken:
+        rest_service.allow_breaches(
+            session, broken, pattern=pattern, reason=reason, actor_id=actor_id, now=now, tz=zone()
+        )
 
 
 @bp.get("/patterns/<int:pattern_id>/end")
@@ -204,13 +231,17 @@ def end_pattern(pattern_id: int) -> ResponseReturnValue:
     return redirect(url_for("rota.patterns"), code=303)
 
 
-def _patterns_page(form: PatternForm) -> str:
+def _patterns_page(form: PatternForm, broken: list[Breach] | None = None) -> str:
     today = clock.utc_now().astimezone(zone()).date()
     with reading() as session:
         form.offer(rota_service.people_for_rota(session))
         lines = rota_service.list_patterns(session, today=today)
     return render_template(
-        "rota/patterns.html", form=form, groups=_by_duty(lines), days_in_words=weekdays_in_words
+        "rota/patterns.html",
+        form=form,
+        groups=_by_duty(lines),
+        days_in_words=weekdays_in_words,
+        broken=[breach_in_words(breach, tz=zone()) for breach in broken or ()],
     )
 
 
