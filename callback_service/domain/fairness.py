@@ -1,4 +1,4 @@
-"""How a rota is shared out: hours, nights, weekends and bank holidays of each person, and a balance.
+"""How a rota is shared out: hours, nights, weekends and bank holidays by person, and a balance.
 
 Hours are elapsed, so the night of a clock change counts for what it was. Spans are half-open
 ``[start, end)``. Only counselling counts; nobody is in two places, so overlapping shifts of one
@@ -7,7 +7,7 @@ person count once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
@@ -44,7 +44,7 @@ def shares(
     tz: tzinfo,
     bank_holidays: Collection[date] = (),
 ) -> list[Share]:
-    """The share of each person who works in ``[start, end)``, by their id. Open shifts are nobody's.
+    """The share of each person who works in ``[start, end)``, by id. Open shifts are nobody's.
 
     Naive instants raise ValueError.
     """
@@ -59,22 +59,14 @@ def shares(
             continue
         by_person.setdefault(shift.staff_id, []).append(inside)
     return [
-        _share(staff_id, joined(spans), nights, weekends, holidays)
+        _share(staff_id, joined(spans), (nights, weekends, holidays))
         for staff_id, spans in sorted(by_person.items())
     ]
 
 
-def _share(
-    staff_id: int,
-    worked: list[Span],
-    nights: list[Span],
-    weekends: list[Span],
-    holidays: list[Span],
-) -> Share:
+def _share(staff_id: int, worked: Sequence[Span], unsocial: Iterable[Sequence[Span]]) -> Share:
     hours = sum((end - start for start, end in worked), timedelta(0))
-    return Share(
-        staff_id, hours, shared(worked, nights), shared(worked, weekends), shared(worked, holidays)
-    )
+    return Share(staff_id, hours, *(shared(worked, spans) for spans in unsocial))
 
 
 def _days(start: datetime, end: datetime, tz: tzinfo) -> Iterable[date]:

@@ -1,9 +1,9 @@
 """Rest and hours of one person, held against the Working Time Regulations 1998 (SI 1998/1833).
 
-Nothing here forbids: it says which rule a rota breaks, by how much, and callers warn. The rota knows
-only what was planned, so these are planned hours; and only counselling counts as working time, for
-a duty lead who is free to be at home works only when called (HSE, guidance on the Regulations,
-"On-call workers"). Leave is not known here, so no day is an "excluded day" of reg. 4(6) and 6(5).
+Nothing here forbids: it says which rule a rota breaks, by how much, and callers warn. The rota
+knows only what was planned, so these are planned hours; and only counselling counts as working
+time, for a duty lead who is free to be at home works only when called (HSE, guidance on the
+Regulations, "On-call workers"). Leave is not known here, so no day is an "excluded day" of reg. 4(6) and 6(5).
 
 Instants are aware UTC, spans half-open ``[start, end)``, and hours are elapsed: nine in the evening
 to seven in the morning is nine hours on the night the clocks go forward. A week begins at midnight
@@ -124,7 +124,7 @@ def rest_breaches(
         found += _worst(Rule.WEEKLY_HOURS, WEEKLY_HOURS, averages)
     nights = [average for average in averages if average.is_of_nights]
     found += _worst(Rule.NIGHT_HOURS, NIGHT_HOURS, nights)
-    return [Breach(rule, staff_id, *rest) for rule, *rest in found]
+    return [Breach(one[0], staff_id, *one[1:]) for one in found]
 
 
 #: A breach of somebody: rule, start, end, figure, limit.
@@ -227,7 +227,7 @@ def night_time(start: datetime, end: datetime, *, tz: tzinfo) -> list[Span]:
 
 
 def breach_in_words(breach: Breach, *, tz: tzinfo) -> str:
-    """A breach for people: "8 hours of rest in the 24 from Monday 23 November, 15:00: 11 are due"."""
+    """A breach for people: "8 hours of rest in the 24 from Friday 1 May, 15:00: 11 are due"."""
     figure, limit = hours_in_words(breach.figure), f"{breach.limit / timedelta(hours=1):g}"
     start = breach.start.astimezone(tz)
     since = day_in_words(start.date())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from urllib.parse import urlencode
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -107,7 +108,7 @@ def allow() -> ResponseReturnValue:
             now=clock.utc_now(),
         )
     flash("The breach is allowed, with your reason.", "success")
-    return redirect(url_for("people.report", **_range_in_address()), code=303)
+    return redirect(_address(), code=303)
 
 
 @bp.post("/opt-outs")
@@ -207,7 +208,7 @@ def _breach_of(form: AllowForm) -> tuple[Rule, int, datetime, datetime]:
     try:
         start = datetime.fromisoformat(form.start.data or "")
         end = datetime.fromisoformat(form.end.data or "")
-        rule, staff_id = Rule(form.rule.data), int(form.staff_id.data or "")
+        rule, staff_id = Rule(form.rule.data or ""), int(form.staff_id.data or "")
     except ValueError as error:
         raise BadInput("Choose a breach of the list.") from error
     if start.tzinfo is None or end.tzinfo is None or not 0 < staff_id < 2**31:
@@ -236,6 +237,12 @@ def _day_in_address(name: str) -> date | None:
     if not 1970 <= day.year < 2200:
         raise BadInput("Choose a range within five years of today.")
     return day
+
+
+def _address() -> str:
+    """This page with the range that is shown."""
+    query = urlencode(_range_in_address())
+    return url_for("people.report") + (f"?{query}" if query else "")
 
 
 def _range_in_address() -> dict[str, str]:
