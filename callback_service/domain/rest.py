@@ -3,7 +3,8 @@
 Nothing here forbids: it says which rule a rota breaks, by how much, and callers warn. The rota
 knows only what was planned, so these are planned hours; and only counselling counts as working
 time, for a duty lead who is free to be at home works only when called (HSE, guidance on the
-Regulations, "On-call workers"). Leave is not known here, so no day is an "excluded day" of reg. 4(6) and 6(5).
+Regulations, "On-call workers"). Leave is not known here, so no day is an "excluded day" of reg.
+4(6) and 6(5).
 
 Instants are aware UTC, spans half-open ``[start, end)``, and hours are elapsed: nine in the evening
 to seven in the morning is nine hours on the night the clocks go forward. A week begins at midnight

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.gap_warnings import Finding, Gap, Known, compare, whole_gaps
@@ -34,8 +34,11 @@ REASON_LENGTH: Final = 200
 def look_is_due(session: Session, *, now: datetime) -> bool:
     """Whether the rota changed since the last look, or that is long ago; cheap, and takes no lock.
 
-    A change that was committed late may be missed here; the next look of the clock sees it.
+    Never while there is no manager: a gap would count as told, and nobody would know of it. A
+    change that was committed late may be missed here; the next look of the clock sees it.
     """
+    if session.scalar(_managers().limit(1)) is None:
+        return False
     look = session.get(CoverLook, 1)
     if look is None or now - look.looked_at >= LOOK_EVERY:
         return True
@@ -153,8 +156,7 @@ def _tell_managers(
             session, "cover.gap_told", subject="cover_warning", subject_id=row.id, now=now,
             starts_at=row.starts_at.isoformat(), ends_at=row.ends_at.isoformat(), short=row.short,
         )  # fmt: skip
-    managers = select(Staff).where(Staff.role == Role.MANAGER, Staff.is_active).order_by(Staff.id)
-    for manager in session.scalars(managers):
+    for manager in session.scalars(_managers()):
         texts.text_staff(
             session,
             manager,
@@ -164,6 +166,10 @@ def _tell_managers(
             now=now,
             when=_when(told, tz),
         )
+
+
+def _managers() -> Select[Staff]:
+    return select(Staff).where(Staff.role == Role.MANAGER, Staff.is_active).order_by(Staff.id)
 
 
 def _when(told: list[CoverWarning], tz: tzinfo) -> str:

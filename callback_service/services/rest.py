@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
+from functools import partial
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -33,7 +34,7 @@ from callback_service.gateways.bank_holidays import bank_holidays
 from callback_service.models.rest import RestAllowance, WorkingTimeOptOut
 from callback_service.models.rota import ShiftPattern
 from callback_service.models.staff import Staff
-from callback_service.services import audit
+from callback_service.services import audit, rota
 from callback_service.services.cover_warnings import given_reason
 from callback_service.services.rota import FURTHEST_DATE, Person, shifts_between
 
@@ -148,47 +149,65 @@ def breaches_of_new_pattern(
     session: Session, pattern: Pattern, *, now: datetime, tz: tzinfo
 ) -> list[Breach]:
     """What the rota would break with ``pattern`` that it does not break without, from today on."""
-    if pattern.staff_id is None or pattern.duty is not Duty.COUNSELLING:
+    who, today = pattern.staff_id, now.astimezone(tz).date()
+    if who is None or pattern.duty is not Duty.COUNSELLING:
         return []
-    if abs(pattern.from_on - now.date()) > FURTHEST_DATE:
-        return []  # refused by its date when it is saved
-    first = max(pattern.from_on, now.astimezone(tz).date())
-    start = start_of_day(first - ONE_DAY, tz=tz)
-    end = start + TRIED_FOR
-    seen = start - LOOK_BACK, end + LOOK_ON
+    if abs(pattern.from_on - today) > FURTHEST_DATE:
+        return []  # refused for its dates when it is saved
+    start = start_of_day(max(pattern.from_on, today) - ONE_DAY, tz=tz)
+    tried = start, start + TRIED_FOR
+    seen = tried[0] - LOOK_BACK, tried[1] + LOOK_ON
     shifts = shifts_between(session, *seen, tz=tz, duty=Duty.COUNSELLING)
-    held: list[Work] = [shift for shift in shifts if shift.staff_id == pattern.staff_id]
-    added: list[Work] = [*held, *resolve_shifts([pattern], *seen, tz=tz)]
-    since = _works_since(session, pattern.staff_id).get(pattern.staff_id)
-    is_out = pattern.staff_id in _opted_out(session, now.astimezone(tz).date())
-
-    def judged(work: list[Work], works_since: date | None) -> list[Breach]:
-        return rest_breaches(
-            work, start, end, staff_id=pattern.staff_id or 0, tz=tz,
-            has_opted_out=is_out, works_since=works_since,
-        )  # fmt: skip
-
-    before = set(judged(held, since))
-    after = judged(added, min(since, pattern.from_on) if since else pattern.from_on)
+    held: list[Work] = [shift for shift in shifts if shift.staff_id == who]
+    since = _works_since(session, who).get(who)
+    is_out = who in _opted_out(session, today)
+    judged = partial(rest_breaches, staff_id=who, tz=tz, has_opted_out=is_out)
+    before = set(judged(held, *tried, works_since=since))
+    after = judged(
+        [*held, *resolve_shifts([pattern], *seen, tz=tz)],
+        *tried,
+        works_since=min(since or pattern.from_on, pattern.from_on),
+    )
     return [breach for breach in after if breach not in before]
 
 
-def allow_breaches(
-    session: Session, breaches: Iterable[Breach], *, pattern: Pattern, reason: str,
-    actor_id: int | None, now: datetime, tz: tzinfo,
-) -> None:  # fmt: skip
-    """Record that what a new pattern breaks is allowed, for as long as the pattern goes on."""
+class RestBroken(Refused):
+    """A change breaks rules of rest and nobody said that it may. ``breaches`` are all of them."""
+
+    def __init__(self, breaches: list[Breach]) -> None:
+        super().__init__("This breaks a rule of rest. Save it with a reason, or change it.")
+        self.breaches = breaches
+
+
+def add_pattern(
+    session: Session,
+    pattern: Pattern,
+    *,
+    reason: str | None,
+    actor_id: int | None,
+    now: datetime,
+    tz: tzinfo,
+) -> None:
+    """Put a new line on the rota. Raises RestBroken where it breaks rest and no reason is given.
+
+    With a reason, what it breaks is allowed for as long as it goes on.
+    """
+    breaches = breaches_of_new_pattern(session, pattern, now=now, tz=tz)
+    rota.add_pattern(session, pattern, actor_id=actor_id, now=now)
+    if not breaches:
+        return
+    if reason is None:
+        raise RestBroken(breaches)
+    begins = start_of_day(pattern.from_on - ONE_DAY, tz=tz)
     until = pattern.until_on
     ends_at = None if until is None else start_of_day(until + 2 * ONE_DAY, tz=tz)
-    first: dict[Rule, Breach] = {}
-    for breach in breaches:
-        if breach.rule not in first or breach.start < first[breach.rule].start:
-            first[breach.rule] = breach
-    for breach in first.values():
-        _allow(
-            session, breach.staff_id, breach.rule, breach.start, ends_at,
-            reason=reason, actor_id=actor_id, now=now,
-        )  # fmt: skip
+    for rule in Rule:
+        starts = [breach.start for breach in breaches if breach.rule is rule]
+        if starts:
+            _allow(
+                session, breaches[0].staff_id, rule, min(*starts, begins), ends_at,
+                reason=reason, actor_id=actor_id, now=now,
+            )  # fmt: skip
 
 
 def allow_breach(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from sqlalchemy.orm import Session
 from wtforms import BooleanField
 
 from callback_service import clock
@@ -23,7 +23,7 @@ from callback_service.domain.rota import (
     weekly_in_words,
 )
 from callback_service.domain.staff import Role
-from callback_service.errors import BadInput, Refused
+from callback_service.errors import BadInput
 from callback_service.extensions import reading, transaction
 from callback_service.services import rest as rest_service
 from callback_service.services import rota as rota_service
@@ -166,36 +166,33 @@ def add_pattern() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _patterns_page(form), BadInput.status
     pattern = form.pattern()
-    with reading() as session:
-        broken = rest_service.breaches_of_new_pattern(
-            session, pattern, now=clock.utc_now(), tz=zone()
-        )
-    if broken and not _may_break(form):
-        return _patterns_page(form, broken), Refused.status
     try:
         with transaction() as session:
-            _save(session, pattern, broken, form.rest_reason.data or "")
+            rest_service.add_pattern(
+                session,
+                pattern,
+                reason=_reason_to_break(form),
+                actor_id=current_staff().id,
+                now=clock.utc_now(),
+                tz=zone(),
+            )
+    except rest_service.RestBroken as broken:
+        return _patterns_page(form, broken.breaches), broken.status
     except BadInput as refusal:
         blame(form, refusal, otherwise="start")
-        return _patterns_page(form, broken), refusal.status
+        return _patterns_page(form), refusal.status
     flash(f"Added: {weekly_in_words(pattern)}.", "success")
     return redirect(url_for("rota.patterns"), code=303)
 
 
-def _may_break(form: PatternForm) -> bool:
-    """Whether the manager has said that the rules of rest may be broken, and why."""
-    if form.save_anyway.data and not (form.rest_reason.data or "").strip():
+def _reason_to_break(form: PatternForm) -> str | None:
+    """Why the rules of rest may be broken; None unless that is ticked and a reason given."""
+    if not form.save_anyway.data:
+        return None
+    reason = (form.rest_reason.data or "").strip()
+    if not reason:
         form.rest_reason.errors = ["Give a reason."]
-    return bool(form.save_anyway.data) and not form.rest_reason.errors
-
-
-def _save(session: Session, pattern: Pattern, broken: list[Breach], reason: str) -> None:
-    actor_id, now = current_staff().id, clock.utc_now()
-    rota_service.add_pattern(session, pattern, actor_id=actor_id, now=now)
-    if broken:
-        rest_service.allow_breaches(
-            session, broken, pattern=pattern, reason=reason, actor_id=actor_id, now=now, tz=zone()
-        )
+    return reason or None
 
 
 @bp.get("/patterns/<int:pattern_id>/end")
@@ -231,7 +228,7 @@ def end_pattern(pattern_id: int) -> ResponseReturnValue:
     return redirect(url_for("rota.patterns"), code=303)
 
 
-def _patterns_page(form: PatternForm, broken: list[Breach] | None = None) -> str:
+def _patterns_page(form: PatternForm, broken: Sequence[Breach] = ()) -> str:
     today = clock.utc_now().astimezone(zone()).date()
     with reading() as session:
         form.offer(rota_service.people_for_rota(session))
@@ -241,7 +238,7 @@ def _patterns_page(form: PatternForm, broken: list[Breach] | None = None) -> str
         form=form,
         groups=_by_duty(lines),
         days_in_words=weekdays_in_words,
-        broken=[breach_in_words(breach, tz=zone()) for breach in broken or ()],
+        broken=[breach_in_words(breach, tz=zone()) for breach in broken],
     )
 
 
