@@ -17,6 +17,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from callback_service.domain.rota import (
@@ -147,15 +148,14 @@ def _daily(worked: Sequence[Span], start: datetime, end: datetime) -> Iterator[_
 def _weekly(worked: Sequence[Span], start: datetime, end: datetime, tz: tzinfo) -> Iterator[_Found]:
     """Reg. 11(1), (4)(b): weeks in which there is work and no rest that is long enough."""
     for monday in _weeks(start, end, tz):
-        begins, ends = _week(monday, tz)
+        begins, ends = _day_begins(monday, tz), _day_begins(monday + WEEK, tz)
         rest = _longest_rest(worked, begins, ends)
         if rest < WEEKLY_REST:
             yield Rule.WEEKLY_REST, begins, ends, rest, WEEKLY_REST
 
 
 def _longest_rest(worked: Sequence[Span], start: datetime, end: datetime) -> timedelta:
-    first = max(0, bisect_right(worked, start, key=_begins) - 1)
-    near = worked[first : bisect_right(worked, end, key=_begins)]
+    near = worked[_last_before(worked, start) : _first_from(worked, end)]
     return max((ends - begins for begins, ends in between(near, start, end)), default=NOTHING)
 
 
@@ -179,27 +179,54 @@ def _averages(
     for each 24 are ``A / (B - C)``, where B is the number of days and C the weekly rests due, in
     days: one a week.
     """
+    is_at_night = _at_night(worked, _nights(start - LOOK_BACK, end + LOOK_ON, tz))
     for monday in _weeks(start, end, tz):
         first = monday - (REFERENCE_WEEKS - 1) * WEEK
         if works_since is not None:
             first = min(monday, max(first, monday_of(works_since)))
         weeks = (monday - first) // WEEK + 1
-        begins, ends = start_of_day(first, tz=tz), start_of_day(monday + WEEK, tz=tz)
+        begins, ends = _day_begins(first, tz), _day_begins(monday + WEEK, tz)
         hours = shared(worked, [(begins, ends)])
+        work = [
+            at_night
+            for span, at_night in zip(worked, is_at_night, strict=True)
+            if begins <= span[0] < ends
+        ]
         yield _Average(
             begins,
             ends,
             {Rule.WEEKLY_HOURS: hours / weeks, Rule.NIGHT_HOURS: hours / (7 * weeks - weeks)},
-            _is_night_worker(worked, begins, ends, tz),
+            2 * sum(work) > len(work),
         )
 
 
-def _is_night_worker(worked: Sequence[Span], start: datetime, end: datetime, tz: tzinfo) -> bool:
-    """Reg. 2(1): whether most of the work that begins in ``[start, end)`` has three night hours."""
-    nights = night_time(start, end + ONE_DAY, tz=tz)
-    work = [span for span in worked if start <= span[0] < end]
-    at_night = sum(shared([span], nights) >= NIGHT_WORKER for span in work)
-    return 2 * at_night > len(work)
+def _at_night(worked: Sequence[Span], nights: Sequence[Span]) -> list[bool]:
+    """Of each piece of work, whether it has the night time of a night worker (reg. 2(1))."""
+    return [
+        shared([span], nights[_last_before(nights, span[0]) : _first_from(nights, span[1])])
+        >= NIGHT_WORKER
+        for span in worked
+    ]
+
+
+def _last_before(spans: Sequence[Span], at: datetime) -> int:
+    """The place of the last of ``spans`` that begins by ``at``, or of the first of all."""
+    return max(0, bisect_right(spans, at, key=_begins) - 1)
+
+
+def _first_from(spans: Sequence[Span], at: datetime) -> int:
+    """The place of the first of ``spans`` that begins after ``at``."""
+    return bisect_right(spans, at, key=_begins)
+
+
+@lru_cache(maxsize=8)
+def _nights(start: datetime, end: datetime, tz: tzinfo) -> Sequence[Span]:
+    return night_time(start, end, tz=tz)  # the same for everybody in a report
+
+
+@lru_cache(maxsize=1024)
+def _day_begins(day: date, tz: tzinfo) -> datetime:
+    return start_of_day(day, tz=tz)
 
 
 def _worst(rule: Rule, limit: timedelta, averages: Iterable[_Average]) -> list[_Found]:
@@ -213,13 +240,9 @@ def _worst(rule: Rule, limit: timedelta, averages: Iterable[_Average]) -> list[_
 def _weeks(start: datetime, end: datetime, tz: tzinfo) -> Iterator[date]:
     """The Monday of each local week that meets ``[start, end)``."""
     monday = monday_of(start.astimezone(tz).date())
-    while start < end and start_of_day(monday, tz=tz) < end:
+    while start < end and _day_begins(monday, tz) < end:
         yield monday
         monday += WEEK
-
-
-def _week(monday: date, tz: tzinfo) -> Span:
-    return start_of_day(monday, tz=tz), start_of_day(monday + WEEK, tz=tz)
 
 
 def night_time(start: datetime, end: datetime, *, tz: tzinfo) -> list[Span]:
