@@ -14,6 +14,7 @@ from whitenoise import WhiteNoise
 from callback_service import cli
 from callback_service.config import Settings
 from callback_service.extensions import csrf, db, migrate, prepare_engine
+from callback_service.gateways.bank_holidays import use_nation
 from callback_service.gateways.factory import text_gateway
 from callback_service.models.base import Keyring, use_keyring
 from callback_service.web import (
@@ -25,9 +26,11 @@ from callback_service.web import (
     desk,
     errors,
     frame,
+    gaps,
     headers,
     health,
     manager,
+    people,
     public,
     rota,
     twilio,
@@ -43,6 +46,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """The service as a WSGI application. Reads the environment unless given ``settings``."""
     settings = settings or Settings.from_environ(os.environ, root=ROOT)
     use_keyring(Keyring(settings.data_keys))
+    use_nation(settings.service_nation)
     app = Flask(__name__, template_folder=str(ROOT / "templates"))
     _configure(app, settings)
     _add_extensions(app, settings)
@@ -87,7 +91,7 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
 
 def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
-    for room in (public, account, desk, manager, cover, rota, admin, twilio, health):
+    for room in (public, account, desk, manager, cover, gaps, rota, people, admin, twilio, health):
         app.register_blueprint(room.bp)
     for part in (access, frame, headers, errors, cli):
         part.init_app(app)

@@ -17,6 +17,8 @@ from callback_service.errors import SettingsError
 
 #: Words of secrets that stand in somebody's documentation. Random characters hold none of them.
 SAMPLES = ("change", "default", "develop", "example", "insecure", "password", "sample", "secret")
+#: The nations of the United Kingdom, whose bank holidays differ.
+NATIONS = ("ENG", "WLS", "SCT", "NIR")
 SECRET_MIN_CHARS = 32
 DATA_KEY_BYTES = 32
 
@@ -33,6 +35,7 @@ class Settings:
     service_name: str
     service_phone: str
     service_time_zone: ZoneInfo
+    service_nation: str  # whose bank holidays: ENG, WLS, SCT or NIR
     exit_url: str
     port: int
     trusted_hops: int
@@ -83,6 +86,7 @@ class Settings:
             service_name=source.get("SERVICE_NAME") or "Callback",
             service_phone=source.get("SERVICE_PHONE") or "01632 960 000",
             service_time_zone=_time_zone(source.get("SERVICE_TIME_ZONE") or "Europe/London"),
+            service_nation=_nation(source.get("SERVICE_NATION") or "ENG"),
             exit_url=_web_address(
                 "EXIT_URL", source.get("EXIT_URL") or "https://www.bbc.co.uk/weather"
             ),
@@ -225,6 +229,12 @@ def _time_zone(value: str) -> ZoneInfo:
         raise SettingsError(
             "SERVICE_TIME_ZONE must be a zone's name, like Europe/London."
         ) from error
+
+
+def _nation(value: str) -> str:
+    if value.upper() not in NATIONS:
+        raise SettingsError(f"SERVICE_NATION must be one of {', '.join(NATIONS)}.")
+    return value.upper()
 
 
 def _check_twilio(settings: Settings) -> None:

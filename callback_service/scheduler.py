@@ -24,7 +24,15 @@ from callback_service.config import Settings
 from callback_service.domain.ticks import TICK_NAMES, TickName
 from callback_service.extensions import current_settings, db, reading, transaction
 from callback_service.gateways.base import TextGateway
-from callback_service.services import escalation, heartbeat, offers, outbox, planning, retention
+from callback_service.services import (
+    cover_warnings,
+    escalation,
+    heartbeat,
+    offers,
+    outbox,
+    planning,
+    retention,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +120,17 @@ def erase(app: Flask) -> int:
         return retention.erase_old(session, now=utc_now())
 
 
+def warn_of_gaps(app: Flask) -> int:
+    """Tell the managers of gaps in the coming weeks, where a look is due."""
+    with reading() as session:
+        if not cover_warnings.look_is_due(session, now=utc_now()):
+            return 0
+    with transaction() as session:
+        return cover_warnings.warn_of_gaps(
+            session, now=utc_now(), tz=_settings(app).service_time_zone
+        )
+
+
 TICKS: Final = (
     Tick(TickName.PLAN, plan_when_called, timedelta(seconds=0.4)),
     Tick(TickName.REPLAN, plan_anyway, timedelta(seconds=30)),
@@ -119,6 +138,7 @@ TICKS: Final = (
     Tick(TickName.ESCALATION, escalate, timedelta(seconds=5)),
     Tick(TickName.TEXTS, send_texts, timedelta(seconds=0.5)),
     Tick(TickName.RETENTION, erase, timedelta(seconds=30)),
+    Tick(TickName.COVER, warn_of_gaps, timedelta(seconds=15)),
 )
 BEAT_EVERY: Final = timedelta(seconds=5)
 FIRST_BEAT: Final = timedelta(seconds=1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from alembic import context
 from flask import current_app
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 LOCK_TIMEOUT_MS = 5_000  # rather give up than have everybody queue behind us
 STATEMENT_TIMEOUT_MS = 600_000
@@ -17,6 +19,26 @@ def render_item(kind: str, item: Any, autogen_context: Any) -> str | bool:
     if kind == "type" and type(item).__name__ == "UtcDateTime":
         return "sa.DateTime(timezone=True)"
     return False
+
+
+@contextmanager
+def without_foreign_keys(connection: Connection) -> Iterator[None]:
+    """Let SQLite make a table anew while others refer to it; what refers to nothing is an error.
+
+    Only outside a transaction can it be told so: beneath SQLAlchemy, which begins one at once.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver = connection.connection.dbapi_connection.cursor()
+    driver.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+        if broken := driver.execute("PRAGMA foreign_key_check").fetchall():
+            raise RuntimeError(f"rows that refer to nothing: {broken}")
+    finally:
+        driver.execute("PRAGMA foreign_keys = ON")
+        driver.close()
 
 
 def run() -> None:
@@ -34,7 +56,7 @@ def run() -> None:
             compare_type=True,
             render_as_batch=connection.dialect.name == "sqlite",
         )
-        with context.begin_transaction():
+        with without_foreign_keys(connection), context.begin_transaction():
             context.run_migrations()
 
 

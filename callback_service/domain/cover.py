@@ -11,10 +11,22 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
+from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple
 
-from callback_service.domain.rota import ONE_DAY, Calendar, Duty, Shift, day_in_words, start_of_day
+from callback_service.domain.rota import (
+    ONE_DAY,
+    Calendar,
+    Duty,
+    Shift,
+    Span,
+    day_in_words,
+    start_of_day,
+    wall_span,
+    weekly_in_words,
+)
+from callback_service.domain.spans import joined, without
 
 #: People needed where no requirement is stated: a 24-hour helpline needs one at every minute, so an
 #: empty rota is one long gap (source: the service's design, promise 1).
@@ -22,9 +34,21 @@ DEFAULT_NEED = 1
 ONE_HOUR = timedelta(hours=1)
 
 
+class AppliesOn(StrEnum):
+    """Which days a requirement is for. A later of these beats an earlier where both hold."""
+
+    WEEKDAYS = "weekdays"
+    BANK_HOLIDAYS = "bank_holidays"
+    DATES = "dates"
+
+
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """How many people are needed, by weekday and wall time; times and dates as in ``Pattern``."""
+    """How many people are needed, by day and wall time; times and dates as in ``Pattern``.
+
+    One for dates holds on each day from ``from_on`` to ``until_on``; one for bank holidays on
+    those of ``bank_holidays`` between them. Neither looks at ``weekdays``.
+    """
 
     id: int | None
     weekdays: frozenset[int]
@@ -33,6 +57,8 @@ class Requirement:
     needed: int
     from_on: date
     until_on: date | None = None
+    applies_on: AppliesOn = AppliesOn.WEEKDAYS
+    bank_holidays: frozenset[date] = frozenset()
 
 
 class Stretch(NamedTuple):
@@ -61,8 +87,9 @@ def cover(
     """Cover over ``[start, end)``: touching stretches that tile the range, each as long as can be.
 
     Counts distinct people with a shift of ``duty``; a shift nobody holds is no cover. Where
-    requirements overlap the larger counts; where none is stated ``DEFAULT_NEED`` does. An empty
-    range has no stretches; naive instants raise ValueError.
+    requirements overlap one for dates beats one for bank holidays, and that one a weekly one; of
+    the same kind the larger counts. Where none is stated ``DEFAULT_NEED`` does. An empty range has
+    no stretches; naive instants raise ValueError.
     """
     calendar = Calendar(start, end, tz=tz)
     people = [
@@ -70,12 +97,42 @@ def cover(
         for shift in shifts
         if shift.duty is duty and shift.staff_id is not None
     ]
-    needs = [(*span, need.needed) for need in requirements for span in calendar.spans(need)]
+    needs = _in_force(requirements, calendar, tz)
     return _merged(_sweep(people, needs, start, end))
 
 
 #: Something that holds over a span: a person's id who is on shift, or a number of people needed.
 Held = tuple[datetime, datetime, int]
+
+
+def _in_force(requirements: Iterable[Requirement], calendar: Calendar, tz: tzinfo) -> list[Held]:
+    """Each requirement over the time in which none of a kind that beats it holds."""
+    by_kind: dict[AppliesOn, list[Held]] = {kind: [] for kind in AppliesOn}
+    for need in requirements:
+        by_kind[need.applies_on] += [(*span, need.needed) for span in _spans_of(need, calendar, tz)]
+    in_force: list[Held] = []
+    beaten_by: list[Span] = []
+    for kind in reversed(AppliesOn):
+        held = by_kind[kind]
+        in_force += _outside(held, beaten_by) if beaten_by else held
+        beaten_by = joined([*beaten_by, *((start, end) for start, end, _ in held)])
+    return in_force
+
+
+def _spans_of(need: Requirement, calendar: Calendar, tz: tzinfo) -> list[Span]:
+    if need.applies_on is not AppliesOn.BANK_HOLIDAYS:
+        return calendar.spans(need)
+    return [
+        wall_span(day, need.start, need.end, tz=tz)
+        for day in sorted(need.bank_holidays)
+        if need.from_on <= day and (need.until_on is None or day <= need.until_on)
+    ]
+
+
+def _outside(held: Iterable[Held], beaten_by: Sequence[Span]) -> list[Held]:
+    return [
+        (*span, needed) for start, end, needed in held for span in without((start, end), beaten_by)
+    ]
 
 
 def _sweep(
@@ -224,6 +281,22 @@ def _hours(start: datetime, end: datetime, tz: tzinfo) -> Iterator[datetime]:
         yield at
         local = at.astimezone(tz)
         at += ONE_HOUR - timedelta(minutes=local.minute, seconds=local.second)
+
+
+def requirement_in_words(need: Requirement) -> str:
+    """When a requirement holds, for people: "bank holidays, 07:00 to 18:00, from 2 May 2026"."""
+    if need.applies_on is AppliesOn.WEEKDAYS:
+        return weekly_in_words(need)
+    times = f"{need.start:%H:%M} to {need.end:%H:%M}"
+    first, last = _date_in_words(need.from_on), _date_in_words(need.until_on or need.from_on)
+    if need.applies_on is AppliesOn.DATES:
+        return f"{first}, {times}" if first == last else f"{first} to {last}, {times}"
+    words = f"bank holidays, {times}, from {first}"
+    return f"{words} until {last}" if need.until_on else words
+
+
+def _date_in_words(day: date) -> str:
+    return f"{day.day} {day:%B %Y}"
 
 
 def gap_in_words(gap: Stretch, *, tz: tzinfo) -> str:

@@ -14,6 +14,7 @@ class TickName(StrEnum):
     ESCALATION = "escalation"
     TEXTS = "texts"
     RETENTION = "retention"
+    COVER = "cover"
 
 
 TICK_NAMES = tuple(TickName)

@@ -22,6 +22,7 @@ class TextKind(StrEnum):
     MISSED = "missed"
     CLOSING = "closing"
     ESCALATION = "escalation"
+    GAP = "gap"
 
 
 class OutboxState(StrEnum):

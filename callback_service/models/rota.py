@@ -7,6 +7,7 @@ from datetime import date, datetime, time
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from callback_service.domain.cover import AppliesOn
 from callback_service.domain.rota import Duty
 from callback_service.models.base import Base
 from callback_service.models.staff import Staff
@@ -43,19 +44,20 @@ class ShiftPattern(Base):
 
 
 class CoverRequirement(Base):
-    """How many counsellors are needed, by weekday and wall time; of several the largest counts."""
+    """How many counsellors are needed, by day and wall time; of several the largest counts."""
 
     __tablename__ = "cover_requirement"
     __table_args__ = (
         CheckConstraint("weekdays BETWEEN 1 AND 127", name="weekdays_mask"),
         CheckConstraint("until_on IS NULL OR until_on >= from_on", name="dates_in_order"),
         CheckConstraint("needed BETWEEN 1 AND 500", name="needed_range"),
-        Index("uq_cover_requirement_line", "weekdays", "starts", "ends", "from_on",
+        Index("uq_cover_requirement_line", "applies_on", "weekdays", "starts", "ends", "from_on",
               unique=True, sqlite_where=_GOES_ON, postgresql_where=_GOES_ON),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    weekdays: Mapped[int]  # bit 0 is Monday
+    applies_on: Mapped[AppliesOn] = mapped_column(default=AppliesOn.WEEKDAYS)
+    weekdays: Mapped[int]  # bit 0 is Monday; all of them where it applies on other days
     starts: Mapped[time]
     ends: Mapped[time]
     needed: Mapped[int]  # people

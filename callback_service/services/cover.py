@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
 
 from sqlalchemy import or_, select
@@ -10,8 +11,18 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callback_service.domain import cover as domain
-from callback_service.domain.cover import Requirement, Stretch, Week, gap_in_words, gaps, week_grid
+from callback_service.domain.cover import (
+    AppliesOn,
+    Requirement,
+    Stretch,
+    Week,
+    gap_in_words,
+    gaps,
+    requirement_in_words,
+    week_grid,
+)
 from callback_service.domain.rota import (
+    EVERY_DAY,
     ONE_DAY,
     WEEK,
     Duty,
@@ -19,9 +30,9 @@ from callback_service.domain.rota import (
     resolve_shifts,
     start_of_day,
     weekdays_from_mask,
-    weekly_in_words,
 )
 from callback_service.errors import BadInput, NotFound, Refused
+from callback_service.gateways.bank_holidays import bank_holidays
 from callback_service.models.rota import CoverRequirement
 from callback_service.services import audit
 from callback_service.services.rota import check_dates, load_patterns, zulu
@@ -46,10 +57,22 @@ def cover_between(
     """
     patterns, _ = load_patterns(session, start, end, duty=duty)
     shifts = resolve_shifts(patterns, start, end, tz=tz)
-    needs = load_requirements(session) if duty is Duty.COUNSELLING else []
+    needs = _needs_between(session, start, end, tz) if duty is Duty.COUNSELLING else []
     if step is None:
         return domain.cover(shifts, needs, start, end, tz=tz, duty=duty)
     return domain.cover_by_step(shifts, needs, start, end, tz=tz, step=step, duty=duty)
+
+
+def _needs_between(
+    session: Session, start: datetime, end: datetime, tz: tzinfo
+) -> list[Requirement]:
+    """The stated requirements, told which days of the range (and around it) are bank holidays."""
+    first, last = start.astimezone(tz).date() - 2 * ONE_DAY, end.astimezone(tz).date() + ONE_DAY
+    days = frozenset(bank_holidays(first, last))
+    return [
+        replace(need, bank_holidays=days) if need.applies_on is AppliesOn.BANK_HOLIDAYS else need
+        for need in load_requirements(session)
+    ]
 
 
 def week_of_cover(session: Session, monday: date, *, tz: tzinfo) -> Week:
@@ -76,7 +99,10 @@ def gaps_ahead(
 def load_requirements(session: Session, *, from_day: date | None = None) -> list[Requirement]:
     """The stated requirements, in order of time, without those that ended before ``from_day``."""
     stated = select(CoverRequirement).order_by(
-        CoverRequirement.starts, CoverRequirement.weekdays, CoverRequirement.id
+        CoverRequirement.applies_on.desc(),  # the letters put the weekly ones first
+        CoverRequirement.starts,
+        CoverRequirement.weekdays,
+        CoverRequirement.id,
     )
     if from_day is not None:
         stated = stated.where(
@@ -95,13 +121,18 @@ def requirement_of(row: CoverRequirement) -> Requirement:
         needed=row.needed,
         from_on=row.from_on,
         until_on=row.until_on,
+        applies_on=row.applies_on,
     )
 
 
 def add_requirement(
     session: Session, requirement: Requirement, *, actor_id: int | None, now: datetime
 ) -> CoverRequirement:
-    """State how many are needed. Refuses what cannot be meant, and saying it twice."""
+    """State how many are needed. Refuses what cannot be meant, and saying it twice.
+
+    One for dates without a last day is for its first day alone.
+    """
+    requirement = _complete(requirement)
     check_dates(requirement.from_on, requirement.until_on, now=now)
     if not 1 <= requirement.needed <= MOST_NEEDED:
         sentence = f"Enter a number from 1 to {MOST_NEEDED}."
@@ -109,6 +140,7 @@ def add_requirement(
     mask = mask_from_weekdays(requirement.weekdays)
     _refuse_same_times(session, requirement, mask)
     row = CoverRequirement(
+        applies_on=requirement.applies_on,
         weekdays=mask,
         starts=requirement.start,
         ends=requirement.end,
@@ -127,9 +159,20 @@ def add_requirement(
     return row
 
 
+def _complete(requirement: Requirement) -> Requirement:
+    """The requirement without what it does not look at."""
+    if requirement.applies_on is AppliesOn.WEEKDAYS:
+        return requirement
+    last = requirement.until_on
+    if requirement.applies_on is AppliesOn.DATES and last is None:
+        last = requirement.from_on
+    return replace(requirement, weekdays=EVERY_DAY, until_on=last)
+
+
 def _refuse_same_times(session: Session, requirement: Requirement, mask: int) -> None:
     same = session.scalar(
         select(CoverRequirement.needed).where(
+            CoverRequirement.applies_on == requirement.applies_on,
             CoverRequirement.weekdays == mask,
             CoverRequirement.starts == requirement.start,
             CoverRequirement.ends == requirement.end,
@@ -173,7 +216,7 @@ def _changed(
         actor_id=actor_id,
         now=now,
         needed=row.needed,
-        requirement=weekly_in_words(requirement_of(row)),
+        requirement=requirement_in_words(requirement_of(row)),
     )
 
 

@@ -21,6 +21,7 @@ TEMPLATES: Final = {
     TextKind.MISSED: "missed.v1",
     TextKind.CLOSING: "closing.v1",
     TextKind.ESCALATION: "escalation.v1",
+    TextKind.GAP: "gap.v1",
 }
 
 _WORDINGS = Environment(

@@ -10,38 +10,44 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
-from wtforms import IntegerField
-from wtforms.validators import NumberRange
+from wtforms import IntegerField, SelectField
+from wtforms.validators import NumberRange, ValidationError
 
 from callback_service import clock
-from callback_service.domain.cover import Day as CoverDay
 from callback_service.domain.cover import (
+    AppliesOn,
     Hour,
     Requirement,
     Stretch,
     Week,
     gap_in_words,
     gaps,
+    requirement_in_words,
 )
+from callback_service.domain.cover import Day as CoverDay
 from callback_service.domain.rota import (
+    ONE_DAY,
     WEEK,
     Duty,
     day_in_words,
     start_of_day,
     weekdays_in_words,
-    weekly_in_words,
 )
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import reading, transaction
+from callback_service.gateways.bank_holidays import bank_holidays
 from callback_service.services import cover as cover_service
+from callback_service.services import cover_warnings
 from callback_service.services import rota as rota_service
 from callback_service.web.access import current_staff, requires
+from callback_service.web.gaps import gap_rows
 from callback_service.web.weekly import (
     Day,
     WallTime,
     Weekdays,
     blame,
+    choice,
     chosen_monday,
     given,
     week_links,
@@ -52,6 +58,13 @@ bp = Blueprint("cover", __name__, url_prefix="/cover")
 
 WEEKS_AHEAD = 4
 ORDINARY_DAY = timedelta(hours=24)
+
+
+APPLIES_WORDS = {
+    AppliesOn.WEEKDAYS: "The weekdays ticked below",
+    AppliesOn.BANK_HOLIDAYS: "Bank holidays",
+    AppliesOn.DATES: "Every day from the first to the last day given",
+}
 
 
 class NeededPeople(IntegerField):
@@ -74,12 +87,23 @@ class NeededPeople(IntegerField):
 class RequirementForm(FlaskForm):
     """How many people are needed, when."""
 
-    weekdays = Weekdays("Days")
+    applies_on = SelectField(
+        "Which days",
+        choices=[choice(kind.value, words) for kind, words in APPLIES_WORDS.items()],
+        default=AppliesOn.WEEKDAYS,
+        coerce=AppliesOn,
+    )
+    weekdays = Weekdays("Days", is_needed=False)
     start = WallTime("From")
     end = WallTime("To")
     needed = NeededPeople("People needed")
     from_on = Day("First day")
     until_on = Day("Last day (optional)", is_needed=False)
+
+    def validate_weekdays(self, field: Weekdays) -> None:
+        """A weekly requirement needs its days."""
+        if self.applies_on.data is AppliesOn.WEEKDAYS and not field.data:
+            raise ValidationError("Choose at least one day.")
 
     def requirement(self) -> Requirement:
         """The requirement as it was typed; only of a form that is valid."""
@@ -91,6 +115,7 @@ class RequirementForm(FlaskForm):
             needed=given(self.needed.data),
             from_on=given(self.from_on.data),
             until_on=self.until_on.data,
+            applies_on=self.applies_on.data,
         )
 
 
@@ -144,13 +169,14 @@ def add_requirement() -> ResponseReturnValue:
     requirement = form.requirement()
     try:
         with transaction() as session:
-            cover_service.add_requirement(
+            row = cover_service.add_requirement(
                 session, requirement, actor_id=current_staff().id, now=clock.utc_now()
             )
+            words = requirement_in_words(cover_service.requirement_of(row))
     except (BadInput, Refused) as refusal:
         blame(form, refusal, otherwise="start")
         return _page(form), refusal.status
-    flash(f"{requirement.needed} needed: {weekly_in_words(requirement)}.", "success")
+    flash(f"{requirement.needed} needed: {words}.", "success")
     return redirect(url_for("cover.week"), code=303)
 
 
@@ -176,6 +202,7 @@ def _page(form: RequirementForm) -> str:
         leads = rota_service.on_now(session, now=now, tz=zone(), duty=Duty.DUTY_LEAD)
         needs = cover_service.load_requirements(session, from_day=now.astimezone(zone()).date())
         ahead = _weeks_ahead(session, monday)
+        known = cover_warnings.known_gaps(session, now=now)
     return render_template(
         "manager/cover.html",
         form=form,
@@ -186,10 +213,22 @@ def _page(form: RequirementForm) -> str:
         gaps=_week_gaps(grid),
         lead_gaps=lead_gaps,
         leads=[shift.person.name for shift in leads if shift.person],
-        requirements=needs,
-        days_in_words=weekdays_in_words,
+        requirements=[(need, _days_in_words(need)) for need in needs],
+        holidays=[
+            (day_in_words(day), name)
+            for day, name in bank_holidays(monday, monday + WEEK - ONE_DAY).items()
+        ],
+        known=gap_rows(known, now),
         ahead=ahead,
     )
+
+
+def _days_in_words(need: Requirement) -> str:
+    return {
+        AppliesOn.WEEKDAYS: weekdays_in_words(need.weekdays),
+        AppliesOn.BANK_HOLIDAYS: "bank holidays",
+        AppliesOn.DATES: "every day between the dates",
+    }[need.applies_on]
 
 
 def _week_gaps(grid: Week) -> list[tuple[str, int]]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
+from wtforms import BooleanField
 
 from callback_service import clock
+from callback_service.domain.rest import Breach, breach_in_words
 from callback_service.domain.rota import (
     ONE_DAY,
     WEEKDAY_NAMES,
@@ -22,12 +25,14 @@ from callback_service.domain.rota import (
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput
 from callback_service.extensions import reading, transaction
+from callback_service.services import rest as rest_service
 from callback_service.services import rota as rota_service
 from callback_service.services.rota import PatternLine, Person, RosterRow, RotaShift
 from callback_service.web.access import current_staff, requires
 from callback_service.web.weekly import (
     Day,
     OneOf,
+    Reason,
     WallTime,
     Weekdays,
     blame,
@@ -58,6 +63,8 @@ class PatternForm(FlaskForm):
     end = WallTime("Ends at")
     from_on = Day("First day")
     until_on = Day("Last day (optional)", is_needed=False)
+    save_anyway = BooleanField("Save all the same")
+    rest_reason = Reason("Why this is allowed", is_needed=False)
 
     def offer(self, people: list[Person]) -> None:
         """Let one of ``people`` be chosen."""
@@ -161,14 +168,31 @@ def add_pattern() -> ResponseReturnValue:
     pattern = form.pattern()
     try:
         with transaction() as session:
-            rota_service.add_pattern(
-                session, pattern, actor_id=current_staff().id, now=clock.utc_now()
+            rest_service.add_pattern(
+                session,
+                pattern,
+                reason=_reason_to_break(form),
+                actor_id=current_staff().id,
+                now=clock.utc_now(),
+                tz=zone(),
             )
+    except rest_service.RestBroken as broken:
+        return _patterns_page(form, broken.breaches), broken.status
     except BadInput as refusal:
         blame(form, refusal, otherwise="start")
         return _patterns_page(form), refusal.status
     flash(f"Added: {weekly_in_words(pattern)}.", "success")
     return redirect(url_for("rota.patterns"), code=303)
+
+
+def _reason_to_break(form: PatternForm) -> str | None:
+    """Why the rules of rest may be broken; None unless that is ticked and a reason given."""
+    if not form.save_anyway.data:
+        return None
+    reason = (form.rest_reason.data or "").strip()
+    if not reason:
+        form.rest_reason.errors = ["Give a reason."]
+    return reason or None
 
 
 @bp.get("/patterns/<int:pattern_id>/end")
@@ -204,13 +228,17 @@ def end_pattern(pattern_id: int) -> ResponseReturnValue:
     return redirect(url_for("rota.patterns"), code=303)
 
 
-def _patterns_page(form: PatternForm) -> str:
+def _patterns_page(form: PatternForm, broken: Sequence[Breach] = ()) -> str:
     today = clock.utc_now().astimezone(zone()).date()
     with reading() as session:
         form.offer(rota_service.people_for_rota(session))
         lines = rota_service.list_patterns(session, today=today)
     return render_template(
-        "rota/patterns.html", form=form, groups=_by_duty(lines), days_in_words=weekdays_in_words
+        "rota/patterns.html",
+        form=form,
+        groups=_by_duty(lines),
+        days_in_words=weekdays_in_words,
+        broken=[breach_in_words(breach, tz=zone()) for breach in broken],
     )
 
 

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 from flask import request
 from flask_wtf import FlaskForm
-from wtforms import DateField, SelectField, SelectMultipleField, TimeField
+from wtforms import DateField, SelectField, SelectMultipleField, StringField, TimeField
 from wtforms.form import BaseForm
-from wtforms.validators import DataRequired, InputRequired, Optional, ValidationError
+from wtforms.validators import DataRequired, InputRequired, Length, Optional, ValidationError
 
 from callback_service.domain.rota import WEEK, WEEKDAY_NAMES, day_in_words, monday_of
 from callback_service.errors import BadInput, CallbackServiceError
@@ -56,6 +56,15 @@ class Day(DateField):
             raise ValueError("Enter a date, like 22/11/2026.") from error
 
 
+class Reason(StringField):
+    """Why something is as it is, in a line."""
+
+    def __init__(self, label: str = "Reason", *, is_needed: bool = True, **more: Any) -> None:
+        needed = DataRequired("Give a reason.") if is_needed else Optional()
+        short = Length(max=200, message="Give the reason in at most 200 characters.")
+        super().__init__(label, validators=[needed, short], **more)
+
+
 class OneOf(SelectField):
     """One of the things a list offers; ``sentence`` says what to do when it is none of them."""
 
@@ -81,10 +90,10 @@ class OneOf(SelectField):
 class Weekdays(SelectMultipleField):
     """Some of the seven weekdays; Monday is 0."""
 
-    def __init__(self, label: str, **more: Any) -> None:
+    def __init__(self, label: str, *, is_needed: bool = True, **more: Any) -> None:
         choices = [choice(day, name) for day, name in enumerate(WEEKDAY_NAMES)]
-        needed = DataRequired("Choose at least one day.")
-        super().__init__(label, choices=choices, coerce=int, validators=[needed], **more)
+        needed = [DataRequired("Choose at least one day.")] if is_needed else []
+        super().__init__(label, choices=choices, coerce=int, validators=needed, **more)
 
     def pre_validate(self, form: BaseForm) -> None:
         """Refuse an eighth day."""

@@ -72,7 +72,15 @@ def test_axe_finds_nothing_on_the_pages_of_a_manager(
     found = _Findings(page, width)
     _fill_the_queue(service)
     sign_in(MANAGER)
-    for path in ("/cover", "/desk", "/rota", "/rota/patterns", "/rota/patterns/1/end", "/messages"):
+    for path in (
+        "/cover",
+        "/desk",
+        "/rota",
+        "/rota/patterns",
+        "/rota/patterns/1/end",
+        "/rota/people",
+        "/messages",
+    ):
         found.look(service.url(path))
     page.goto(service.url("/rota/patterns"))
     page.get_by_role("button", name="Add to the rota").click()

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from callback_service.domain.cover import gaps
+from callback_service.domain.cover import AppliesOn, Requirement, gaps
 from callback_service.domain.rota import Duty
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound, Refused
@@ -113,3 +113,57 @@ def test_removing_twice_says_that_it_is_gone(session: Session) -> None:
     cover.remove_requirement(session, row.id, actor_id=None, now=NOW, tz=LONDON)
     with pytest.raises(NotFound):
         cover.remove_requirement(session, row.id, actor_id=None, now=NOW, tz=LONDON)
+
+
+def required_on(session: Session, day: date) -> set[int]:
+    """The numbers needed over a local day."""
+    start = local(f"{day} 00:00")
+    found = cover.cover_between(session, start, start + timedelta(hours=24), tz=LONDON)
+    return {stretch.required for stretch in found}
+
+
+def state(
+    session: Session, applies_on: AppliesOn, needed: int, from_on: date, until_on: date | None
+) -> CoverRequirement:
+    """State a requirement for whole days."""
+    whole_day = a_requirement(needed, "00:00", "00:00", from_on=from_on)
+    requirement = Requirement(
+        None, frozenset({2}), whole_day.start, whole_day.end, needed, from_on, until_on, applies_on
+    )
+    return cover.add_requirement(session, requirement, actor_id=None, now=NOW)
+
+
+def test_a_requirement_for_bank_holidays_holds_on_those(session: Session) -> None:
+    make_requirement(session, 2, "00:00", "00:00")
+    row = state(session, AppliesOn.BANK_HOLIDAYS, 4, TODAY, None)
+    assert row.weekdays == 127
+    assert required_on(session, date(2026, 12, 24)) == {2}
+    assert required_on(session, date(2026, 12, 25)) == {4}
+    assert required_on(session, date(2026, 12, 28)) == {4}  # instead of Saturday the 26th
+    assert required_on(session, date(2026, 12, 29)) == {2}
+
+
+def test_a_requirement_for_dates_beats_the_others_and_needs_no_last_day(session: Session) -> None:
+    make_requirement(session, 3, "00:00", "00:00")
+    state(session, AppliesOn.BANK_HOLIDAYS, 4, TODAY, None)
+    row = state(session, AppliesOn.DATES, 1, date(2026, 12, 25), None)
+    assert row.until_on == date(2026, 12, 25)
+    assert required_on(session, date(2026, 12, 25)) == {1}
+    assert required_on(session, date(2026, 12, 26)) == {4}
+
+
+def test_the_same_times_may_be_stated_for_each_kind_of_day_once(session: Session) -> None:
+    make_requirement(session, 3, "00:00", "00:00")
+    state(session, AppliesOn.BANK_HOLIDAYS, 4, TODAY, None)
+    with pytest.raises(Refused):
+        state(session, AppliesOn.BANK_HOLIDAYS, 5, TODAY, None)
+    assert [need.applies_on for need in cover.load_requirements(session)] == [
+        AppliesOn.WEEKDAYS,
+        AppliesOn.BANK_HOLIDAYS,
+    ]
+
+
+def test_a_change_of_a_requirement_says_its_days_in_the_audit(session: Session) -> None:
+    state(session, AppliesOn.DATES, 2, date(2026, 12, 25), date(2026, 12, 26))
+    [entry] = session.scalars(select(AuditEntry))
+    assert entry.detail["requirement"] == "25 December 2026 to 26 December 2026, 00:00 to 00:00"

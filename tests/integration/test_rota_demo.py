@@ -16,7 +16,7 @@ from callback_service.domain.staff import Role
 from callback_service.errors import Refused
 from callback_service.models.rota import CoverRequirement, ShiftPattern
 from callback_service.models.staff import Staff
-from callback_service.services import cover, rota
+from callback_service.services import cover, rest, rota
 from callback_service.services.demo import PAST, seed_demo
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW, make_staff
@@ -90,3 +90,11 @@ def test_everybody_in_the_demo_has_rest_and_at_most_48_hours_a_week(session: Ses
             (END - START) / WEEK
         )
         assert timedelta(hours=30) <= hours <= timedelta(hours=48)
+
+
+def test_the_demo_breaks_no_rule_of_rest_and_is_shared_out_fairly(session: Session) -> None:
+    seed(session)
+    first = monday_of(NOW.date())
+    found = rest.report_on_people(session, first, first + 4 * WEEK, now=NOW, tz=LONDON)
+    assert found.breaches == []
+    assert found.balance > 0.8

@@ -50,6 +50,7 @@ def test_two_secrets_are_all_that_must_be_given(load: Load, tmp_path: Path) -> N
     assert settings.database_url == f"sqlite:///{tmp_path / 'instance' / 'callback.sqlite3'}"
     assert settings.public_base_url == "http://127.0.0.1:8000"
     assert settings.service_time_zone.key == "Europe/London"
+    assert settings.service_nation == "ENG"
     assert (settings.port, settings.trusted_hops) == (8000, 0)
     assert (settings.demo, settings.texts_go_out, settings.is_https) == (False, False, False)
 
@@ -57,6 +58,7 @@ def test_two_secrets_are_all_that_must_be_given(load: Load, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
+        ({"SERVICE_NATION": "GB"}, "SERVICE_NATION must be one of ENG, WLS, SCT, NIR."),
         ({"SECRET_KEY": None}, "SECRET_KEY is not set"),
         ({"SECRET_KEY": ""}, "SECRET_KEY is not set"),
         ({"SECRET_KEY": "  "}, "SECRET_KEY is not set"),
@@ -291,3 +293,7 @@ def test_drama_numbers_are_taken_only_where_nothing_can_leave_this_machine(
 )
 def test_with_a_whole_account_texts_go_out(load: Load, sender: dict[str, str]) -> None:
     assert load(TWILIO_ACCOUNT_SID=SID, TWILIO_AUTH_TOKEN=TOKEN, **sender).texts_go_out
+
+
+def test_the_nation_may_be_written_small(load: Load) -> None:
+    assert load(SERVICE_NATION="sct").service_nation == "SCT"

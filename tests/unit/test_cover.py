@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from callback_service.domain.cover import (
     DEFAULT_NEED,
+    AppliesOn,
     Hour,
     Requirement,
     Stretch,
@@ -20,6 +21,7 @@ from callback_service.domain.cover import (
     cover_by_step,
     gap_in_words,
     gaps,
+    requirement_in_words,
     week_grid,
 )
 from callback_service.domain.rota import EVERY_DAY, Duty, Shift, Source, start_of_day
@@ -261,3 +263,104 @@ def test_a_step_is_short_exactly_when_a_minute_of_it_is(
             row.short for row in stretches if row.start < step.end and row.end > step.start
         )
         assert step.short == shortest
+
+
+def need_on(
+    applies_on: AppliesOn,
+    start: str,
+    end: str,
+    needed: int,
+    *,
+    from_on: date = date(2026, 11, 23),
+    until_on: date | None = None,
+) -> Requirement:
+    """A requirement for dates or for bank holidays; DAY is one."""
+    times = time.fromisoformat(start), time.fromisoformat(end)
+    holidays = frozenset({DAY.date()})
+    return Requirement(
+        None, EVERY_DAY, *times, needed, from_on, until_on, applies_on, bank_holidays=holidays
+    )
+
+
+def needed_on(*needs: Requirement, end: datetime = NEXT_DAY) -> list[tuple[float, float, int]]:
+    return [row[:3] for row in hours_of(covered(needs=needs, end=end))]
+
+
+def test_a_requirement_for_dates_beats_a_weekly_one_also_with_fewer_people() -> None:
+    weekly = need("08:00", "20:00", 3)
+    christmas = need_on(AppliesOn.DATES, "10:00", "14:00", 2, until_on=DAY.date())
+    assert needed_on(weekly, christmas) == [
+        (0, 8, 1),
+        (8, 10, 3),
+        (10, 14, 2),
+        (14, 20, 3),
+        (20, 24, 1),
+    ]
+    assert needed_on(christmas, weekly) == needed_on(weekly, christmas)
+
+
+def test_a_requirement_for_bank_holidays_holds_on_those_alone_and_below_dates() -> None:
+    weekly = need("00:00", "00:00", 4)
+    holidays = need_on(AppliesOn.BANK_HOLIDAYS, "08:00", "20:00", 2)
+    dated = need_on(AppliesOn.DATES, "12:00", "13:00", 5, until_on=DAY.date())
+    assert needed_on(weekly, holidays, dated, end=NEXT_DAY + 12 * HOUR) == [
+        (0, 8, 4),
+        (8, 12, 2),
+        (12, 13, 5),
+        (13, 20, 2),
+        (20, 36, 4),
+    ]
+
+
+def test_a_requirement_for_bank_holidays_keeps_to_its_dates() -> None:
+    later = need_on(AppliesOn.BANK_HOLIDAYS, "08:00", "20:00", 2, from_on=NEXT_DAY.date())
+    ended = need_on(
+        AppliesOn.BANK_HOLIDAYS,
+        "08:00",
+        "20:00",
+        2,
+        from_on=date(2020, 1, 1),
+        until_on=DAY.date() - timedelta(days=1),
+    )
+    assert needed_on(later, ended) == [(0, 24, 1)]
+
+
+def test_of_two_requirements_for_the_same_dates_the_larger_counts() -> None:
+    dates = [
+        need_on(AppliesOn.DATES, "08:00", "12:00", needed, until_on=DAY.date()) for needed in (3, 2)
+    ]
+    assert needed_on(*dates) == [(0, 8, 1), (8, 12, 3), (12, 24, 1)]
+
+
+def test_a_requirement_for_a_night_of_a_date_runs_into_the_next_day() -> None:
+    night = need_on(AppliesOn.DATES, "22:00", "02:00", 3, until_on=DAY.date())
+    assert needed_on(night, end=NEXT_DAY + 4 * HOUR) == [(0, 22, 1), (22, 26, 3), (26, 28, 1)]
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        (
+            need("08:00", "20:00", 2),
+            "every day, 08:00 to 20:00, from 1 January 2020",
+        ),
+        (
+            need_on(AppliesOn.DATES, "08:00", "20:00", 2, until_on=DAY.date()),
+            "23 November 2026, 08:00 to 20:00",
+        ),
+        (
+            need_on(AppliesOn.DATES, "08:00", "20:00", 2, until_on=NEXT_DAY.date()),
+            "23 November 2026 to 24 November 2026, 08:00 to 20:00",
+        ),
+        (
+            need_on(AppliesOn.BANK_HOLIDAYS, "08:00", "20:00", 2),
+            "bank holidays, 08:00 to 20:00, from 23 November 2026",
+        ),
+        (
+            need_on(AppliesOn.BANK_HOLIDAYS, "08:00", "20:00", 2, until_on=NEXT_DAY.date()),
+            "bank holidays, 08:00 to 20:00, from 23 November 2026 until 24 November 2026",
+        ),
+    ],
+)
+def test_a_requirement_is_said_in_one_line(stated: Requirement, words: str) -> None:
+    assert requirement_in_words(stated) == words

@@ -44,6 +44,7 @@ def longest(kind: TextKind) -> dict[str, str]:
             "reason": max(escalation._REASONS.values(), key=len),
             "reference": "MMMMMMMM",
         },
+        TextKind.GAP: {"when": "at 999 times, first on Wednesday 23 September from 11:55am"},
     }[kind]
 
 

@@ -10,11 +10,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from callback_service.clock import utc_now
 from callback_service.domain.rota import Duty
 from callback_service.domain.staff import Role
-from callback_service.extensions import db
+from callback_service.extensions import db, transaction
+from callback_service.models.cover import CoverWarning
 from callback_service.models.rota import CoverRequirement
-from tests.rota_builders import make_pattern, make_requirement
+from callback_service.services.cover_warnings import warn_of_gaps
+from tests.rota_builders import LONDON, make_pattern, make_requirement
 from tests.support.builders import make_staff
 from tests.support.pages import submit
 
@@ -173,3 +176,56 @@ def test_stating_the_same_twice_is_refused_in_words(app: Flask, sign_in_as: Sign
 @pytest.mark.parametrize("week", ["", "soon", "0001-01-01", "9999-12-31"])
 def test_a_week_that_cannot_be_meant_is_refused(sign_in_as: SignIn, week: str) -> None:
     assert sign_in_as(Role.MANAGER).get(f"/cover?week={week}").status_code == 422
+
+
+def test_a_manager_states_what_bank_holidays_and_dates_need(app: Flask, sign_in_as: SignIn) -> None:
+    client = sign_in_as(Role.MANAGER)
+    for applies_on, days in (("bank_holidays", "bank holidays"), ("dates", "every day between")):
+        form = {**FORM, "weekdays": [], "applies_on": applies_on, "from_on": "2026-12-25"}
+        assert submit(client, "/cover/requirements", form, page="/cover").status_code == 303
+        assert days in client.get("/cover").get_data(as_text=True)
+    assert {row.applies_on for row in stored(app)} == {"bank_holidays", "dates"}
+    page = client.get("/cover?week=2026-12-21").get_data(as_text=True)
+    assert "Friday 25 December (Christmas Day)" in page
+
+
+def test_days_of_an_unknown_kind_are_refused(app: Flask, sign_in_as: SignIn) -> None:
+    form = {**FORM, "applies_on": "birthdays"}
+    answer = submit(sign_in_as(Role.MANAGER), "/cover/requirements", form, page="/cover")
+    assert answer.status_code == 422
+    assert stored(app) == []
+
+
+def known_gap(app: Flask) -> int:
+    """The empty rota, looked at; the gap's id."""
+    with app.app_context(), transaction() as session:
+        warn_of_gaps(session, now=utc_now(), tz=LONDON)
+        return session.scalars(select(CoverWarning.id)).one()
+
+
+def test_a_gap_that_was_told_of_is_on_the_page_and_can_be_muted(
+    app: Flask, sign_in_as: SignIn
+) -> None:
+    client = sign_in_as(Role.MANAGER)
+    assert ">None.<" in client.get("/cover").get_data(as_text=True)
+    path = f"/cover/gaps/{known_gap(app)}"
+    assert " and on</th>" in client.get("/cover").get_data(as_text=True)
+    empty = submit(client, f"{path}/mute", {"reason": " "})
+    assert empty.status_code == 422
+    assert "Give a reason." in empty.get_data(as_text=True)
+    assert submit(client, f"{path}/mute", {"reason": "Not open yet"}).status_code == 303
+    assert "Not open yet" in client.get("/cover").get_data(as_text=True)
+    assert submit(client, f"{path}/unmute", {}, page="/cover").status_code == 303
+    assert "Not open yet" not in client.get("/cover").get_data(as_text=True)
+
+
+def test_a_gap_that_is_not_there_cannot_be_muted(sign_in_as: SignIn) -> None:
+    client = sign_in_as(Role.MANAGER)
+    assert client.get("/cover/gaps/7/mute").status_code == 404
+    assert submit(client, "/cover/gaps/7/unmute", {}, page="/cover").status_code == 404
+
+
+def test_only_managers_mute_gaps(app: Flask, sign_in_as: SignIn) -> None:
+    sign_in_as(Role.MANAGER)
+    path = f"/cover/gaps/{known_gap(app)}/mute"
+    assert submit(sign_in_as(Role.COUNSELLOR), path, {}, page="/account").status_code == 403
