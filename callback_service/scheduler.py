@@ -127,7 +127,7 @@ def warn_of_gaps(app: Flask) -> int:
             return 0
     with transaction() as session:
         return cover_warnings.warn_of_gaps(
-            session, now=utc_now(), tz=_settings(app).service_time_zone
+            session, now=utc_now(), tz=current_settings().service_time_zone
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
@@ -20,9 +21,11 @@ from callback_service.domain.staff import Role
 from callback_service.errors import Refused
 from callback_service.models.rota import CoverRequirement, ShiftPattern
 from callback_service.models.staff import Staff, new_uid
-from callback_service.services import audit
+from callback_service.services import audit, cover_warnings
 from callback_service.services.plan_trigger import ask_for_plan
 
+WALL_CLOCK = ZoneInfo("Europe/London")
+KNOWN = "We know. Nobody has been found for late Tuesdays yet."
 #: How far back the demo's rota reaches, so that past weeks have something to show.
 PAST = 4 * WEEK
 
@@ -111,15 +114,27 @@ def _seed(session: Session, *, now: datetime, password_hash: str) -> None:
         staff = hired.account(name, Role.COUNSELLOR)
         for times, weekdays in shifts:
             hired.pattern(staff, Duty.COUNSELLING, times, weekdays)
-    for name, phone, on_call in MANAGERS:
-        staff = hired.account(name, Role.MANAGER)
-        staff.phone = phone
+    managers = [hired.account(name, Role.MANAGER) for name, *_ in MANAGERS]
+    for staff, (_, _, on_call) in zip(managers, MANAGERS, strict=True):
         hired.pattern(staff, Duty.DUTY_LEAD, ON_CALL, on_call)
     for starts, ends, needed in NEEDS:
         hired.need(starts, ends, needed)
     session.flush()
     audit.record(session, "demo.seeded", subject=Staff.__tablename__, subject_id=None, now=now)
     ask_for_plan(session, reason="rota", now=now)
+    _accept_gaps(session, managers[0], now=now)
+    for staff, (_, phone, _) in zip(managers, MANAGERS, strict=True):
+        staff.phone = phone
+
+
+def _accept_gaps(session: Session, manager: Staff, *, now: datetime) -> None:
+    """The managers know of the gaps the demo begins with: nobody is texted of them.
+
+    Comes before the managers have numbers.
+    """
+    cover_warnings.warn_of_gaps(session, now=now, tz=WALL_CLOCK)
+    for gap in cover_warnings.known_gaps(session, now=now):
+        cover_warnings.mute_gap(session, gap.id, reason=KNOWN, actor_id=manager.id, now=now)
 
 
 class _Hiring:
