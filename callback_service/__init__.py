@@ -30,6 +30,7 @@ from callback_service.web import (
     manager,
     public,
     rota,
+    rota_changes,
     twilio,
 )
 
@@ -87,7 +88,7 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
 
 def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
-    for room in (public, account, desk, manager, cover, rota, admin, twilio, health):
+    for room in (public, account, desk, manager, cover, rota, rota_changes, admin, twilio, health):
         app.register_blueprint(room.bp)
     for part in (access, frame, headers, errors, cli):
         part.init_app(app)

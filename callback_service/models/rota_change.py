@@ -56,6 +56,7 @@ class RotaChange(Base):
 
     staff: Mapped[Staff | None] = relationship(foreign_keys=[staff_id])
     by: Mapped[Staff | None] = relationship(foreign_keys=[by_id])
+    created_by: Mapped[Staff | None] = relationship(foreign_keys=[created_by_id])
     spans: Mapped[list[RotaChangeSpan]] = relationship(cascade="all, delete-orphan")
 
 

@@ -52,16 +52,28 @@ def make_change(
     whatever overlaps another change of the same person. Sickness gives way to nothing: what its
     person was to do by other changes ends where it begins.
     """
-    _check_span(change, now=now)
     _lock_people(session, [staff_id for staff_id, *_ in person_spans(change)])
-    _check_roles(session, change)
-    _check_shifts(session, change, tz=tz)
+    _check(session, change, now=now, tz=tz)
     if isinstance(change, Leave) and change.reason is LeaveReason.SICK:
         change = _make_way(session, change, actor_id=actor_id, now=now, tz=tz)
     row = _write(session, change, actor_id=actor_id, now=now, tz=tz)
     if (staff_id := _absentee(change)) is not None and change.start <= now:
         hand_back(session, staff_id, actor_id=actor_id, now=now, tz=tz)
     return row
+
+
+def check_change(session: Session, change: Change, *, now: datetime, tz: tzinfo) -> None:
+    """Refuse what ``make_change`` would refuse now, before anybody is asked to confirm it."""
+    _check(session, change, now=now, tz=tz)
+    is_sickness = isinstance(change, Leave) and change.reason is LeaveReason.SICK
+    for row in [] if is_sickness else _others(session, change):
+        raise _overlap(row, tz)
+
+
+def _check(session: Session, change: Change, *, now: datetime, tz: tzinfo) -> None:
+    _check_span(change, now=now)
+    _check_roles(session, change)
+    _check_shifts(session, change, tz=tz)
 
 
 def _absentee(change: Change) -> int | None:
@@ -81,18 +93,13 @@ def sick_from_now(
     now: datetime,
     tz: tzinfo,
 ) -> RotaChange:
-    """Take somebody off every shift from now on until ``until``, and off the one that runs."""
-    leave = sickness(session, staff_id, until=until, now=now, tz=tz)
-    return make_change(session, leave, actor_id=actor_id, now=now, tz=tz)
-
-
-def sickness(
-    session: Session, staff_id: int, *, until: datetime, now: datetime, tz: tzinfo
-) -> Leave:
-    """The leave of somebody who is ill from now on: to the end of a shift that runs, at least."""
+    """Take somebody off every shift from now to ``until``, and off a running one to its end."""
     shifts, _ = resolve(session, now, now + timedelta(seconds=1), tz=tz)
-    ends = [shift.end for shift in shifts if shift.staff_id == staff_id]
-    return Leave(staff_id, now, max([until, *ends]), LeaveReason.SICK)
+    end = max([until, *(shift.end for shift in shifts if shift.staff_id == staff_id)])
+    if end <= now:
+        raise _field_error("until", "Choose a time that is still to come.")
+    leave = Leave(staff_id, now, end, LeaveReason.SICK)
+    return make_change(session, leave, actor_id=actor_id, now=now, tz=tz)
 
 
 def take_open_shift(
@@ -114,8 +121,8 @@ def take_open_shift(
     change = Override(OverrideKind.ADD, staff_id, *span, duty)
     _check_roles(session, change)
     _check_shifts(session, change, tz=tz)
-    row.staff_id, row.taken_at, row.starts_at = staff_id, now, span[0]
     _keep(session, row, change, tz=tz)
+    row.staff_id, row.taken_at, row.starts_at = staff_id, now, span[0]
     _changed(session, "rota.open_shift_taken", row, actor_id=staff_id, now=now)
     return row
 
@@ -135,16 +142,16 @@ def cancel_change(
 def _check_span(change: Change, *, now: datetime) -> None:
     longest = LONGEST_SHIFT if _absentee(change) is None else LONGEST_ABSENCE
     if change.end <= now:
-        raise field_error("end", "The change must end in the future.")
+        raise _field_error("end", "The change must end in the future.")
     if change.start < now - LATEST_RECORD:
-        raise field_error("start", "A change can begin a day ago at the earliest.")
+        raise _field_error("start", "A change can begin a day ago at the earliest.")
     if change.end - now > FURTHEST_DATE:
-        raise field_error("end", "Enter a date within five years of today.")
+        raise _field_error("end", "Enter a date within five years of today.")
     if change.end - change.start > longest:
-        raise field_error("end", f"A change of this kind lasts {longest.days} days at most.")
+        raise _field_error("end", f"A change of this kind lasts {longest.days} days at most.")
 
 
-def field_error(field: str, sentence: str) -> BadInput:
+def _field_error(field: str, sentence: str) -> BadInput:
     """A reason beside its field."""
     return BadInput(sentence, {field: sentence})
 
@@ -161,7 +168,7 @@ def _check_roles(session: Session, change: Change) -> None:
         return
     staff = session.get(Staff, change.staff_id)
     if staff is None or not staff.is_active:
-        raise field_error("staff_id", "Choose somebody who has an active account.")
+        raise _field_error("staff_id", "Choose somebody who has an active account.")
     if isinstance(change, Leave) or change.kind is OverrideKind.REMOVE:
         return
     field, worker_id = "staff_id", change.staff_id
@@ -169,7 +176,7 @@ def _check_roles(session: Session, change: Change) -> None:
         field, worker_id = "by_id", change.by_id
     worker = session.get(Staff, worker_id)
     if worker is None or not worker.is_active or worker.role not in MAY_HOLD[change.duty]:
-        raise field_error(field, "Choose somebody active who may have this duty.")
+        raise _field_error(field, "Choose somebody active who may have this duty.")
 
 
 def _check_shifts(session: Session, change: Change, *, tz: tzinfo) -> None:
@@ -177,22 +184,22 @@ def _check_shifts(session: Session, change: Change, *, tz: tzinfo) -> None:
     if not isinstance(change, Override):
         return
     shifts, people = resolve(session, change.start, change.end, tz=tz, duty=change.duty)
-    inside = clip(shifts, change.start, change.end)
-    worked, worker_id = [(change.start, change.end)], change.staff_id
+    worked = [(change.start, change.end)]
     if change.kind is not OverrideKind.ADD:
-        worked = [(s.start, s.end) for s in inside if s.staff_id == change.staff_id]
+        own = [shift for shift in shifts if shift.staff_id == change.staff_id]
+        worked = [(s.start, s.end) for s in clip(own, change.start, change.end)]
         if not worked:
-            raise field_error("staff_id", "They have no shift of this duty then.")
+            raise _field_error("staff_id", "They have no shift of this duty then.")
     if change.kind is OverrideKind.REMOVE:
         return
     worker_id = change.by_id or change.staff_id
-    for shift in inside:
+    for shift in shifts:
         if shift.staff_id == worker_id and any(
             shift.start < end and shift.end > start for start, end in worked
         ):
             when = span_in_words(shift.start, shift.end, tz=tz)
             sentence = f"{people[worker_id].name} has a shift then already: {when}."
-            raise field_error("by_id" if change.by_id else "staff_id", sentence)
+            raise _field_error("by_id" if change.by_id else "staff_id", sentence)
 
 
 def _make_way(

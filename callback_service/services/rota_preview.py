@@ -110,11 +110,11 @@ def _plan(entries: list[Planned]) -> dict[int, Planned]:
 
 @dataclass(frozen=True, slots=True)
 class ChangeLine:
-    """A change for a list or a page. ``change`` is what it says, ``made`` by whom and when."""
+    """A change for a list or a page, with who made it. ``is_idle``: one of its people is gone."""
 
     id: int
     words: str
-    made_by_id: int | None
+    made_by: str | None
     made_at: datetime
     change: Change
     is_running: bool
@@ -152,7 +152,7 @@ def _line(row: RotaChange, *, now: datetime, tz: tzinfo) -> ChangeLine:
     return ChangeLine(
         id=row.id,
         words=in_words(row, tz=tz),
-        made_by_id=row.created_by_id,
+        made_by=row.created_by.name if row.created_by else None,
         made_at=row.created_at,
         change=change_of(row),
         is_running=row.starts_at <= now,

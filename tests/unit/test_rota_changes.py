@@ -317,7 +317,7 @@ def test_at_each_instant_the_rules_say_who_is_on(
         overrides = [c for c in meet if isinstance(c, Override) and c.duty is duty]
         away = {c.staff_id for c in meet if isinstance(c, Leave)}
         away |= {c.staff_id for c in overrides if c.kind is not ADD}
-        given_to = {c.staff_id for c in overrides if c.kind is ADD}
+        given_to: set[int | None] = {c.staff_id for c in overrides if c.kind is ADD}
         given_to |= {c.by_id for c in overrides if c.kind is REPLACE and c.staff_id in on_pattern}
         shifts = resolve_shifts(
             patterns, now, now + HOUR / 60, tz=LONDON, changes=ChangeSet(changes)
