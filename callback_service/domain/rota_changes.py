@@ -14,10 +14,11 @@ works just those, so a gap between two shifts stays a gap (target/goalert, issue
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from callback_service.domain.rota import (
@@ -137,28 +138,31 @@ class ChangeSet:
 
     def amend(self, shifts: list[Shift]) -> list[Shift]:
         """``shifts`` of patterns as the changes leave them, in order; see the rules above."""
-        given = sorted([*self._added, *self._moved(shifts)], key=order_of)
-        given = without_overlaps([piece for shift in given for piece in self._present(shift)])
+        given = without_overlaps(sorted([*self._added, *self._moved(shifts)], key=order_of))
+        given = [piece for shift in given for piece in self._present(shift)]
         taken: defaultdict[Post, list[Span]] = defaultdict(list)
         for shift in given:
             if shift.staff_id is not None:
                 taken[shift.staff_id, shift.duty].append((shift.start, shift.end))
-        touched = self._away.keys() | taken.keys()
-        kept = [shift for shift in shifts if _post(shift) not in touched]
-        left = [
-            piece
-            for shift in shifts
-            if _post(shift) in touched
-            for present in self._present(shift)
-            for piece in _cut_own(present, taken)
-        ]
-        return sorted([*kept, *left, *given], key=order_of)
+        bounds = _bounds(self._away, taken)
+        kept, left = [], []
+        for shift in shifts:
+            first, last = bounds.get(shift.staff_id or 0, NEVER)
+            if shift.end <= first or shift.start >= last:
+                kept.append(shift)
+            else:
+                for present in self._present(shift):
+                    left += _cut_own(present, taken)
+        return _merged(kept, sorted([*left, *given], key=order_of))
 
     def _moved(self, shifts: Iterable[Shift]) -> Iterable[Shift]:
         """The parts of the shifts of those who are replaced, as the shifts of who stands in."""
         if not self._stand_ins:
             return
+        replaced = {staff_id for staff_id, _ in self._stand_ins}
         for shift in shifts:
+            if shift.staff_id not in replaced:
+                continue
             for change in self._stand_ins.get(_post(shift), ()):
                 for part in clip([shift], change.start, change.end):
                     yield part._replace(staff_id=change.by_id, source=change.source)
@@ -166,6 +170,33 @@ class ChangeSet:
     def _present(self, shift: Shift) -> list[Shift]:
         """What is left of ``shift`` while its holder is not away."""
         return _cut_own(shift, self._away)
+
+
+#: The bounds of somebody of whom nothing is said.
+NEVER: Span = (datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC))
+
+
+def _bounds(*said: dict[Post, list[Span]]) -> dict[int, Span]:
+    """From when to when anything is said of each person, whatever the duty."""
+    found: dict[int, Span] = {}
+    for by_post in said:
+        for (staff_id, _), spans in by_post.items():
+            first, last = found.get(staff_id, NEVER)
+            starts, ends = zip(*spans, strict=True)
+            found[staff_id] = min(first, *starts), max(last, *ends)
+    return found
+
+
+def _merged(shifts: list[Shift], more: list[Shift]) -> list[Shift]:
+    """Two lists in order as one; ``more`` is the shorter."""
+    merged: list[Shift] = []
+    done = 0
+    for shift in more:
+        place = bisect_left(shifts, order_of(shift), lo=done, key=order_of)
+        merged += shifts[done:place]
+        merged.append(shift)
+        done = place
+    return merged + shifts[done:]
 
 
 def _post(shift: Shift) -> Post:

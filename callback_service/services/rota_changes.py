@@ -209,7 +209,9 @@ def _make_way(
 
     Who was replaced stays away: nobody has the rest. The rest of an open shift is open again.
     """
-    for row in _others(session, leave):
+    for row in [_locked(session, other.id) for other in _others(session, leave)]:
+        if row.cancelled_at is not None:  # while we waited for its lock
+            continue
         if _is_away(row, leave.staff_id):
             if row.starts_at <= leave.start:
                 raise _overlap(row, tz)

@@ -37,7 +37,9 @@ def test_the_week_in_october_has_a_day_of_25_hours(service: Service, sign_in: Si
     expect(page.get_by_text("has 25 hours: the clocks go back")).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["/cover", "/desk", "/rota", "/rota/patterns", "/messages"])
+@pytest.mark.parametrize(
+    "path", ["/cover", "/desk", "/rota", "/rota/patterns", "/rota/changes", "/messages"]
+)
 def test_no_page_of_a_manager_scrolls_sideways_on_a_small_phone(
     service: Service, sign_in: SignIn, path: str
 ) -> None:

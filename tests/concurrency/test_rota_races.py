@@ -19,7 +19,7 @@ from callback_service.domain.rota_changes import (
 )
 from callback_service.extensions import transaction
 from callback_service.models.audit import AuditEntry
-from callback_service.models.rota_change import RotaChange, RotaChangeSpan
+from callback_service.models.rota_change import ChangeKind, RotaChange, RotaChangeSpan
 from callback_service.services import rota_changes
 from tests.concurrency.racing import race
 from tests.rota_builders import LONDON
@@ -38,6 +38,17 @@ def change_once(change: Change) -> int:
 def take_once(change_id: int, staff_id: int) -> None:
     with transaction() as session:
         rota_changes.take_open_shift(session, change_id, staff_id=staff_id, now=NOW, tz=LONDON)
+
+
+def end_once(change_id: int | None, staff_id: int) -> None:
+    """Cancel the change, or without one fall ill."""
+    with transaction() as session:
+        if change_id is not None:
+            rota_changes.cancel_change(session, change_id, actor_id=None, now=NOW)
+            return
+        rota_changes.sick_from_now(
+            session, staff_id, until=END, actor_id=staff_id, now=NOW, tz=LONDON
+        )
 
 
 def say_it_past_the_service(change_id: int, staff_id: int, start: datetime) -> None:
@@ -125,3 +136,22 @@ def test_one_who_takes_five_overlapping_open_shifts_at_once_has_one(
         ]
     finishes = race(settings, take_once, [(change_id, staff_id) for change_id in ids])
     assert Counter(f.refused_with is None for f in finishes) == {True: 1, False: 4}, finishes
+
+
+def test_a_change_that_is_cancelled_while_its_person_falls_ill_ends_once(
+    app: Flask, settings: Settings
+) -> None:
+    with stored(app) as session:
+        staff_id = make_staff(session).id
+        added = Override(OverrideKind.ADD, staff_id, START, START + HOUR)
+        change_id = rota_changes.make_change(session, added, actor_id=None, now=NOW, tz=LONDON).id
+    given = [(change_id, staff_id), (None, staff_id)] * 3
+    finishes = race(settings, end_once, given)
+    assert {f.refused_with for f in finishes} <= {None, "Refused"}, finishes
+    assert [f.refused_with for f in finishes[1::2]].count(None) == 1, finishes
+    with stored(app) as session:
+        kinds = session.scalars(
+            select(RotaChange.kind).where(RotaChange.cancelled_at.is_(None))
+        ).all()
+        assert kinds == [ChangeKind.LEAVE]
+        assert session.scalars(select(RotaChangeSpan.staff_id)).all() == [staff_id]

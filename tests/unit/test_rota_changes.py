@@ -144,6 +144,15 @@ def test_who_is_away_does_not_stand_in() -> None:
     ]
 
 
+def test_leave_that_splits_one_of_two_overlapping_additions_doubles_nobody() -> None:
+    long, short = Override(ADD, BEN, at(0), at(4)), Override(ADD, BEN, at(1), at(2))
+    assert spoken(on_that_day([], short, sick(2, 3, BEN), long)) == [
+        (BEN, 0, 1, "override"),
+        (BEN, 1, 2, "override"),
+        (BEN, 3, 4, "override"),
+    ]
+
+
 def test_an_open_shift_is_held_by_nobody() -> None:
     shifts = on_that_day([], OpenShift(at(9), at(17)), OpenShift(at(9), at(17)))
     assert spoken(shifts) == [(None, 9, 17, "open")] * 2

@@ -36,7 +36,8 @@ def person(app: Flask, name: str, role: Role = Role.COUNSELLOR, times: str = "")
     with app.app_context():
         staff = make_staff(db.session(), name=name, role=role)
         if times:
-            make_pattern(db.session(), staff, *times.split("-"))
+            start, _, end = times.partition("-")
+            make_pattern(db.session(), staff, start, end)
         db.session.commit()
         return staff.id
 
