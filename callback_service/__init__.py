@@ -33,6 +33,7 @@ from callback_service.web import (
     people,
     public,
     rota,
+    rota_changes,
     twilio,
 )
 
@@ -91,7 +92,10 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
 
 def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
-    for room in (public, account, desk, manager, cover, gaps, rota, people, admin, twilio, health):
+    for room in (
+        public, account, desk, manager, cover, gaps, rota, rota_changes, people, admin, twilio,
+        health,
+    ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (access, frame, headers, errors, cli):
         part.init_app(app)

@@ -166,7 +166,7 @@ def _merged(stretches: Iterable[Stretch]) -> list[Stretch]:
     """``stretches`` with touching ones of equal figures joined."""
     merged: list[Stretch] = []
     for stretch in stretches:
-        if merged and merged[-1][2:] == stretch[2:]:
+        if merged and (merged[-1].end, *merged[-1][2:]) == (stretch.start, *stretch[2:]):
             merged[-1] = merged[-1]._replace(end=stretch.end)
         else:
             merged.append(stretch)
@@ -221,6 +221,26 @@ def _to_spare(stretch: Stretch) -> int:
 def gaps(stretches: Iterable[Stretch]) -> list[Stretch]:
     """The stretches with fewer people than are needed."""
     return [stretch for stretch in stretches if stretch.short]
+
+
+def new_gaps(before: Sequence[Stretch], after: Sequence[Stretch]) -> list[Stretch]:
+    """Where ``after`` is shorter of people than ``before``, with the figures of ``after``.
+
+    Both must tile the same range.
+    """
+    found = []
+    at = 0
+    for stretch in after:
+        while before[at].end <= stretch.start:
+            at += 1
+        ahead = at
+        while ahead < len(before) and before[ahead].start < stretch.end:
+            was = before[ahead]
+            if stretch.short > was.short:
+                start, end = max(stretch.start, was.start), min(stretch.end, was.end)
+                found.append(stretch._replace(start=start, end=end))
+            ahead += 1
+    return _merged(found)
 
 
 class Hour(NamedTuple):

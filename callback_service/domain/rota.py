@@ -25,6 +25,9 @@ Span = tuple[datetime, datetime]
 
 ONE_DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
+#: How far outside a range something may be that decides what a shift inside it looks like: one
+#: shift of a day next to another.
+MARGIN = 3 * ONE_DAY
 EVERY_DAY = frozenset(range(7))
 WEEKDAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -47,6 +50,9 @@ class Source(StrEnum):
     """Which part of the rota a shift comes from."""
 
     PATTERN = "pattern"
+    OVERRIDE = "override"
+    SWAP = "swap"
+    OPEN = "open"
 
 
 class Weekly(Protocol):
@@ -94,26 +100,99 @@ class Shift(NamedTuple):
     pattern_id: int | None
 
 
+class Amendments(Protocol):
+    """What beats the patterns for given dates; see ``domain.rota_changes``."""
+
+    def amend(self, shifts: list[Shift]) -> list[Shift]: ...
+
+
 def resolve_shifts(
-    patterns: Iterable[Pattern], start: datetime, end: datetime, *, tz: tzinfo
+    patterns: Iterable[Pattern],
+    start: datetime,
+    end: datetime,
+    *,
+    tz: tzinfo,
+    changes: Amendments | None = None,
 ) -> list[Shift]:
     """Every shift that meets ``[start, end)``, whole (use ``clip`` to cut), in order of start.
 
     This is the one resolver: pages, planner, commands and reports all use it. ``start`` and ``end``
     are aware instants, ``tz`` is the zone of the wall times; naive instants raise ValueError. The
     same facts give the same list. A span that a clock change leaves with no length is no shift.
+    ``changes`` beat patterns; those within ``MARGIN`` of the range are needed. Nobody is on one
+    duty twice at once, not even in the hour that the clocks repeat: see ``without_overlaps``.
     """
-    calendar = Calendar(start, end, tz=tz)
-    shifts = [
+    calendar = Calendar(start - MARGIN, end + MARGIN, tz=tz)
+    if start >= end:
+        return []
+    planned = [
         Shift(pattern.staff_id, pattern.duty, starts, ends, Source.PATTERN, pattern.id)
         for pattern in patterns
         for starts, ends in calendar.spans(pattern)
     ]
-    return sorted(shifts, key=_order)
+    shifts = without_overlaps(sorted(planned, key=order_of))
+    if changes is not None:
+        shifts = changes.amend(shifts)
+    return [shift for shift in shifts if shift.start < end and shift.end > start]
 
 
-def _order(shift: Shift) -> tuple[datetime, datetime, str, int, int]:
+def order_of(shift: Shift) -> tuple[datetime, datetime, str, int, int]:
+    """What shifts are sorted by: their start, and then whatever makes the order certain."""
     return shift.start, shift.end, shift.duty, shift.staff_id or 0, shift.pattern_id or 0
+
+
+def without_overlaps(shifts: list[Shift]) -> list[Shift]:
+    """``shifts``, in order, so that nobody is on one duty twice at once: the later one counts.
+
+    Where two of one person overlap, the one that starts later is kept whole and the other is cut to
+    what is left of it. So the time on duty stays the same and no minute is held twice. Shifts
+    that nobody holds may overlap.
+    """
+    ends: dict[tuple[int | None, Duty], datetime] = {}
+    doubled = set()
+    for shift in shifts:
+        who = shift.staff_id, shift.duty
+        reached = ends.get(who)
+        if reached is None or shift.end > reached:
+            ends[who] = shift.end
+        if reached is not None and shift.start < reached and shift.staff_id is not None:
+            doubled.add(who)
+    if not doubled:
+        return shifts
+    kept = [shift for shift in shifts if (shift.staff_id, shift.duty) not in doubled]
+    for who in doubled:
+        own = [shift for shift in shifts if (shift.staff_id, shift.duty) == who]
+        kept += [
+            piece
+            for place, shift in enumerate(own)
+            for piece in cut(shift, _over(shift, own, place))
+        ]
+    return sorted(kept, key=order_of)
+
+
+def _over(shift: Shift, own: list[Shift], place: int) -> list[Span]:
+    """The spans of the later shifts in ``own`` that begin before the one at ``place`` ends."""
+    found = []
+    for later in own[place + 1 :]:
+        if later.start >= shift.end:
+            break
+        found.append((later.start, later.end))
+    return found
+
+
+def cut(shift: Shift, spans: Iterable[Span]) -> list[Shift]:
+    """What is left of ``shift`` without ``spans``, in order. ``spans`` are in order of start."""
+    left = []
+    reached = shift.start
+    for start, end in spans:
+        if end <= reached or start >= shift.end:
+            continue
+        if start > reached:
+            left.append(shift._replace(start=reached, end=start))
+        reached = max(reached, end)
+    if reached < shift.end:
+        left.append(shift._replace(start=reached))
+    return left
 
 
 def clip(shifts: Iterable[Shift], start: datetime, end: datetime) -> list[Shift]:

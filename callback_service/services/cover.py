@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
 
@@ -27,15 +27,15 @@ from callback_service.domain.rota import (
     WEEK,
     Duty,
     mask_from_weekdays,
-    resolve_shifts,
     start_of_day,
     weekdays_from_mask,
 )
+from callback_service.domain.rota_changes import Change
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.gateways.bank_holidays import bank_holidays
 from callback_service.models.rota import CoverRequirement
 from callback_service.services import audit
-from callback_service.services.rota import check_dates, load_patterns, zulu
+from callback_service.services.rota import check_dates, resolve, zulu
 
 #: More people at once than any helpline has desks for; keeps a slip of the finger out.
 MOST_NEEDED = 500
@@ -50,13 +50,14 @@ def cover_between(
     tz: tzinfo,
     step: timedelta | None = None,
     duty: Duty = Duty.COUNSELLING,
+    proposed: Collection[Change] = (),
 ) -> list[Stretch]:
     """Cover over ``[start, end)``: a row per stretch in which nothing changes, or per ``step``.
 
-    A duty lead is needed at every minute; requirements are for counselling.
+    A duty lead is needed at every minute; requirements are for counselling. ``proposed`` changes
+    of the rota count as if they were stored.
     """
-    patterns, _ = load_patterns(session, start, end, duty=duty)
-    shifts = resolve_shifts(patterns, start, end, tz=tz)
+    shifts, _ = resolve(session, start, end, tz=tz, duty=duty, proposed=proposed)
     needs = _needs_between(session, start, end, tz) if duty is Duty.COUNSELLING else []
     if step is None:
         return domain.cover(shifts, needs, start, end, tz=tz, duty=duty)

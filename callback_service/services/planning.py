@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
@@ -13,6 +14,7 @@ from callback_service.domain import planning
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.planning import Availability, Planned, Task
 from callback_service.domain.rota import Duty
+from callback_service.domain.rota_changes import Change
 from callback_service.models.callback import Attempt, CallbackRequest, Offer, OfferEnding
 from callback_service.models.plan import PlanEntry, PlanTrigger
 from callback_service.services.rota import on_now, shifts_between
@@ -110,12 +112,21 @@ def counsellors_on_shift(session: Session, *, now: datetime, tz: tzinfo) -> set[
 
 
 def availability(
-    session: Session, tasks: list[Task], *, now: datetime, tz: tzinfo
+    session: Session,
+    tasks: list[Task],
+    *,
+    now: datetime,
+    tz: tzinfo,
+    proposed: Collection[Change] = (),
 ) -> list[Availability]:
-    """Every counsellor with a shift that could serve ``tasks``, and when they are free."""
+    """Every counsellor with a shift that could serve ``tasks``, and when they are free.
+
+    ``proposed`` changes of the rota count as if they were stored.
+    """
     until = max((task.release for task in tasks), default=now) + LOOK_PAST
     spans: defaultdict[int, list[tuple[datetime, datetime]]] = defaultdict(list)
-    for shift in shifts_between(session, now, until, tz=tz, duty=Duty.COUNSELLING):
+    shifts = shifts_between(session, now, until, tz=tz, duty=Duty.COUNSELLING, proposed=proposed)
+    for shift in shifts:
         if shift.person is not None:
             spans[shift.person.id].append((shift.start, shift.end))
     busy, load = _busy_until(session, now), _recent_calls(session, now)

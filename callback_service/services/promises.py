@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
@@ -14,6 +15,7 @@ from callback_service.domain import planning
 from callback_service.domain.contact import Window, window_grid
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.rota import Duty
+from callback_service.domain.rota_changes import Change
 from callback_service.errors import WindowGone
 from callback_service.models.callback import CallbackRequest, ContactWindow
 from callback_service.services.planning import expect_newcomer
@@ -47,13 +49,51 @@ def windows_with_room(session: Session, *, now: datetime, tz: tzinfo) -> list[Wi
     return [window for window, places in capacity.items() if places > sold[window.start]]
 
 
-def _capacity(session: Session, windows: list[Window], *, tz: tzinfo) -> dict[Window, int]:
+@dataclass(frozen=True, slots=True)
+class Oversold:
+    """A window that is promised more often than a changed rota has room for."""
+
+    window: Window
+    promised: int
+    places: int
+
+
+def oversold_by(session: Session, change: Change, *, now: datetime, tz: tzinfo) -> list[Oversold]:
+    """The promised windows inside ``change`` that it would leave with too little room."""
+    rows = session.execute(
+        select(ContactWindow.starts_at, ContactWindow.due_at, func.count())
+        .where(
+            ContactWindow.place.is_not(None),
+            ContactWindow.starts_at < change.end,
+            ContactWindow.due_at > max(change.start, now),
+        )
+        .group_by(ContactWindow.starts_at, ContactWindow.due_at)
+        .order_by(ContactWindow.starts_at)
+    ).all()
+    windows = [Window(start, end) for start, end, _ in rows]
+    before = _capacity(session, windows, tz=tz)
+    after = _capacity(session, windows, tz=tz, proposed=[change])
+    return [
+        Oversold(window, promised, after[window])
+        for window, (*_, promised) in zip(windows, rows, strict=True)
+        if after[window] < min(promised, before[window])
+    ]
+
+
+def _capacity(
+    session: Session, windows: list[Window], *, tz: tzinfo, proposed: Collection[Change] = ()
+) -> dict[Window, int]:
     """How many requests each window can be promised to. ``windows`` in order of time."""
     if not windows:
         return {}
     touching: defaultdict[Window, list[tuple[datetime, datetime]]] = defaultdict(list)
     shifts = shifts_between(
-        session, windows[0].start, windows[-1].end, tz=tz, duty=Duty.COUNSELLING
+        session,
+        windows[0].start,
+        windows[-1].end,
+        tz=tz,
+        duty=Duty.COUNSELLING,
+        proposed=proposed,
     )
     staffed = sorted((shift.start, shift.end) for shift in shifts if shift.person is not None)
     first = 0

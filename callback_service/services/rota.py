@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
@@ -10,6 +10,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.rota import (
+    MARGIN,
     MAY_HOLD,
     ONE_DAY,
     WEEK,
@@ -25,11 +26,13 @@ from callback_service.domain.rota import (
     weekdays_from_mask,
     weekly_in_words,
 )
+from callback_service.domain.rota_changes import Change, ChangeSet
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.rota import ShiftPattern
 from callback_service.models.staff import Staff
 from callback_service.services import audit
 from callback_service.services.plan_trigger import ask_for_plan
+from callback_service.services.rota_change_rows import load_changes, people_in, replaced_in
 
 #: A date further from today than this is a slip of the finger, such as 2206 for 2026.
 FURTHEST_DATE = timedelta(days=5 * 366)
@@ -61,18 +64,52 @@ class RotaShift:
         return self.person.id if self.person else None
 
 
+def resolve(
+    session: Session,
+    start: datetime,
+    end: datetime,
+    *,
+    tz: tzinfo,
+    duty: Duty | None = None,
+    proposed: Collection[Change] = (),
+) -> tuple[list[Shift], dict[int, Person]]:
+    """Every shift that meets ``[start, end)`` from all that is stored, and its people by id.
+
+    Everything that looks at the rota looks here. ``proposed`` changes count as if they were stored.
+    A shift of an account that is not active is no shift: who cannot sign in is no cover.
+    """
+    first, last = start - MARGIN, end + MARGIN
+    changes = [*load_changes(session, first, last, duty=duty), *proposed]
+    patterns, people = load_patterns(session, first, last, duty=duty, also_of=replaced_in(changes))
+    if missing := people_in(changes) - people.keys():
+        people |= _active_people(session, missing)
+    shifts = resolve_shifts(patterns, start, end, tz=tz, changes=ChangeSet(changes))
+    return [s for s in shifts if s.staff_id is None or s.staff_id in people], people
+
+
+def _active_people(session: Session, ids: Collection[int]) -> dict[int, Person]:
+    rows = session.scalars(select(Staff).where(Staff.id.in_(ids), Staff.is_active))
+    return {row.id: Person(row.id, row.name, row.email) for row in rows}
+
+
 def load_patterns(
-    session: Session, start: datetime, end: datetime, *, duty: Duty | None = None
+    session: Session,
+    start: datetime,
+    end: datetime,
+    *,
+    duty: Duty | None = None,
+    also_of: Collection[int] = (),
 ) -> tuple[list[Pattern], dict[int, Person]]:
     """The patterns that may have a shift in ``[start, end)``, and the people in them by id.
 
-    Only of active accounts: somebody who cannot sign in is no cover.
+    Only of active accounts; and the patterns, not the people, of the accounts ``also_of``: the
+    shifts of somebody who has left may be worked by who stands in.
     """
     rows = session.execute(
-        select(ShiftPattern, Staff.id, Staff.name, Staff.email)
+        select(ShiftPattern, Staff.id, Staff.name, Staff.email, Staff.is_active)
         .join(Staff, Staff.id == ShiftPattern.staff_id)
         .where(
-            Staff.is_active,
+            or_(Staff.is_active, Staff.id.in_(also_of)),
             ShiftPattern.from_on <= end.astimezone(UTC).date() + ONE_DAY,
             or_(
                 ShiftPattern.until_on.is_(None),
@@ -82,7 +119,11 @@ def load_patterns(
         )
         .order_by(ShiftPattern.id)
     ).all()
-    people = {staff_id: Person(staff_id, name, email) for _, staff_id, name, email in rows}
+    people = {
+        staff_id: Person(staff_id, name, email)
+        for _, staff_id, name, email, is_active in rows
+        if is_active
+    }
     return [pattern_of(row) for row, *_ in rows], people
 
 
@@ -101,11 +142,16 @@ def pattern_of(row: ShiftPattern) -> Pattern:
 
 
 def shifts_between(
-    session: Session, start: datetime, end: datetime, *, tz: tzinfo, duty: Duty | None = None
+    session: Session,
+    start: datetime,
+    end: datetime,
+    *,
+    tz: tzinfo,
+    duty: Duty | None = None,
+    proposed: Collection[Change] = (),
 ) -> list[RotaShift]:
     """Every shift that meets ``[start, end)``, whole, in order; of one duty, or of all."""
-    patterns, people = load_patterns(session, start, end, duty=duty)
-    return _with_people(resolve_shifts(patterns, start, end, tz=tz), people)
+    return _with_people(*resolve(session, start, end, tz=tz, duty=duty, proposed=proposed))
 
 
 def _with_people(shifts: Iterable[Shift], people: dict[int, Person]) -> list[RotaShift]:
@@ -121,8 +167,8 @@ def on_now(
     session: Session, *, now: datetime, tz: tzinfo, duty: Duty = Duty.COUNSELLING
 ) -> list[RotaShift]:
     """The shifts of ``duty`` that run at ``now``, each person once: with the one that ends last."""
-    patterns, people = load_patterns(session, now, now, duty=duty)
-    running = on_duty(resolve_shifts(patterns, now, now + timedelta(seconds=1), tz=tz), now, duty)
+    shifts, people = resolve(session, now, now + timedelta(seconds=1), tz=tz, duty=duty)
+    running = [shift for shift in on_duty(shifts, now, duty) if shift.staff_id is not None]
     longest = {shift.staff_id: shift for shift in sorted(running, key=lambda shift: shift.end)}
     return sorted(_with_people(longest.values(), people), key=_by_end_and_name)
 
@@ -138,7 +184,7 @@ def next_on(
     later = [
         shift
         for shift in shifts_between(session, now, now + WEEK, tz=tz, duty=duty)
-        if shift.start > now
+        if shift.start > now and shift.person is not None
     ]
     return [shift for shift in later if shift.start == later[0].start]
 

@@ -47,8 +47,9 @@ def _frame() -> dict[str, object]:
 
 def _navigation(role: Role) -> list[tuple[str, str, bool]]:
     allowed = marks(current_app)
+    here = (request.blueprint or "").partition("_")[0]  # "rota_changes" is part of the rota
     return [
-        (label, url_for(endpoint), request.blueprint == endpoint.partition(".")[0])
+        (label, url_for(endpoint), here == endpoint.partition(".")[0])
         for label, endpoint in NAVIGATION
         if (mark := allowed.get(endpoint)) is not None and role in mark.roles
     ]

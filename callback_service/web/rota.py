@@ -18,6 +18,7 @@ from callback_service.domain.rota import (
     WEEKDAY_NAMES,
     Duty,
     Pattern,
+    Source,
     day_in_words,
     weekdays_in_words,
     weekly_in_words,
@@ -27,6 +28,7 @@ from callback_service.errors import BadInput
 from callback_service.extensions import reading, transaction
 from callback_service.services import rest as rest_service
 from callback_service.services import rota as rota_service
+from callback_service.services import rota_preview
 from callback_service.services.rota import PatternLine, Person, RosterRow, RotaShift
 from callback_service.web.access import current_staff, requires
 from callback_service.web.weekly import (
@@ -132,9 +134,12 @@ def week() -> ResponseReturnValue:
         coming = {
             duty: rota_service.next_on(session, now=now, tz=zone(), duty=duty) for duty in Duty
         }
+        open_shifts = rota_preview.open_shifts(session, now=now, tz=zone())
     return render_template(
         "rota/week.html",
         is_manager=current_staff().role is Role.MANAGER,
+        works_shifts=current_staff().role is not Role.ADMINISTRATOR,
+        open_count=len(open_shifts),
         now_words=_clock(now),
         on_now=[(_name(shift), _until(shift, now)) for shift in running[Duty.COUNSELLING]],
         lead_now=[(_name(shift), _until(shift, now)) for shift in running[Duty.DUTY_LEAD]],
@@ -272,6 +277,8 @@ def _entry(shift: RotaShift, day: date, monday: date, now: datetime) -> Entry:
     else:
         times = f"{_clock(shift.start)} to {ends:%H:%M}"
         note = "next day" if ends.date() > day else ""
+    if shift.source is not Source.PATTERN:
+        note = f"{note}, by a change" if note else "by a change"
     return Entry(max(0, (day - monday).days), day_name, times, note, shift.start <= now < shift.end)
 
 

@@ -54,6 +54,8 @@ def test_axe_finds_nothing_on_the_pages_of_a_counsellor(
     sign_in(service.counsellor_on_shift())
     for path in ("/desk", "/rota", "/account", "/cover", "/nowhere"):
         found.look(service.url(path))
+    for path in ("/rota/open-shifts", "/rota/ill"):
+        found.look(service.url(path))
     page.goto(service.url("/account"))
     page.get_by_role("button", name="Change password").click()
     found.look_at(ERRORS, "the account with errors")
@@ -85,10 +87,29 @@ def test_axe_finds_nothing_on_the_pages_of_a_manager(
     page.goto(service.url("/rota/patterns"))
     page.get_by_role("button", name="Add to the rota").click()
     found.look_at(ERRORS, "patterns with errors")
+    _change_the_rota(page, service, found)
     page.goto(service.url("/cover"))
     page.get_by_role("button", name="Save").click()
     found.look_at(ERRORS, "cover with errors")
     assert found.violations == []
+
+
+def _change_the_rota(page: Page, service: Service, found: _Findings) -> None:
+    """An open shift tomorrow, through every page of a change."""
+    page.goto(service.url("/rota/changes"))
+    page.get_by_role("button", name="See what it would change").click()
+    found.look_at(ERRORS, "a change with errors")
+    page.get_by_label("What").select_option("open")
+    page.get_by_label("From, time").fill("09:00")
+    page.get_by_label("Until, time").fill("17:00")
+    page.get_by_role("button", name="See what it would change").click()
+    found.look_at("text=Save this change?", "a change to confirm")
+    page.get_by_role("button", name="Save the change").click()
+    found.look_at("text=The rota is changed.", "the list of changes")
+    found.look(service.url("/rota/open-shifts"))
+    page.goto(service.url("/rota/changes"))
+    page.get_by_role("link", name="Cancel").click()
+    found.look_at("text=Cancel this change?", "a change to cancel")
 
 
 @SIZES

@@ -38,7 +38,16 @@ def test_the_week_in_october_has_a_day_of_25_hours(service: Service, sign_in: Si
 
 
 @pytest.mark.parametrize(
-    "path", ["/cover", "/desk", "/rota", "/rota/patterns", "/rota/people", "/messages"]
+    "path",
+    [
+        "/cover",
+        "/desk",
+        "/rota",
+        "/rota/patterns",
+        "/rota/changes",
+        "/rota/people",
+        "/messages",
+    ],
 )
 def test_no_page_of_a_manager_scrolls_sideways_on_a_small_phone(
     service: Service, sign_in: SignIn, path: str

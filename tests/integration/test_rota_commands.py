@@ -9,8 +9,10 @@ import pytest
 from flask.testing import FlaskCliRunner
 from sqlalchemy.orm import Session
 
-from tests.rota_builders import make_pattern
-from tests.support.builders import make_staff
+from callback_service.domain.rota_changes import OpenShift, Override, OverrideKind
+from callback_service.services import rota_changes
+from tests.rota_builders import LONDON, local, make_pattern
+from tests.support.builders import NOW, make_staff
 
 
 def run(cli: FlaskCliRunner, command: str, start: str, end: str, *more: str) -> Any:
@@ -34,6 +36,32 @@ def test_shifts_are_printed_in_the_agreed_shape(cli: FlaskCliRunner, session: Se
             "source": "pattern",
         }
     ]
+
+
+def test_each_shift_says_what_it_comes_from_and_an_open_one_has_nobody(
+    cli: FlaskCliRunner, session: Session
+) -> None:
+    amira, ben = make_staff(session, name="Amira Khan"), make_staff(session, name="Ben Ito")
+    make_pattern(session, amira, "09:00", "17:00")
+    noon, five, ten = (local(f"2026-11-26 {hour}:00") for hour in (12, 17, 22))
+    for change in (
+        Override(OverrideKind.REPLACE, amira.id, noon, five, by_id=ben.id),
+        OpenShift(five, ten),
+    ):
+        rota_changes.make_change(session, change, actor_id=None, now=NOW, tz=LONDON)
+    session.commit()
+    found = run(cli, "shifts", "2026-11-26", "2026-11-27")
+    assert [(shift["counsellor"] or {}).get("name") for shift in found] == [
+        "Amira Khan",
+        "Ben Ito",
+        None,
+    ]
+    assert [(shift["start"], shift["source"]) for shift in found] == [
+        ("2026-11-26T09:00:00Z", "pattern"),
+        ("2026-11-26T12:00:00Z", "override"),
+        ("2026-11-26T17:00:00Z", "open"),
+    ]
+    assert run(cli, "cover", "2026-11-26T17:00Z", "2026-11-26T22:00Z")[0]["on_shift"] == 0
 
 
 def test_a_date_is_its_local_midnight(cli: FlaskCliRunner) -> None:

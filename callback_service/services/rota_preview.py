@@ -1,0 +1,193 @@
+"""What a change of the rota would break, for whoever is about to save it; and lists of changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from callback_service.domain import planning
+from callback_service.domain.cover import gap_in_words, new_gaps
+from callback_service.domain.planning import Planned
+from callback_service.domain.rota import Duty
+from callback_service.domain.rota_changes import Change, Leave, Override, OverrideKind
+from callback_service.errors import NotFound
+from callback_service.models.callback import CallbackRequest
+from callback_service.models.rota_change import ChangeKind, RotaChange
+from callback_service.services.cover import cover_between
+from callback_service.services.planning import availability, open_tasks
+from callback_service.services.promises import Oversold, oversold_by
+from callback_service.services.rota_change_rows import change_of, in_words, span_in_words
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A promise that the plan keeps today and could not keep after the change."""
+
+    reference: str
+    ring_from: datetime
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Breakage:
+    """What a change costs. ``gaps`` are in words; ``moved`` counts requests that change hands."""
+
+    gaps: list[str]
+    oversold: list[Oversold]
+    lost: list[Lost]
+    moved: int
+
+    @property
+    def is_harmless(self) -> bool:
+        """Whether nothing is lost; requests may still move to somebody else."""
+        return not (self.gaps or self.oversold or self.lost)
+
+
+def what_would_break(session: Session, change: Change, *, now: datetime, tz: tzinfo) -> Breakage:
+    """The gaps that ``change`` would open and the promises inside it that would lose their place.
+
+    Facts as they are now, with the change counted as if it were saved; nothing is written.
+    """
+    lost, moved = _promises(session, change, now=now, tz=tz)
+    return Breakage(
+        gaps=_gaps(session, change, now=now, tz=tz),
+        oversold=oversold_by(session, change, now=now, tz=tz),
+        lost=lost,
+        moved=moved,
+    )
+
+
+def _gaps(session: Session, change: Change, *, now: datetime, tz: tzinfo) -> list[str]:
+    start, end = max(change.start, now), change.end
+    found = []
+    for duty in Duty if isinstance(change, Leave) else [change.duty]:
+        before = cover_between(session, start, end, tz=tz, duty=duty)
+        after = cover_between(session, start, end, tz=tz, duty=duty, proposed=[change])
+        lead = "Duty lead: " if duty is Duty.DUTY_LEAD else ""
+        found += [f"{lead}{gap_in_words(gap, tz=tz)}" for gap in new_gaps(before, after)]
+    return found
+
+
+def _promises(
+    session: Session, change: Change, *, now: datetime, tz: tzinfo
+) -> tuple[list[Lost], int]:
+    """The promises that two plans, without and with the change, tell apart; and how many move."""
+    tasks = open_tasks(session, now=now, tz=tz)
+    before = _plan(planning.make_plan(tasks, availability(session, tasks, now=now, tz=tz), now=now))
+    changed = availability(session, tasks, now=now, tz=tz, proposed=[change])
+    after = _plan(planning.make_plan(tasks, changed, now=now))
+    requests = session.execute(
+        select(
+            CallbackRequest.id,
+            CallbackRequest.reference,
+            CallbackRequest.ring_from,
+            CallbackRequest.due_at,
+        )
+        .where(CallbackRequest.id.in_(before))
+        .order_by(CallbackRequest.due_at, CallbackRequest.id)
+    ).all()
+    lost = [
+        Lost(reference, ring_from, due_at)
+        for request_id, reference, ring_from, due_at in requests
+        if before[request_id].start <= due_at
+        and (request_id not in after or after[request_id].start > due_at)
+    ]
+    moved = [
+        entry
+        for entry in before.values()
+        if entry.request_id in after
+        and after[entry.request_id].counsellor_id != entry.counsellor_id
+    ]
+    return lost, len(moved)
+
+
+def _plan(entries: list[Planned]) -> dict[int, Planned]:
+    return {entry.request_id: entry for entry in entries}
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLine:
+    """A change for a list or a page, with who made it. ``is_idle``: one of its people is gone."""
+
+    id: int
+    words: str
+    made_by: str | None
+    made_at: datetime
+    change: Change
+    is_running: bool
+    is_idle: bool
+
+    def undoing(self) -> Change | None:
+        """What cancelling it amounts to for who is on duty; None where nobody goes off."""
+        change = self.change
+        if isinstance(change, Override) and change.kind is OverrideKind.ADD:
+            return Override(
+                OverrideKind.REMOVE, change.staff_id, change.start, change.end, change.duty
+            )
+        return None
+
+
+def coming_changes(session: Session, *, now: datetime, tz: tzinfo) -> list[ChangeLine]:
+    """The changes that hold now or later, soonest first."""
+    rows = session.scalars(
+        select(RotaChange)
+        .where(RotaChange.cancelled_at.is_(None), RotaChange.ends_at > now)
+        .order_by(RotaChange.starts_at, RotaChange.id)
+    )
+    return [_line(row, now=now, tz=tz) for row in rows]
+
+
+def change_line(session: Session, change_id: int, *, now: datetime, tz: tzinfo) -> ChangeLine:
+    """One change that holds now or later; raises NotFound."""
+    row = session.get(RotaChange, change_id)
+    if row is None or row.cancelled_at is not None or row.ends_at <= now:
+        raise NotFound("That change is over or was cancelled.")
+    return _line(row, now=now, tz=tz)
+
+
+def _line(row: RotaChange, *, now: datetime, tz: tzinfo) -> ChangeLine:
+    return ChangeLine(
+        id=row.id,
+        words=in_words(row, tz=tz),
+        made_by=row.created_by.name if row.created_by else None,
+        made_at=row.created_at,
+        change=change_of(row),
+        is_running=row.starts_at <= now,
+        is_idle=any(staff is not None and not staff.is_active for staff in (row.staff, row.by)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLine:
+    """A shift that waits for somebody."""
+
+    change_id: int
+    duty: Duty
+    start: datetime
+    words: str
+
+
+def open_shifts(session: Session, *, now: datetime, tz: tzinfo) -> list[OpenLine]:
+    """The shifts that nobody holds yet, soonest first."""
+    rows = session.scalars(
+        select(RotaChange)
+        .where(
+            RotaChange.kind == ChangeKind.OPEN,
+            RotaChange.staff_id.is_(None),
+            RotaChange.cancelled_at.is_(None),
+            RotaChange.ends_at > now,
+        )
+        .order_by(RotaChange.starts_at, RotaChange.id)
+    )
+    return [
+        OpenLine(
+            row.id,
+            row.duty or Duty.COUNSELLING,
+            row.starts_at,
+            span_in_words(row.starts_at, row.ends_at, tz=tz),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,313 @@
+"""Pages that change the rota for given dates: overrides, leave, sickness and open shifts."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import SelectField
+from wtforms.validators import Optional
+
+from callback_service import clock
+from callback_service.domain.rota import (
+    ONE_DAY,
+    Duty,
+    clip,
+    first_instant,
+    last_instant,
+    start_of_day,
+)
+from callback_service.domain.rota_changes import (
+    Change,
+    Leave,
+    LeaveReason,
+    OpenShift,
+    Override,
+    OverrideKind,
+)
+from callback_service.domain.staff import Role
+from callback_service.errors import BadInput, Refused
+from callback_service.extensions import reading, transaction
+from callback_service.services import rota as rota_service
+from callback_service.services import rota_changes as service
+from callback_service.services import rota_preview
+from callback_service.services.rota import Person
+from callback_service.services.rota_change_rows import span_in_words
+from callback_service.web.access import current_staff, requires
+from callback_service.web.rota import DUTY_WORDS
+from callback_service.web.weekly import Day, OneOf, WallTime, blame, choice, given, zone
+
+bp = Blueprint("rota_changes", __name__, url_prefix="/rota")
+
+OPEN = "open"
+WHAT = {
+    OverrideKind.REPLACE.value: "Somebody else works instead",
+    OverrideKind.REMOVE.value: "Does not work",
+    OverrideKind.ADD.value: "Works an extra shift",
+    LeaveReason.ANNUAL.value: "Is away: annual leave",
+    LeaveReason.SICK.value: "Is away: ill",
+    LeaveReason.TRAINING.value: "Is away: training",
+    LeaveReason.OTHER.value: "Is away: another reason",
+    OPEN: "Open shift: nobody yet, anybody able may take it",
+}
+REASONS = frozenset(reason.value for reason in LeaveReason)
+
+#: More lines than this say no more to anybody; the rest is counted.
+MOST_LINES = 20
+#: Where the form shows what a service says of a field.
+FIELDS = {"start": "from_on", "end": "until_on"}
+
+
+class Whoever(SelectField):
+    """One of the staff, or nobody."""
+
+    def __init__(self, label: str, **more: Any) -> None:
+        super().__init__(label, validators=[Optional()], validate_choice=False, **more)
+
+
+class ChangeForm(FlaskForm):
+    """One change for given dates."""
+
+    what = OneOf(
+        "What",
+        sentence="Choose what changes.",
+        choices=[choice(value, words) for value, words in WHAT.items()],
+    )
+    staff_id = Whoever("Who")
+    by_id = Whoever("Who works instead")
+    duty = OneOf(
+        "Duty",
+        sentence="Choose a duty.",
+        choices=[choice(duty.value, DUTY_WORDS[duty]) for duty in Duty],
+        coerce=Duty,
+    )
+    from_on = Day("From")
+    from_at = WallTime("From, time")
+    until_on = Day("Until")
+    until_at = WallTime("Until, time")
+
+    def offer(self, people: list[Person]) -> None:
+        """Let ``people`` be chosen."""
+        self.names = {str(person.id): person.name for person in people}
+        listed = [choice(key, name) for key, name in self.names.items()]
+        for field in (self.staff_id, self.by_id):
+            field.choices = [choice("", "Nobody"), *listed]
+
+    def change(self) -> Change:
+        """What was typed; raises BadInput for what does not go together."""
+        tz = zone()
+        start = first_instant(given(self.from_on.data), given(self.from_at.data), tz=tz)
+        end = last_instant(given(self.until_on.data), given(self.until_at.data), tz=tz)
+        if end <= start:
+            raise BadInput("", {"end": "The end must be after the start."})
+        what, duty = self.what.data, self.duty.data
+        if what == OPEN:
+            return OpenShift(start, end, duty)
+        staff_id = self._chosen(self.staff_id, "Choose whose rota changes.")
+        if what in REASONS:
+            return Leave(staff_id, start, end, LeaveReason(what))
+        by_id = None
+        if what == OverrideKind.REPLACE:
+            by_id = self._chosen(self.by_id, "Choose who works instead.")
+        if by_id == staff_id:
+            raise BadInput("", {"by_id": "Choose somebody else to work instead."})
+        return Override(OverrideKind(what), staff_id, start, end, duty, by_id)
+
+    def _chosen(self, field: Whoever, sentence: str) -> int:
+        if field.data not in self.names:
+            raise BadInput(sentence, {str(field.name): sentence})
+        return int(field.data)
+
+
+class IllForm(FlaskForm):
+    """How long somebody expects to be ill."""
+
+    back_on = Day("First day you expect to be back")
+
+
+@bp.get("/changes")
+@requires(Role.MANAGER)
+def changes() -> ResponseReturnValue:
+    """The changes to come, and a form for a new one."""
+    form = ChangeForm(formdata=None)
+    tomorrow = clock.utc_now().astimezone(zone()).date() + ONE_DAY
+    form.from_on.data = form.until_on.data = tomorrow
+    return _changes_page(form)
+
+
+@bp.post("/changes")
+@requires(Role.MANAGER)
+def make_change() -> ResponseReturnValue:
+    """Show what a change would break; make it once that was confirmed."""
+    form, now = ChangeForm(), clock.utc_now()
+    with reading() as session:
+        form.offer(rota_service.people_for_rota(session))
+    if not form.validate_on_submit():
+        return _changes_page(form), BadInput.status
+    step = request.form.get("step")
+    if step == "edit":
+        return _changes_page(form)
+    try:
+        change = form.change()
+        if step != "save":
+            return _confirm_page(form, change, now)
+        with transaction() as session:
+            service.make_change(session, change, actor_id=current_staff().id, now=now, tz=zone())
+    except (BadInput, Refused) as refusal:
+        _blame(form, refusal)
+        return _changes_page(form), refusal.status
+    flash("The rota is changed. Everything promised is planned again now.", "success")
+    return redirect(url_for("rota_changes.changes"), code=303)
+
+
+def _blame(form: ChangeForm, refusal: BadInput | Refused) -> None:
+    reasons = refusal.fields if isinstance(refusal, BadInput) else {}
+    named = {FIELDS.get(name, name): reason for name, reason in reasons.items()}
+    blame(form, BadInput(refusal.message, named), otherwise="from_on")
+
+
+def _changes_page(form: ChangeForm) -> str:
+    with reading() as session:
+        form.offer(rota_service.people_for_rota(session))
+        coming = rota_preview.coming_changes(session, now=clock.utc_now(), tz=zone())
+    return render_template("rota/changes.html", form=form, coming=coming, tz=zone())
+
+
+def _confirm_page(form: ChangeForm, change: Change, now: datetime) -> str:
+    with reading() as session:
+        service.check_change(session, change, now=now, tz=zone())
+        breakage = rota_preview.what_would_break(session, change, now=now, tz=zone())
+    facts = [("What", WHAT[form.what.data])]
+    if not isinstance(change, OpenShift):
+        facts.append(("Who", form.names[str(change.staff_id)]))
+    if isinstance(change, Override) and change.by_id is not None:
+        facts.append(("Who works instead", form.names[str(change.by_id)]))
+    if not isinstance(change, Leave):
+        facts.append(("Duty", DUTY_WORDS[change.duty]))
+    facts.append(("When", span_in_words(change.start, change.end, tz=zone())))
+    typed = {name: request.form.get(name, "") for name in form.data if name != "csrf_token"}
+    return render_template(
+        "rota/change_confirm.html", facts_of=facts, typed=typed, **_breakage(breakage)
+    )
+
+
+def _breakage(breakage: rota_preview.Breakage) -> dict[str, object]:
+    """What a change breaks, in words."""
+    tz = zone()
+    promises = [
+        f"{lost.reference}: {span_in_words(lost.ring_from, lost.due_at, tz=tz)}"
+        for lost in breakage.lost
+    ]
+    windows = [
+        f"{span_in_words(sold.window.start, sold.window.end, tz=tz)}: "
+        f"{sold.promised} promised, room for {sold.places}"
+        for sold in breakage.oversold
+    ]
+    return {
+        "breakage": breakage,
+        "costs": [
+            (title, lines[:MOST_LINES], max(0, len(lines) - MOST_LINES))
+            for title, lines in (
+                ("Gaps that open", breakage.gaps),
+                ("Promises that could not be kept", promises),
+                ("Windows promised more often than there is room", windows),
+            )
+            if lines
+        ],
+    }
+
+
+@bp.get("/changes/<int:change_id>/cancel")
+@requires(Role.MANAGER)
+def cancel_form(change_id: int) -> ResponseReturnValue:
+    """Show what cancelling a change would break, and ask."""
+    now = clock.utc_now()
+    with reading() as session:
+        line = rota_preview.change_line(session, change_id, now=now, tz=zone())
+        undoing = line.undoing()
+        breakage = rota_preview.Breakage([], [], [], 0)
+        if undoing is not None:
+            breakage = rota_preview.what_would_break(session, undoing, now=now, tz=zone())
+    return render_template("rota/change_cancel.html", line=line, **_breakage(breakage))
+
+
+@bp.post("/changes/<int:change_id>/cancel")
+@requires(Role.MANAGER)
+def cancel_change(change_id: int) -> ResponseReturnValue:
+    """Let a change hold no longer."""
+    with transaction() as session:
+        service.cancel_change(session, change_id, actor_id=current_staff().id, now=clock.utc_now())
+    flash("The change is cancelled. What has been worked stays on record.", "success")
+    return redirect(url_for("rota_changes.changes"), code=303)
+
+
+@bp.get("/open-shifts")
+@requires(Role.COUNSELLOR, Role.MANAGER)
+def open_shifts() -> ResponseReturnValue:
+    """The shifts that nobody holds yet, to take."""
+    is_manager = current_staff().role is Role.MANAGER
+    with reading() as session:
+        lines = [
+            (line, DUTY_WORDS[line.duty])
+            for line in rota_preview.open_shifts(session, now=clock.utc_now(), tz=zone())
+            if line.duty is Duty.COUNSELLING or is_manager
+        ]
+    return render_template("rota/open_shifts.html", lines=lines)
+
+
+@bp.post("/open-shifts/<int:change_id>/take")
+@requires(Role.COUNSELLOR, Role.MANAGER)
+def take_open_shift(change_id: int) -> ResponseReturnValue:
+    """Take a shift that nobody holds."""
+    try:
+        with transaction() as session:
+            row = service.take_open_shift(
+                session, change_id, staff_id=current_staff().id, now=clock.utc_now(), tz=zone()
+            )
+            words = span_in_words(row.starts_at, row.ends_at, tz=zone())
+    except (BadInput, Refused) as refusal:
+        flash(refusal.message, "error")
+    else:
+        flash(f"The shift is yours: {words}.", "success")
+    return redirect(url_for("rota_changes.open_shifts"), code=303)
+
+
+@bp.get("/ill")
+@requires(Role.COUNSELLOR, Role.MANAGER)
+def ill_form() -> ResponseReturnValue:
+    """Ask somebody who is ill whether they mean it, and until when."""
+    form = IllForm(formdata=None)
+    form.back_on.data = clock.utc_now().astimezone(zone()).date() + ONE_DAY
+    return _ill_page(form)
+
+
+@bp.post("/ill")
+@requires(Role.COUNSELLOR, Role.MANAGER)
+def be_ill() -> ResponseReturnValue:
+    """Take whoever is signed in off the rota from now on."""
+    form, now, me = IllForm(), clock.utc_now(), current_staff().id
+    if not form.validate_on_submit():
+        return _ill_page(form), BadInput.status
+    until = start_of_day(given(form.back_on.data), tz=zone())
+    try:
+        with transaction() as session:
+            row = service.sick_from_now(session, me, until=until, actor_id=me, now=now, tz=zone())
+            words = span_in_words(row.starts_at, row.ends_at, tz=zone())
+    except (BadInput, Refused) as refusal:
+        blame(form, BadInput(refusal.message), otherwise="back_on")
+        return _ill_page(form), refusal.status
+    flash(f"You are off the rota, {words}. Get well soon.", "success")
+    return redirect(url_for("rota.week"), code=303)
+
+
+def _ill_page(form: IllForm) -> str:
+    now, me = clock.utc_now(), current_staff().id
+    with reading() as session:
+        shifts, _ = rota_service.resolve(session, now, now + timedelta(days=7), tz=zone())
+    mine = [shift for shift in shifts if shift.staff_id == me]
+    week = clip(mine, now, max([now, *(shift.end for shift in mine)]))
+    lines = [span_in_words(shift.start, shift.end, tz=zone()) for shift in week]
+    return render_template("rota/ill.html", form=form, lines=lines)
