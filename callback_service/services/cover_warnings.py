@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
 from sqlalchemy import Select, func, or_, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callback_service.domain.gap_warnings import Finding, Gap, Known, compare, whole_gaps
@@ -69,11 +71,11 @@ def warn_of_gaps(session: Session, *, now: datetime, tz: tzinfo) -> int:
 
 def _locked_look(session: Session, now: datetime) -> CoverLook:
     look = session.get(CoverLook, 1, with_for_update=True)
-    if look is None:
-        look = CoverLook(id=1, looked_at=now, seen_audit_id=0)
-        session.add(look)
-        session.flush()  # of two at once, the second fails here and comes again
-    return look
+    if look is not None:
+        return look
+    with suppress(IntegrityError), session.begin_nested():  # of two at once, the second waits here
+        session.add(CoverLook(id=1, looked_at=now, seen_audit_id=0))
+    return session.get_one(CoverLook, 1, with_for_update=True)
 
 
 def _gaps_ahead(session: Session, now: datetime, tz: tzinfo) -> list[Gap]:

@@ -24,6 +24,8 @@ PLANNED_WITHIN_S = 1.0
 LEASE_S = 30
 
 Record = Callable[[str, object], None]
+#: Managers are texted too: of the gap that the demo's rota has.
+TO_CALLERS = "FROM outbox_message WHERE request_id IS NOT NULL"
 
 
 def test_a_request_goes_from_the_form_to_its_close(
@@ -136,16 +138,16 @@ def _check_one_text(house: House, caller: Visitor) -> None:
         f"Hi, thanks for your message. We will ring you {when}. The call may show as No caller ID."
     )
     assert "ends in 982" in caller.words
-    assert house.row("SELECT count(*) FROM outbox_message")[0] == 1
+    assert house.row(f"SELECT count(*) {TO_CALLERS}")[0] == 1
 
 
 def _is_delivered(house: House) -> bool:
-    row = house.row("SELECT state, delivery_status FROM outbox_message")
+    row = house.row(f"SELECT state, delivery_status {TO_CALLERS}")
     return row is not None and tuple(row) == ("sent", "delivered")
 
 
 def _text_state(house: House) -> str | None:
-    row = house.row("SELECT state FROM outbox_message")
+    row = house.row(f"SELECT state {TO_CALLERS}")
     return None if row is None else row[0]
 
 
