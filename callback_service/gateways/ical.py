@@ -78,7 +78,7 @@ def to_ical(
     calendar.add("version", "2.0")
     calendar.add("calscale", "GREGORIAN")
     calendar.add("x-wr-calname", name)
-    calendar.add("x-wr-timezone", tz.key)
+    # No X-WR-TIMEZONE: readers that heed it turn instants into local times that come twice.
     changes = _days_of_clock_changes(*within, tz=tz) if within else []
     for one in series:
         for event in _series_events(one, changes, tz=tz, now=now):
