@@ -21,6 +21,8 @@ from callback_service.web import (
     account,
     addresses,
     admin,
+    api,
+    calendar,
     cover,
     desk,
     errors,
@@ -87,7 +89,19 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
 
 def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
-    for room in (public, account, desk, manager, cover, rota, admin, twilio, health):
+    for room in (
+        public,
+        account,
+        desk,
+        manager,
+        cover,
+        rota,
+        calendar,
+        admin,
+        twilio,
+        health,
+        api,
+    ):
         app.register_blueprint(room.bp)
     for part in (access, frame, headers, errors, cli):
         part.init_app(app)

@@ -128,6 +128,7 @@ def week() -> ResponseReturnValue:
     return render_template(
         "rota/week.html",
         is_manager=current_staff().role is Role.MANAGER,
+        has_calendar=current_staff().role is not Role.ADMINISTRATOR,
         now_words=_clock(now),
         on_now=[(_name(shift), _until(shift, now)) for shift in running[Duty.COUNSELLING]],
         lead_now=[(_name(shift), _until(shift, now)) for shift in running[Duty.DUTY_LEAD]],

@@ -7,7 +7,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-import recurring_ical_events
 from dateutil.rrule import rrulestr
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +19,7 @@ from callback_service.gateways.ical_reader import read_ical
 from callback_service.services.rota_import import pattern_from
 from tests.rota_builders import LONDON, local
 from tests.support.builders import NOW
+from tests.support.calendars import events_of, instants_of
 
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
 YEAR = date(2025, 12, 29), date(2027, 1, 1)
@@ -48,9 +48,7 @@ def one(pattern: Pattern, **more: Any) -> Series:
 
 def instants(content: bytes) -> list[tuple[datetime, datetime]]:
     """Every time in the year as another program sees it."""
-    happens = recurring_ical_events.of(Calendar.from_ical(content)).between(START, END)
-    spans = [(event["DTSTART"].dt, event["DTEND"].dt) for event in happens]
-    return sorted((start.astimezone(UTC), end.astimezone(UTC)) for start, end in spans)
+    return instants_of(content, START, END)
 
 
 def resolved(pattern: Pattern, tz: ZoneInfo = LONDON) -> list[tuple[datetime, datetime]]:
@@ -112,7 +110,7 @@ def test_a_clock_change_gives_the_length_the_rota_gives(
 
 def test_the_special_shift_of_a_clock_change_says_its_instants_itself() -> None:
     """RFC 5545 gives every recurrence one exact length, so a strict reader needs to be told."""
-    events = Calendar.from_ical(written(one(daily("20:00", "08:00")))).events
+    events = events_of(written(one(daily("20:00", "08:00"))))
     special = [event for event in events if "RECURRENCE-ID" in event]
     assert [event["RECURRENCE-ID"].dt.date() for event in special] == [
         date(2026, 3, 28),
@@ -136,7 +134,7 @@ def test_the_rule_ends_in_utc_as_the_standard_asks() -> None:
         1, 1, pattern.duty, frozenset({0}), pattern.start, pattern.end, pattern.from_on,
         date(2026, 7, 6),
     )  # fmt: skip
-    [event] = Calendar.from_ical(written(one(ended))).events
+    [event] = events_of(written(one(ended)))
     assert b"UNTIL=20260706T225959Z" in event["RRULE"].to_ical()
     rule = rrulestr(event["RRULE"].to_ical().decode(), dtstart=event["DTSTART"].dt)
     assert [at.astimezone(UTC) for at in rule] == [start for start, _ in resolved(ended)]
@@ -159,7 +157,7 @@ def test_a_removed_shift_is_written_as_cancelled_with_a_higher_sequence() -> Non
     content = to_ical(
         [entry()], cancelled=[entry("b@example.org", sequence=1)], name="x", tz=LONDON, now=NOW
     )
-    kept, gone = Calendar.from_ical(content).events
+    kept, gone = events_of(content)
     assert (str(kept["STATUS"]), kept["SEQUENCE"]) == ("CONFIRMED", 0)
     assert (str(gone["UID"]), str(gone["STATUS"]), gone["SEQUENCE"]) == (
         "b@example.org",
@@ -169,7 +167,7 @@ def test_a_removed_shift_is_written_as_cancelled_with_a_higher_sequence() -> Non
 
 
 def test_every_zone_that_is_named_is_described() -> None:
-    calendar = Calendar.from_ical(to_ical([entry()], name="x", tz=LONDON, now=NOW))
+    calendar: Any = Calendar.from_ical(to_ical([entry()], name="x", tz=LONDON, now=NOW))
     assert [str(zone["TZID"]) for zone in calendar.timezones] == ["Europe/London"]
     assert calendar.get_missing_tzids() == set()
 
@@ -188,7 +186,7 @@ def test_lines_are_folded_at_75_bytes_and_names_survive_whole() -> None:
     content = to_ical([shift], name=name, tz=LONDON, now=NOW)
     assert content.endswith(b"\r\n")
     assert max(len(line) for line in content.split(b"\r\n")) <= 75
-    [event] = Calendar.from_ical(content).events
+    [event] = events_of(content)
     assert str(event["SUMMARY"]) == name
     assert event["ATTENDEE"].params["CN"] == name.strip()
     assert str(event["ATTENDEE"]) == "mailto:lucja@example.org"
