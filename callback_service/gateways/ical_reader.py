@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -120,8 +120,10 @@ def _until_on(
     if "UNTIL" not in rule:
         return None
     until = rule["UNTIL"][0]
-    if not isinstance(until, datetime):
-        return until if isinstance(until, date) else None
+    if not isinstance(until, date):
+        return None
+    if not isinstance(until, datetime):  # a bare date is read as its midnight, as dateutil does
+        until = datetime.combine(until, time(0), tzinfo=tz)
     last = _local(until, tz)
     is_too_early = last.time() < first.time()
     return last.date() - ONE_DAY if is_too_early else last.date()

@@ -140,7 +140,11 @@ def has_news(session: Session, feed: Feed, *, now: datetime, tz: ZoneInfo) -> bo
 
 def remember(session: Session, feed: Feed, *, now: datetime, tz: ZoneInfo) -> None:
     """Bring what the feed shows up to date: new shifts, other ends, and those that are gone."""
-    session.get(CalendarFeed, feed.id, with_for_update=True)  # two calendars may ask at once
+    live = select(CalendarFeed.id).where(
+        CalendarFeed.id == feed.id, CalendarFeed.revoked_at.is_(None)
+    )
+    if session.scalar(live.with_for_update()) is None:  # two calendars that ask at once take turns
+        raise NotFound(_NO_FEED)
     reach = reach_of(feed, now=now, tz=tz)
     session.execute(
         delete(FeedShift).where(FeedShift.feed_id == feed.id, FeedShift.ends_at <= reach[0])

@@ -134,7 +134,7 @@ def test_an_event_keeps_its_name_from_export_to_export(session: Session) -> None
         ("RRULE:FREQ=WEEKLY;BYDAY=MO,SU;WKST=SU;INTERVAL=1", [0, 6], None),
         ("RRULE:FREQ=WEEKLY;UNTIL=20270301T235959Z", [0], date(2027, 3, 1)),
         ("RRULE:FREQ=WEEKLY;UNTIL=20270301T195959Z", [0], date(2027, 2, 28)),
-        ("RRULE:FREQ=WEEKLY;UNTIL=20270301", [0], date(2027, 3, 1)),
+        ("RRULE:FREQ=WEEKLY;UNTIL=20270301", [0], date(2027, 2, 28)),
         ("RRULE:FREQ=WEEKLY;COUNT=3", [0], date(2026, 12, 14)),
     ],
 )

@@ -11,7 +11,7 @@ from icalendar import Calendar
 
 def events_of(content: bytes) -> list[Any]:
     """The events of an .ics file, as they stand in it."""
-    return list(Calendar.from_ical(content).events)  # type: ignore[attr-defined]
+    return list(Calendar.from_ical(content).events)
 
 
 def instants_of(content: bytes, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
