@@ -16,6 +16,8 @@ from callback_service.gateways.ical import CATEGORY
 
 #: How far a rule that counts its times is followed to find the last.
 _FURTHEST = timedelta(days=5 * 366)
+#: Rules that would be worked out for hours.
+_TOO_OFTEN = frozenset({"SECONDLY", "MINUTELY", "HOURLY"})
 _NO_FILE = "This is not an iCalendar file."
 
 
@@ -74,13 +76,14 @@ def _with_times(
         return replace(found, fault="it lasts whole days and says no times")
     if _is_cancelled(master):
         return replace(found, fault="it is cancelled")
-    actual = _occurrences(events, within, tz)
     rule = _value(master, "RRULE")
     if rule is None:
-        return replace(found, actual=actual)
+        return replace(found, actual=_occurrences(events, within, tz))
     if isinstance(rule, list):
         return replace(found, fault="it has more than one rule")
-    first = _local(starts, tz)
+    if str(rule.get("FREQ", [""])[0]).upper() in _TOO_OFTEN:
+        return replace(found, fault="it recurs more often than once a day")
+    actual, first = _occurrences(events, within, tz), _local(starts, tz)
     furthest = first + _FURTHEST if "COUNT" in rule else max(within[1], first + 3 * WEEK)
     planned = _occurrences([_without_exceptions(master)], (first, furthest), tz)
     until_on = _until_on(rule, planned, first, tz)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from callback_service.domain.rota import WEEK, Duty, Pattern, Span, resolve_shifts
+from callback_service.domain.rota import WEEK, Duty, Pattern, resolve_shifts
 from callback_service.gateways.ical import Attendee, Entry, Series, to_ical
 from callback_service.services.rota import Person, RotaShift, load_patterns, shifts_between
 
 #: What an export shows unless told.
 EXPORT_BACK = 4 * WEEK
 EXPORT_AHEAD = 26 * WEEK
+
+_Key = tuple[int | None, datetime, datetime]
 
 
 def uid_of(shift: RotaShift) -> str:
@@ -68,31 +70,28 @@ def export_rota(
     """
     shifts = shifts_between(session, start, end, tz=tz, duty=duty)
     patterns, people = load_patterns(session, start, end, duty=duty)
-    plain = set[RotaShift]()
+    by_line: dict[int | None, dict[_Key, RotaShift]] = defaultdict(dict)
+    for shift in shifts:
+        by_line[shift.pattern_id][shift.staff_id, shift.start, shift.end] = shift
+    planned: dict[int | None, set[_Key]] = defaultdict(set)
+    for plan in resolve_shifts(patterns, start, end, tz=tz):
+        planned[plan.pattern_id].add((plan.staff_id, plan.start, plan.end))
+    whole = set[RotaShift]()
     series: list[Series] = []
     for pattern in patterns:
-        own = {_key(shift): shift for shift in shifts if shift.pattern_id == pattern.id}
-        spans = [(one.start, one.end) for one in resolve_shifts([pattern], start, end, tz=tz)]
-        kept = [span for span in spans if (pattern.staff_id, *span) in own]
+        own, kept = by_line[pattern.id], planned[pattern.id] & by_line[pattern.id].keys()
         if kept:
-            plain.update(own[(pattern.staff_id, *span)] for span in kept)
-            series.append(_series(pattern, people, host, left_out=_days(spans, kept, tz)))
+            whole.update(own[key] for key in kept)
+            left_out = frozenset(_day(begins, tz) for _, begins, _ in planned[pattern.id] - kept)
+            series.append(_series(pattern, people, host, left_out=left_out))
     return to_ical(
-        [_entry(shift, host) for shift in shifts if shift not in plain],
+        [_entry(shift, host) for shift in shifts if shift not in whole],
         series=series,
         within=(_day(start - timedelta(days=2), tz), _day(end, tz)),
         name=name,
         tz=tz,
         now=now,
     )
-
-
-def _key(shift: RotaShift) -> tuple[int | None, datetime, datetime]:
-    return shift.staff_id, shift.start, shift.end
-
-
-def _days(spans: Iterable[Span], kept: Iterable[Span], tz: ZoneInfo) -> frozenset[date]:
-    return frozenset(_day(start, tz) for start, _ in set(spans) - set(kept))
 
 
 def _day(instant: datetime, tz: ZoneInfo) -> date:

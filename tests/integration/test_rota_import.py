@@ -178,6 +178,8 @@ def test_a_weekly_event_becomes_a_line_however_its_rule_is_spelled(
         ),
         ((*NIGHTS, "RRULE:FREQ=WEEKLY", "STATUS:CANCELLED"), "is cancelled"),
         ((*NIGHTS, "RRULE:FREQ=WEEKLY;UNTIL=20991231T000000Z"), "within five years"),
+        ((*NIGHTS, "RRULE:FREQ=SECONDLY"), "more often than once a day"),
+        ((*NIGHTS, "RRULE:FREQ=WEEKLY", "RRULE:FREQ=DAILY"), "more than one rule"),
         (("RRULE:FREQ=WEEKLY",), "cannot be read"),
     ],
 )
