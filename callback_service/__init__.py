@@ -22,6 +22,8 @@ from callback_service.web import (
     account,
     addresses,
     admin,
+    api,
+    calendar,
     cover,
     desk,
     errors,
@@ -94,7 +96,7 @@ def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
     for room in (
         public, account, desk, manager, cover, gaps, rota, rota_changes, people, admin, twilio,
-        health,
+        calendar, health, api,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (access, frame, headers, errors, cli):

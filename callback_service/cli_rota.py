@@ -1,26 +1,28 @@
-"""Commands that print the rota: ``flask --app wsgi rota shifts`` and ``rota cover``."""
+"""Commands of the rota: ``flask --app wsgi rota shifts``, ``cover``, ``export`` and ``import``."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 from flask.cli import AppGroup
 
-from callback_service.domain.rota import Duty, start_of_day
-from callback_service.extensions import current_settings, reading
+from callback_service import clock
+from callback_service.domain.moments import EXAMPLE, parse_moment, range_of
+from callback_service.domain.rota import Duty
+from callback_service.errors import BadInput
+from callback_service.extensions import current_settings, reading, transaction
 from callback_service.services import cover as cover_service
 from callback_service.services import rota as rota_service
+from callback_service.services import rota_calendar, rota_import
+from callback_service.services.rota_import import Item, Verdict
 
-#: Enough for every report; keeps a mistyped year from printing for ever.
-LONGEST_RANGE = timedelta(days=5 * 366)
-
-YEARS = range(1970, 2200)
-
-rota_commands = AppGroup("rota", help="Print the rota and its cover.")
+rota_commands = AppGroup("rota", help="Print the rota and its cover; write and read calendars.")
 
 
 class Moment(click.ParamType[date]):
@@ -31,20 +33,9 @@ class Moment(click.ParamType[date]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
         """The date, or the aware instant; the zone of the service is known only later."""
         try:
-            return _moment(value)
+            return parse_moment(value)
         except ValueError:
-            example = "a date like 2026-11-22 or an instant like 2026-11-22T09:00Z"
-            self.fail(f"{value!r} is not {example}.", param, ctx)
-
-
-def _moment(text: str) -> date:
-    is_date = len(text) == len("2026-11-22")
-    moment = date.fromisoformat(text) if is_date else datetime.fromisoformat(text)
-    if isinstance(moment, datetime) and moment.tzinfo is None:
-        raise ValueError("an instant needs its offset")
-    if moment.year not in YEARS:
-        raise ValueError("no rota is that old or that far ahead")
-    return moment
+            self.fail(f"{value!r} is not {EXAMPLE}.", param, ctx)
 
 
 _from = click.option("--from", "start", type=Moment(), required=True, help="First date or instant.")
@@ -100,25 +91,94 @@ def print_cover(start: date, end: date, step: int | None, output: str) -> None:
         )
 
 
+@rota_commands.command("export")
+@click.option("--from", "start", type=Moment(), help="First date or instant; 4 weeks back.")
+@click.option("--to", "end", type=Moment(), help="Where to stop; 26 weeks ahead.")
+@click.option("--duty", type=click.Choice([duty.value for duty in Duty]), help="Both unless told.")
+def export_rota(start: date | None, end: date | None, duty: str | None) -> None:
+    """Write the rota to the standard output as an .ics file."""
+    now = clock.utc_now()
+    today = now.astimezone(_zone()).date()
+    first, stop = _range(
+        start or today - rota_calendar.EXPORT_BACK, end or today + rota_calendar.EXPORT_AHEAD
+    )
+    with reading() as session:
+        content = rota_calendar.export_rota(
+            session,
+            first,
+            stop,
+            name=f"Rota of {current_settings().service_name}",
+            host=rota_calendar.host_of(current_settings().public_base_url),
+            tz=_zone(),
+            duty=Duty(duty) if duty else None,
+            now=now,
+        )
+    click.echo(content, nl=False)
+
+
+@rota_commands.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--apply", "is_applied", is_flag=True, help="Change the rota; else only say how.")
+@click.option("--from", "start", type=Moment(), help="First date to look at; a year back.")
+@click.option("--to", "end", type=Moment(), help="Last date to look at; a year ahead.")
+@_format
+def import_rota(
+    file: Path, is_applied: bool, start: date | None, end: date | None, output: str
+) -> None:
+    """Read an .ics FILE into the rota, or say what that would change."""
+    now, content = clock.utc_now(), file.read_bytes()
+    try:
+        with transaction() if is_applied else reading() as session:
+            items = rota_import.plan_import(
+                session,
+                content,
+                host=rota_calendar.host_of(current_settings().public_base_url),
+                first=_local_day(start),
+                last=_local_day(end),
+                now=now,
+                tz=_zone(),
+            )
+            if is_applied:
+                rota_import.apply_import(session, items, actor_id=None, now=now, tz=_zone())
+    except BadInput as refusal:
+        raise click.ClickException(refusal.message) from refusal
+    _print_items(items, output, is_applied=is_applied)
+
+
+def _print_items(items: Sequence[Item], output: str, *, is_applied: bool) -> None:
+    if output == "json":
+        rows = [{"verdict": item.verdict, "uid": item.uid, "words": item.words} for item in items]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        return
+    for item in items:
+        click.echo(f"{item.verdict}: {item.words}")
+    counts = [
+        f"{sum(item.verdict is verdict for item in items)} {verdict}"
+        for verdict in Verdict
+        if any(item.verdict is verdict for item in items)
+    ]
+    click.echo(", ".join(counts) or "The file has no events.")
+    click.echo(
+        "The rota is changed." if is_applied else "Nothing is changed: use --apply for that."
+    )
+
+
+def _local_day(moment: date | None) -> date | None:
+    return moment.astimezone(_zone()).date() if isinstance(moment, datetime) else moment
+
+
 def _range(start: date, end: date) -> tuple[datetime, datetime]:
     """The two ends as aware instants; refuses a range that cannot be meant."""
-    first, stop = _instant(start), _instant(end)
-    if stop <= first:
-        raise click.UsageError("--to must be after --from.")
-    if stop - first > LONGEST_RANGE:
-        raise click.UsageError("Ask for five years at most.")
-    return first, stop
-
-
-def _instant(moment: date) -> datetime:
-    if isinstance(moment, datetime):
-        return moment.astimezone(UTC)
-    return start_of_day(moment, tz=_zone())
+    try:
+        return range_of(start, end, tz=_zone())
+    except BadInput as refusal:
+        raise click.UsageError(
+            refusal.message.replace("to must be after from", "--to must be after --from")
+        ) from refusal
 
 
 def _zone() -> ZoneInfo:
-    zone: ZoneInfo = current_settings().service_time_zone
-    return zone
+    return current_settings().service_time_zone
 
 
 def _local(instant: datetime) -> str:

@@ -18,7 +18,7 @@ from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.base import keyring
 from callback_service.models.staff import Staff
-from callback_service.services import audit, sign_in
+from callback_service.services import api_tokens, audit, feeds, sign_in
 from callback_service.services.plan_trigger import ask_for_plan
 
 INVITATION_LIFETIME = timedelta(days=3)
@@ -164,12 +164,16 @@ def list_staff(session: Session) -> Sequence[Staff]:
 
 
 def disable(session: Session, staff_id: int, *, actor_id: int, now: datetime) -> None:
-    """Switch an account off: out everywhere at the next request, and out of the plan."""
+    """Switch an account off: out everywhere at the next request, links and tokens too, and out of
+    the plan.
+    """
     staff = _active(session, staff_id)
     if staff.id == actor_id:
         raise Refused("You cannot disable your own account.")
     staff.is_active = False
     sign_in.end_all(session, staff)
+    api_tokens.end_all(session, staff.id, now=now)
+    feeds.end_all(session, staff.id, now=now)
     _record(session, "staff.disabled", staff.id, actor_id=actor_id, now=now)
     ask_for_plan(session, reason="account", now=now)
 

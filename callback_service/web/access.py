@@ -23,7 +23,7 @@ from callback_service import clock
 from callback_service.domain.staff import Role, StaffMember
 from callback_service.errors import CallbackServiceError, Forbidden
 from callback_service.extensions import current_settings, login, reading, transaction
-from callback_service.services import sign_in
+from callback_service.services import api_tokens, sign_in
 from callback_service.services.sign_in import Ended, Visit
 
 logger = logging.getLogger(__name__)
@@ -45,6 +45,13 @@ HOME: Final[Mapping[Role, str]] = {
 _MARK = "access_mark"
 
 
+class TokenRefused(CallbackServiceError):  # noqa: N818
+    """The route is for programs that bring a token, and this one brought none that opens it."""
+
+    status: ClassVar[int] = 401
+    title: ClassVar[str] = "A token is needed"
+
+
 class NotSignedIn(CallbackServiceError):  # noqa: N818 - reads as what it is at every raise
     """The route is for signed-in staff."""
 
@@ -54,10 +61,11 @@ class NotSignedIn(CallbackServiceError):  # noqa: N818 - reads as what it is at 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Who may open a route: everybody, or staff of these roles."""
+    """Who may open a route: everybody, or staff of these roles; by a token, or by signing in."""
 
     is_public: bool
     roles: frozenset[Role] = frozenset()
+    by_token: bool = False
 
     def admits(self, staff: StaffMember | None) -> bool:
         """Whether ``staff``, or somebody who is not signed in, may pass."""
@@ -75,6 +83,16 @@ def requires(*roles: Role) -> Callable[[View], View]:
 
     def mark(view: View) -> View:
         setattr(view, _MARK, Mark(is_public=False, roles=frozenset(roles)))
+        return view
+
+    return mark
+
+
+def token(*roles: Role) -> Callable[[View], View]:
+    """Mark a view as open to programs that bring a token of staff of ``roles``; to no browser."""
+
+    def mark(view: View) -> View:
+        setattr(view, _MARK, Mark(is_public=False, roles=frozenset(roles), by_token=True))
         return view
 
     return mark
@@ -176,6 +194,9 @@ def _gate() -> ResponseReturnValue | None:
     mark = _mark_of(current_app, request.endpoint)
     if mark is not None and mark.is_public:
         return None
+    if mark is not None and mark.by_token:
+        _check_token(mark)
+        return None
     visit = _visit()
     if visit.staff is None:
         return _send_to_sign_in(visit)
@@ -184,6 +205,23 @@ def _gate() -> ResponseReturnValue | None:
         raise Forbidden("Your account does not open this page.")
     _note_use(visit)
     return None
+
+
+def _check_token(mark: Mark) -> None:
+    """Let a program pass that brings a token of the right role. Cookies count for nothing here."""
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    now = clock.utc_now()
+    with reading() as session:
+        is_bearer = scheme.lower() == "bearer"
+        holder = api_tokens.holder_of(session, given.strip(), now=now) if is_bearer else None
+    if holder is None:
+        raise TokenRefused("Send a token that is in use, as Authorization: Bearer and the token.")
+    if not mark.admits(holder.staff):
+        logger.warning("token %d was refused %s", holder.token_id, request.endpoint)
+        raise Forbidden("The account of this token may not see this.")
+    if holder.is_use_due:
+        with transaction() as session:
+            api_tokens.note_use(session, holder.token_id, now=now)
 
 
 def _send_to_sign_in(visit: Visit) -> ResponseReturnValue:
@@ -239,7 +277,7 @@ def _may_open(staff: StaffMember, path: str) -> bool:
     except (HTTPException, RequestRedirect):
         return False
     mark = _mark_of(current_app, endpoint)
-    return mark is not None and mark.admits(staff)
+    return mark is not None and not mark.by_token and mark.admits(staff)
 
 
 def _signed_in_context() -> dict[str, object]:

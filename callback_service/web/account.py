@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
-from wtforms import EmailField, Field, HiddenField, PasswordField
+from wtforms import EmailField, Field, HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
 from callback_service import clock
@@ -19,7 +19,8 @@ from callback_service.domain import passwords
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, TooMany
 from callback_service.extensions import client_network, current_settings, reading, transaction
-from callback_service.services import accounts
+from callback_service.models.api_token import ApiToken
+from callback_service.services import accounts, api_tokens
 from callback_service.services import sign_in as sign_ins
 from callback_service.services.sign_in import Opened, ProvenPassword
 from callback_service.web import access
@@ -74,6 +75,28 @@ class ChangePasswordForm(NewPasswordForm):
     current = PasswordField(
         "Your password now", validators=[InputRequired("Enter your password now.")]
     )
+
+
+class TokenForm(FlaskForm):
+    """What a new token is for, in its owner's words."""
+
+    name = StringField(
+        "What the token is for",
+        validators=[
+            InputRequired("Enter what the token is for."),
+            Length(max=api_tokens.NAME_MAX_CHARS, message="Enter 60 characters or fewer."),
+        ],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OwnToken:
+    """One token of somebody's own list."""
+
+    id: int
+    name: str
+    made: str
+    used: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +206,35 @@ def accept_invitation(token: str) -> ResponseReturnValue:
 @requires(*Role)
 def own() -> ResponseReturnValue:
     """One's own particulars, open sign-ins and password."""
-    return _own_page(ChangePasswordForm(formdata=None))
+    return _own_page()
+
+
+@bp.post("/account/tokens")
+@requires(*Role)
+def make_token() -> ResponseReturnValue:
+    """Make a token for a program of one's own, and show it, this once."""
+    form = TokenForm()
+    if not form.validate_on_submit():
+        return _own_page(token_form=form), BadInput.status
+    try:
+        with transaction() as session:
+            token = api_tokens.make_token(
+                session, current_staff().id, form.name.data or "", now=clock.utc_now()
+            )
+    except BadInput as refusal:
+        _blame(form.name, refusal.message)
+        return _own_page(token_form=form), refusal.status
+    return _own_page(new_token=token)
+
+
+@bp.post("/account/tokens/<int:token_id>/end")
+@requires(*Role)
+def end_token(token_id: int) -> ResponseReturnValue:
+    """End one of one's own tokens."""
+    with transaction() as session:
+        api_tokens.end_token(session, token_id, staff_id=current_staff().id, now=clock.utc_now())
+    flash("The token has ended. Programs that use it get nothing more.", "success")
+    return redirect(url_for("account.own"), code=303)
 
 
 @bp.post("/account/sign-ins/end-others")
@@ -278,8 +329,13 @@ def _invitation_page(token: str, form: NewPasswordForm) -> str:
     )
 
 
-def _own_page(form: ChangePasswordForm) -> str:
-    staff, this = current_staff(), access.current_sign_in_id()
+def _own_page(
+    form: ChangePasswordForm | None = None,
+    *,
+    token_form: TokenForm | None = None,
+    new_token: str | None = None,
+) -> str:
+    staff, this, now = current_staff(), access.current_sign_in_id(), clock.utc_now()
     with reading() as session:
         rows = [
             OpenSignIn(
@@ -288,9 +344,24 @@ def _own_page(form: ChangePasswordForm) -> str:
                 local_time(row.seen_at),
                 row.id == this,
             )
-            for row in sign_ins.still_open(session, staff.id, now=clock.utc_now())
+            for row in sign_ins.still_open(session, staff.id, now=now)
         ]
-    return render_template("account/own.html", form=form, staff=staff, sign_ins=rows)
+        tokens = [_own_token(row) for row in api_tokens.live_tokens(session, staff.id)]
+    return render_template(
+        "account/own.html",
+        form=form or token_form or ChangePasswordForm(formdata=None),
+        password_form=form or ChangePasswordForm(formdata=None),
+        token_form=token_form or TokenForm(formdata=None),
+        new_token=new_token,
+        staff=staff,
+        sign_ins=rows,
+        tokens=tokens,
+    )
+
+
+def _own_token(row: ApiToken) -> OwnToken:
+    used = local_time(row.last_used_at) if row.last_used_at else "never"
+    return OwnToken(row.id, row.name, local_time(row.created_at), used)
 
 
 def local_time(at: datetime) -> str:

@@ -10,8 +10,9 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from callback_service.errors import CallbackServiceError
+from callback_service.errors import BadInput, CallbackServiceError
 from callback_service.web import access, public
+from callback_service.web.problems import is_api, problem
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,9 @@ def _token_refused(error: CSRFError) -> ResponseReturnValue:
 def _refused(error: CallbackServiceError) -> ResponseReturnValue:
     if error.status >= 500:
         logger.error("refused with a fault: %s", error.message)
+    if is_api():
+        fields = error.fields if isinstance(error, BadInput) else None
+        return problem(error.status, error.message, fields=fields)
     return _page(error.status, error.title, error.message), error.status
 
 
@@ -57,6 +61,12 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     if status < 400:
         return error.get_response()
     response = error.get_response()
+    if is_api():
+        answer = problem(status, _SENTENCES.get(status, _FAULT)[1])
+        answer.headers.extend(
+            {name: value for name, value in response.headers if name in {"Allow", "Retry-After"}}
+        )
+        return answer
     response.data = _page(
         status, *_SENTENCES.get(status, _FAULT if status >= 500 else _SENTENCES[400])
     )
@@ -69,6 +79,8 @@ def _fault(error: Exception) -> ResponseReturnValue:
     access.assume_signed_out()  # the database may be what failed: ask it nothing more
     error_id = secrets.token_hex(4)
     logger.error("unexpected fault %s at %s", error_id, request.endpoint, exc_info=error)
+    if is_api():
+        return problem(500, _FAULT[1], error_id=error_id)
     return _page(500, *_FAULT, error_id=error_id), 500
 
 

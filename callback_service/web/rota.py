@@ -140,6 +140,7 @@ def week() -> ResponseReturnValue:
         is_manager=current_staff().role is Role.MANAGER,
         works_shifts=current_staff().role is not Role.ADMINISTRATOR,
         open_count=len(open_shifts),
+        has_calendar=current_staff().role is not Role.ADMINISTRATOR,
         now_words=_clock(now),
         on_now=[(_name(shift), _until(shift, now)) for shift in running[Duty.COUNSELLING]],
         lead_now=[(_name(shift), _until(shift, now)) for shift in running[Duty.DUTY_LEAD]],

@@ -10,8 +10,11 @@ from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
 from callback_service.domain.staff import Role, StaffMember
+from callback_service.extensions import transaction
+from callback_service.services.api_tokens import make_token
 from callback_service.web import access
 from callback_service.web.access import Mark, landing, marks, safe_next
+from tests.support.builders import NOW, make_staff
 
 SignInAs = Callable[..., FlaskClient]
 
@@ -60,12 +63,67 @@ def test_the_wrong_role_is_refused_at_every_page(
     closed = [
         rule
         for rule in app.url_map.iter_rules()
-        if (mark := marks(app)[rule.endpoint]) and not mark.is_public and role not in mark.roles
+        if (mark := marks(app)[rule.endpoint])
+        and not (mark.is_public or mark.by_token)
+        and role not in mark.roles
     ]
     assert closed
     for rule in closed:
         if "GET" in (rule.methods or ()):
             assert client.get(address(rule)).status_code == 403, rule
+
+
+def by_token(app: Flask) -> list[tuple[Rule, Mark]]:
+    """The routes for programs."""
+    every = [(rule, marks(app)[rule.endpoint]) for rule in app.url_map.iter_rules()]
+    return [(rule, mark) for rule, mark in every if mark and mark.by_token]
+
+
+def token_of(app: Flask, role: Role) -> str:
+    """A token of somebody new."""
+    with app.app_context(), transaction() as session:
+        return make_token(session, make_staff(session, role=role).id, "test", now=NOW)
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("role", Role)
+def test_a_token_opens_what_its_role_may_see_and_nothing_else(app: Flask, role: Role) -> None:
+    bearer = {"Authorization": f"Bearer {token_of(app, role)}"}
+    client = app.test_client()
+    assert by_token(app)
+    for rule, mark in by_token(app):
+        status = client.get(address(rule), headers=bearer).status_code
+        assert status == 403 if role not in mark.roles else status in {200, 422}, rule
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("role", Role)
+def test_no_cookie_opens_a_route_for_programs(app: Flask, sign_in_as: SignInAs, role: Role) -> None:
+    client = sign_in_as(role)
+    assert {client.get(address(rule)).status_code for rule, _ in by_token(app)} == {401}
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("role", Role)
+def test_no_token_opens_a_page(app: Flask, role: Role) -> None:
+    bearer = {"Authorization": f"Bearer {token_of(app, role)}"}
+    client = app.test_client()
+    for rule in app.url_map.iter_rules():
+        mark = marks(app)[rule.endpoint]
+        if mark and not mark.is_public and not mark.by_token and "GET" in (rule.methods or ()):
+            assert client.get(address(rule), headers=bearer).status_code == 303, rule
+
+
+@pytest.mark.one_database
+def test_every_route_for_programs_only_reads(app: Flask) -> None:
+    assert all((rule.methods or set()) <= {"GET", "HEAD", "OPTIONS"} for rule, _ in by_token(app))
+
+
+@pytest.mark.one_database
+def test_signing_in_does_not_lead_to_a_route_for_programs(app: Flask) -> None:
+    manager = StaffMember(1, "Alex", "alex@example.org", Role.MANAGER)
+    with app.test_request_context():
+        assert landing(manager, "/api/v1/callback-requests") == "/cover"
 
 
 @pytest.mark.one_database

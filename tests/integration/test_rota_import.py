@@ -1,0 +1,369 @@
+"""Export and import of the rota, on both databases and through the commands."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskCliRunner
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from callback_service.domain.rota import Duty, mask_from_weekdays
+from callback_service.domain.staff import Role
+from callback_service.models.rota import ShiftPattern
+from callback_service.models.staff import Staff
+from callback_service.services.rota import pattern_of, shifts_between
+from callback_service.services.rota_calendar import export_rota
+from callback_service.services.rota_import import Item, Verdict, apply_import, plan_import
+from tests.rota_builders import LONDON, make_pattern
+from tests.support.builders import NOW, make_staff
+from tests.support.calendars import events_of, instants_of
+
+HOST = "rota.example.org"
+START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 6, 1, tzinfo=UTC)
+
+
+def exported(session: Session, **more: Duty) -> bytes:
+    return export_rota(session, START, END, name="Rota", host=HOST, tz=LONDON, now=NOW, **more)
+
+
+def planned(session: Session, content: bytes | str) -> list[Item]:
+    content = content.encode() if isinstance(content, str) else content
+    return plan_import(session, content, host=HOST, now=NOW, tz=LONDON)
+
+
+def taken(session: Session, content: bytes | str) -> list[Item]:
+    items = planned(session, content)
+    apply_import(session, items, actor_id=None, now=NOW, tz=LONDON)
+    session.commit()
+    return items
+
+
+def verdicts(items: list[Item]) -> list[Verdict]:
+    return [item.verdict for item in items]
+
+
+def zoe(session: Session) -> Staff:
+    return make_staff(session, name="Zoë Khan", email="zoe@example.org")
+
+
+def event(*lines: str, uid: str = "1@elsewhere.example", who: str = "zoe@example.org") -> str:
+    """An event of another program, ``lines`` besides who it names."""
+    body = [f"UID:{uid}", "SUMMARY:Helpline", f"ATTENDEE;CN=Zoe:MAILTO:{who}", *lines]
+    return "\r\n".join(["BEGIN:VEVENT", *(line for line in body if line), "END:VEVENT"])
+
+
+def calendar(*events: str) -> str:
+    """An .ics file of another program."""
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//x//EN", *events, "END:VCALENDAR", ""]
+    return "\r\n".join(lines)
+
+
+NIGHTS = (
+    "DTSTART;TZID=Europe/London:20261130T200000",
+    "DTEND;TZID=Europe/London:20261201T080000",
+)
+WEEKDAY_NIGHTS = "RRULE:FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"
+
+
+def a_full_rota(session: Session) -> None:
+    """Lines of every sort, over both clock changes."""
+    person, manager = zoe(session), make_staff(session, role=Role.MANAGER, name="Priya Shah")
+    make_pattern(session, person, "20:00", "08:00", frozenset({4, 5, 6}))
+    make_pattern(session, person, "09:00", "13:30", frozenset({1}), until_on=date(2026, 12, 2))
+    make_pattern(session, make_staff(session), "01:30", "01:30", from_on=date(2026, 3, 24))
+    make_pattern(session, make_staff(session), "00:00", "01:30", from_on=date(2027, 1, 1))
+    make_pattern(session, manager, "09:00", "09:00", duty=Duty.DUTY_LEAD)
+    session.commit()
+
+
+def lines_of(session: Session) -> set[tuple[object, ...]]:
+    rows = [pattern_of(row) for row in session.scalars(select(ShiftPattern))]
+    return {
+        (one.staff_id, one.duty, one.weekdays, one.start, one.end, one.until_on) for one in rows
+    }
+
+
+def test_another_program_sees_exactly_the_rota(session: Session) -> None:
+    a_full_rota(session)
+    shifts = [(one.start, one.end) for one in shifts_between(session, START, END, tz=LONDON)]
+    assert instants_of(exported(session), START, END) == sorted(shifts)
+
+
+def test_an_export_can_be_of_one_duty(session: Session) -> None:
+    a_full_rota(session)
+    events = events_of(exported(session, duty=Duty.DUTY_LEAD))
+    assert {str(one["SUMMARY"]) for one in events} == {"Priya Shah (duty lead)"}
+
+
+def test_reading_an_export_back_changes_nothing(session: Session) -> None:
+    a_full_rota(session)
+    assert verdicts(planned(session, exported(session))) == [Verdict.UNCHANGED] * 5
+
+
+def test_an_export_makes_the_same_rota_anew(session: Session) -> None:
+    a_full_rota(session)
+    content, lines = exported(session), lines_of(session)
+    before = shifts_between(session, START, END, tz=LONDON)
+    session.execute(delete(ShiftPattern))
+    session.commit()
+    assert verdicts(taken(session, content)) == [Verdict.ADDED] * 5
+    assert lines_of(session) == lines
+    after = shifts_between(session, START, END, tz=LONDON)
+    assert [(one.person, one.duty, one.start, one.end) for one in after] == [
+        (one.person, one.duty, one.start, one.end) for one in before
+    ]
+
+
+def test_an_event_keeps_its_name_from_export_to_export(session: Session) -> None:
+    a_full_rota(session)
+    names = [str(one["UID"]) for one in events_of(exported(session))]
+    assert [str(one["UID"]) for one in events_of(exported(session))] == names
+
+
+@pytest.mark.parametrize(
+    ("rule", "weekdays", "until_on"),
+    [
+        ("RRULE:FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR", range(5), None),
+        ("RRULE:FREQ=WEEKLY", [0], None),
+        ("RRULE:FREQ=DAILY", range(7), None),
+        ("RRULE:FREQ=DAILY;BYDAY=MO,SA", [0, 5], None),
+        ("RRULE:FREQ=WEEKLY;BYDAY=MO,SU;WKST=SU;INTERVAL=1", [0, 6], None),
+        ("RRULE:FREQ=WEEKLY;UNTIL=20270301T235959Z", [0], date(2027, 3, 1)),
+        ("RRULE:FREQ=WEEKLY;UNTIL=20270301T195959Z", [0], date(2027, 2, 28)),
+        ("RRULE:FREQ=WEEKLY;UNTIL=20270301", [0], date(2027, 2, 28)),
+        ("RRULE:FREQ=WEEKLY;COUNT=3", [0], date(2026, 12, 14)),
+    ],
+)
+def test_a_weekly_event_becomes_a_line_however_its_rule_is_spelled(
+    session: Session, rule: str, weekdays: list[int], until_on: date | None
+) -> None:
+    person = zoe(session)
+    session.commit()
+    assert verdicts(taken(session, calendar(event(*NIGHTS, rule)))) == [Verdict.ADDED]
+    row = session.scalars(select(ShiftPattern)).one()
+    assert (row.staff_id, row.duty, row.weekdays) == (
+        person.id,
+        Duty.COUNSELLING,
+        mask_from_weekdays(weekdays),
+    )
+    assert (row.starts, row.ends, row.from_on, row.until_on) == (
+        time(20), time(8), date(2026, 11, 30), until_on,
+    )  # fmt: skip
+    again = planned(session, calendar(event(*NIGHTS, rule)))
+    assert verdicts(again) == [Verdict.UNCHANGED]
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ((*NIGHTS, "RRULE:FREQ=WEEKLY;INTERVAL=2"), "does not recur every week"),
+        ((*NIGHTS, "RRULE:FREQ=MONTHLY;BYDAY=1MO"), "does not recur every week"),
+        (("DTSTART;VALUE=DATE:20261201", "RRULE:FREQ=WEEKLY"), "lasts whole days"),
+        (
+            ("DTSTART:20261130T200000Z", "DTEND:20261201T080000Z", "RRULE:FREQ=WEEKLY"),
+            "does not keep its times by the clock of Europe/London",
+        ),
+        (
+            (NIGHTS[0], "DTEND;TZID=Europe/London:20261203T080000", "RRULE:FREQ=WEEKLY"),
+            "24 hours",
+        ),
+        ((NIGHTS[0], "RRULE:FREQ=WEEKLY"), "between a minute and 24 hours"),
+        (
+            ("DTSTART:20261130T200030", "DTEND:20261130T210000", "RRULE:FREQ=WEEKLY"),
+            "not whole minutes",
+        ),
+        ((*NIGHTS, "RRULE:FREQ=WEEKLY", "STATUS:CANCELLED"), "is cancelled"),
+        ((*NIGHTS, "RRULE:FREQ=WEEKLY;UNTIL=20991231T000000Z"), "within five years"),
+        ((*NIGHTS, "RRULE:FREQ=SECONDLY"), "more often than once a day"),
+        ((*NIGHTS, "RRULE:FREQ=WEEKLY", "RRULE:FREQ=DAILY"), "more than one rule"),
+        (("RRULE:FREQ=WEEKLY",), "cannot be read"),
+    ],
+)
+def test_what_is_no_weekly_line_is_named_with_the_reason(
+    session: Session, lines: tuple[str, ...], reason: str
+) -> None:
+    zoe(session)
+    [item] = taken(session, calendar(event(*lines)))
+    assert item.verdict is Verdict.NOT_UNDERSTOOD
+    assert reason in item.words
+    assert session.scalars(select(ShiftPattern)).all() == []
+
+
+def test_times_without_a_zone_are_those_of_the_service(session: Session) -> None:
+    zoe(session)
+    lines = ("DTSTART:20261130T200000", "DURATION:PT12H", WEEKDAY_NIGHTS)
+    assert verdicts(taken(session, calendar(event(*lines)))) == [Verdict.ADDED]
+
+
+def test_unknown_people_are_named_and_the_rest_is_taken(session: Session) -> None:
+    zoe(session)
+    stranger = event(*NIGHTS, WEEKDAY_NIGHTS, uid="2", who="ben@example.org")
+    items = taken(session, calendar(event(*NIGHTS, WEEKDAY_NIGHTS), stranger))
+    assert verdicts(items) == [Verdict.ADDED, Verdict.UNKNOWN_PERSON]
+    assert "ben@example.org" in items[1].words
+
+
+def test_people_without_an_account_in_use_or_the_role_are_not_taken(session: Session) -> None:
+    zoe(session).is_active = False
+    make_staff(session, role=Role.ADMINISTRATOR, email="admin@example.org")
+    counsellor = make_staff(session, email="ben@example.org")
+    lead = event(*NIGHTS, WEEKDAY_NIGHTS, "CATEGORIES:Duty lead", uid="3", who=counsellor.email)
+    admin = event(*NIGHTS, WEEKDAY_NIGHTS, uid="2", who="admin@example.org")
+    items = planned(session, calendar(event(*NIGHTS, WEEKDAY_NIGHTS), admin, lead))
+    assert verdicts(items) == [Verdict.UNKNOWN_PERSON] * 3
+
+
+def test_an_event_that_names_nobody_is_not_taken(session: Session) -> None:
+    lines = event(*NIGHTS, WEEKDAY_NIGHTS).replace("ATTENDEE;CN=Zoe:MAILTO:zoe@example.org\r\n", "")
+    [item] = planned(session, calendar(lines))
+    assert (item.verdict, "names nobody" in item.words) == (Verdict.NOT_UNDERSTOOD, True)
+
+
+def test_an_event_of_two_people_is_a_line_for_each(session: Session) -> None:
+    zoe(session)
+    make_staff(session, email="ben@example.org")
+    both = event(*NIGHTS, WEEKDAY_NIGHTS, "ATTENDEE:mailto:Ben@Example.org")
+    assert verdicts(taken(session, calendar(both))) == [Verdict.ADDED] * 2
+
+
+def test_overlaps_are_named_with_what_they_overlap(session: Session) -> None:
+    make_pattern(session, zoe(session), "07:00", "15:00", frozenset({1}))
+    twice = [event(*NIGHTS, WEEKDAY_NIGHTS), event(*NIGHTS, "RRULE:FREQ=WEEKLY;BYDAY=SU", uid="2")]
+    twice.append(event(*NIGHTS, "RRULE:FREQ=DAILY", uid="3"))
+    items = taken(session, calendar(*twice))
+    assert verdicts(items) == [Verdict.OVERLAP, Verdict.NOT_UNDERSTOOD, Verdict.OVERLAP]
+    assert "overlaps Tuesday, 07:00 to 15:00" in items[0].words
+
+
+def test_overlaps_inside_the_file_are_named(session: Session) -> None:
+    zoe(session)
+    content = calendar(
+        event(*NIGHTS, WEEKDAY_NIGHTS), event(*NIGHTS, "RRULE:FREQ=WEEKLY;COUNT=2", uid="2")
+    )
+    assert verdicts(taken(session, content)) == [Verdict.ADDED, Verdict.OVERLAP]
+
+
+def test_single_dates_are_named_and_not_taken(session: Session) -> None:
+    zoe(session)
+    [item] = taken(session, calendar(event(*NIGHTS)))
+    assert item.verdict is Verdict.SINGLE_DATE
+    assert item.words == "Zoë Khan, Monday 30 November 2026, 20:00 to 08:00"
+    assert session.scalars(select(ShiftPattern)).all() == []
+
+
+def test_a_single_date_that_is_on_the_rota_already_is_unchanged(session: Session) -> None:
+    make_pattern(session, zoe(session), "20:00", "08:00")
+    assert verdicts(planned(session, calendar(event(*NIGHTS)))) == [Verdict.UNCHANGED]
+
+
+def test_a_series_with_exceptions_is_not_taken_and_each_exception_is_named(
+    session: Session,
+) -> None:
+    """Taken without its exceptions it would show somebody on shift who is not."""
+    zoe(session)
+    series = event(*NIGHTS, WEEKDAY_NIGHTS, "EXDATE;TZID=Europe/London:20261225T200000")
+    moved = event(
+        "RECURRENCE-ID;TZID=Europe/London:20261231T200000",
+        "DTSTART;TZID=Europe/London:20261231T180000",
+        "DTEND;TZID=Europe/London:20270101T080000",
+    )
+    called_off = event(
+        "RECURRENCE-ID;TZID=Europe/London:20270101T200000",
+        "DTSTART;TZID=Europe/London:20270101T200000",
+        "DTEND;TZID=Europe/London:20270102T080000",
+        "STATUS:CANCELLED",
+    )
+    items = taken(session, calendar(series, moved, called_off))
+    assert verdicts(items) == [Verdict.SINGLE_DATE] * 5
+    assert [item.words.removeprefix("Zoë Khan, ") for item in items[1:]] == [
+        "Friday 25 December 2026, 20:00 to 08:00: left out",
+        "Thursday 31 December 2026, 18:00 to 08:00: on this date only",
+        "Thursday 31 December 2026, 20:00 to 08:00: left out",
+        "Friday 1 January 2027, 20:00 to 08:00: left out",
+    ]
+    assert session.scalars(select(ShiftPattern)).all() == []
+
+
+def test_a_line_that_was_edited_in_an_export_is_changed_from_today(session: Session) -> None:
+    old = make_pattern(session, zoe(session), "20:00", "08:00", frozenset({0, 1}))
+    session.commit()
+    edited = exported(session).replace(b"BYDAY=MO,TU", b"BYDAY=MO,WE")
+    edited = edited.replace(b"SUMMARY:Zo", b"SUMMARY:Zzo")
+    items = taken(session, edited)
+    assert verdicts(items)[0] is Verdict.CHANGED
+    assert old.until_on == date(2026, 11, 24)
+    new = session.scalars(select(ShiftPattern).where(ShiftPattern.id != old.id)).one()
+    assert (new.weekdays, new.from_on) == (mask_from_weekdays([0, 2]), date(2026, 11, 25))
+    assert verdicts(planned(session, edited))[0] is Verdict.UNCHANGED
+
+
+def test_an_import_is_taken_whole_or_not_at_all(session: Session) -> None:
+    """The plan was made, and then somebody else was faster."""
+    person = zoe(session)
+    items = planned(session, calendar(event(*NIGHTS, WEEKDAY_NIGHTS)))
+    make_pattern(session, person, "20:00", "08:00")
+    with pytest.raises(Exception, match="Nothing was taken"):
+        apply_import(session, items, actor_id=None, now=NOW, tz=LONDON)
+
+
+# The commands
+
+
+@pytest.mark.one_database
+def test_the_command_exports_what_the_command_imports(
+    cli: FlaskCliRunner, session: Session, tmp_path: Path
+) -> None:
+    a_full_rota(session)
+    lines, file = lines_of(session), tmp_path / "rota.ics"
+    result = cli.invoke(args=["rota", "export", "--from", "2026-01-01", "--to", "2027-06-01"])
+    assert result.exit_code == 0
+    file.write_bytes(result.stdout_bytes)
+    session.execute(delete(ShiftPattern))
+    session.commit()
+    dry = cli.invoke(args=["rota", "import", str(file)])
+    assert "5 added\nNothing is changed: use --apply for that." in dry.output
+    assert session.scalars(select(ShiftPattern)).all() == []
+    session.rollback()
+    applied = cli.invoke(args=["rota", "import", str(file), "--apply"])
+    assert applied.exit_code == 0, applied.output
+    assert "The rota is changed." in applied.output
+    assert lines_of(session) == lines
+    session.rollback()
+    rows = json.loads(cli.invoke(args=["rota", "import", str(file), "--format", "json"]).output)
+    assert {row["verdict"] for row in rows} == {"unchanged"}
+
+
+@pytest.mark.one_database
+def test_an_export_reaches_four_weeks_back_and_half_a_year_ahead(
+    cli: FlaskCliRunner, session: Session
+) -> None:
+    today = datetime.now(UTC).date()
+    person = zoe(session)
+    for days, hour in ((-40, 8), (-10, 10), (170, 12), (200, 14)):
+        day = today + timedelta(days=days)
+        times = f"{hour:02}:00", f"{hour + 1:02}:00"
+        make_pattern(session, person, *times, from_on=day, until_on=day)
+    session.commit()
+    content = cli.invoke(args=["rota", "export"]).stdout_bytes
+    assert {one["DTSTART"].dt.hour for one in events_of(content)} == {10, 12}
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("arguments", [["--from", "2026-02-01", "--to", "2026-01-01"]])
+def test_a_range_that_cannot_be_meant_is_refused(cli: FlaskCliRunner, arguments: list[str]) -> None:
+    result = cli.invoke(args=["rota", "export", *arguments])
+    assert result.exit_code == 2
+    assert "--to must be after --from." in result.output
+
+
+@pytest.mark.one_database
+def test_a_file_that_is_no_calendar_is_refused(cli: FlaskCliRunner, tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("hello")
+    result = cli.invoke(args=["rota", "import", str(file), "--apply"])
+    assert result.exit_code == 1
+    assert "This is not an iCalendar file." in result.output

@@ -1,0 +1,21 @@
+"""Calendars as another program sees them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import recurring_ical_events
+from icalendar import Calendar
+
+
+def events_of(content: bytes) -> list[Any]:
+    """The events of an .ics file, as they stand in it."""
+    return list(Calendar.from_ical(content).events)
+
+
+def instants_of(content: bytes, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    """Every time that something happens in ``[start, end)``, recurrences worked out; UTC."""
+    happens = recurring_ical_events.of(Calendar.from_ical(content)).between(start, end)
+    spans = [(event["DTSTART"].dt, event["DTEND"].dt) for event in happens]
+    return sorted((first.astimezone(UTC), last.astimezone(UTC)) for first, last in spans)
