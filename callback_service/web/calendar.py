@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 
 from flask import (
     Blueprint,
@@ -84,6 +83,9 @@ def feed(token: str) -> ResponseReturnValue:
         with transaction() as session:
             feeds.remember(session, found, now=now, tz=tz)
     with reading() as session:
+        version = feeds.feed_version(session, found, now=now, tz=tz)
+        if request.if_none_match.contains(version):
+            return _answer(b"", version)
         content = feeds.feed_as_ical(
             session,
             found,
@@ -92,14 +94,14 @@ def feed(token: str) -> ResponseReturnValue:
             now=now,
             tz=tz,
         )
-    return _answer(content)
+    return _answer(content, version)
 
 
-def _answer(content: bytes) -> Response:
+def _answer(content: bytes, version: str) -> Response:
     response = make_response(content)
     response.content_type = "text/calendar; charset=utf-8"
     response.headers["Content-Disposition"] = 'inline; filename="shifts.ics"'
-    response.set_etag(sha256(content).hexdigest()[:32])
+    response.set_etag(version)
     return response.make_conditional(request)
 
 
