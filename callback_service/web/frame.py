@@ -24,6 +24,9 @@ NAVIGATION: Final = (
     ("Your account", "account.own"),
 )
 
+#: Rooms that are shown as a part of another.
+PART_OF: Final = {"rota_changes": "rota", "people": "rota", "calendar": "rota", "gaps": "cover"}
+
 
 def init_app(app: Flask) -> None:
     """Give the templates of ``app`` what their frame needs, and GOV.UK's component macros."""
@@ -47,7 +50,7 @@ def _frame() -> dict[str, object]:
 
 def _navigation(role: Role) -> list[tuple[str, str, bool]]:
     allowed = marks(current_app)
-    here = (request.blueprint or "").partition("_")[0]  # "rota_changes" is part of the rota
+    here = PART_OF.get(request.blueprint or "", request.blueprint)
     return [
         (label, url_for(endpoint), here == endpoint.partition(".")[0])
         for label, endpoint in NAVIGATION
