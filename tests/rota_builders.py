@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from callback_service.domain.cover import Requirement
-from callback_service.domain.rota import EVERY_DAY, Duty, Pattern, mask_from_weekdays
+from callback_service.domain.rota import Duty, Pattern
+from callback_service.domain.wall_time import EVERY_DAY, mask_from_weekdays
 from callback_service.models.rota import CoverRequirement, ShiftPattern
 from callback_service.models.staff import Staff
 from tests.support.builders import NOW

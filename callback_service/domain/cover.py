@@ -15,18 +15,17 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple
 
-from callback_service.domain.rota import (
+from callback_service.domain.rota import Duty, Shift
+from callback_service.domain.spans import joined, without
+from callback_service.domain.wall_time import (
     ONE_DAY,
     Calendar,
-    Duty,
-    Shift,
     Span,
     day_in_words,
     start_of_day,
     wall_span,
     weekly_in_words,
 )
-from callback_service.domain.spans import joined, without
 
 #: People needed where no requirement is stated: a 24-hour helpline needs one at every minute, so an
 #: empty rota is one long gap (source: the service's design, promise 1).

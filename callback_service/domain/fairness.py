@@ -12,8 +12,9 @@ from datetime import date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 from callback_service.domain.rest import Work, night_time
-from callback_service.domain.rota import ONE_DAY, Duty, Span, start_of_day
+from callback_service.domain.rota import Duty
 from callback_service.domain.spans import joined, shared
+from callback_service.domain.wall_time import ONE_DAY, Span, start_of_day
 
 SATURDAY = 5
 BALANCE_IN_WORDS = (

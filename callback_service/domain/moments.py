@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
-from callback_service.domain.rota import Span, start_of_day
+from callback_service.domain.wall_time import Span, start_of_day
 from callback_service.errors import BadInput
 
 #: Enough for every report; keeps a mistyped year from printing for ever.

@@ -20,19 +20,18 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
-from callback_service.domain.rota import (
+from callback_service.domain.rota import Duty, Pattern
+from callback_service.domain.spans import NOTHING, between, joined, shared
+from callback_service.domain.wall_time import (
     EVERY_DAY,
     ONE_DAY,
     WEEK,
     Calendar,
-    Duty,
-    Pattern,
     Span,
     day_in_words,
     monday_of,
     start_of_day,
 )
-from callback_service.domain.spans import NOTHING, between, joined, shared
 
 #: Consecutive hours of rest due in each 24 in which somebody works (reg. 10(1)).
 DAILY_REST = timedelta(hours=11)

@@ -21,16 +21,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from callback_service.domain.rota import (
-    Duty,
-    Shift,
-    Source,
-    Span,
-    clip,
-    cut,
-    order_of,
-    without_overlaps,
-)
+from callback_service.domain.rota import Duty, Shift, Source, clip, cut, order_of, without_overlaps
+from callback_service.domain.wall_time import Span
 
 
 class OverrideKind(StrEnum):

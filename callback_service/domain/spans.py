@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from callback_service.domain.rota import Span
+from callback_service.domain.wall_time import Span
 
 NOTHING = timedelta(0)
 

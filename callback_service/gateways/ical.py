@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event, vCalAddress, vText
 
-from callback_service.domain.rota import ONE_DAY, Duty, Pattern, Span, start_of_day, wall_span
+from callback_service.domain.rota import Duty, Pattern
+from callback_service.domain.wall_time import ONE_DAY, Span, start_of_day, wall_span
 
 PRODUCT = "-//Callback service//Rota//EN"
 CATEGORY = {Duty.COUNSELLING: "Counselling", Duty.DUTY_LEAD: "Duty lead"}

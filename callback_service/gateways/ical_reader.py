@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import recurring_ical_events
 from icalendar import Calendar, Event
 
-from callback_service.domain.rota import ONE_DAY, WEEK, Duty, Span
+from callback_service.domain.rota import Duty
+from callback_service.domain.wall_time import ONE_DAY, WEEK, Span
 from callback_service.errors import BadInput
 from callback_service.gateways.ical import CATEGORY
 

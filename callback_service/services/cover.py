@@ -21,21 +21,22 @@ from callback_service.domain.cover import (
     requirement_in_words,
     week_grid,
 )
-from callback_service.domain.rota import (
+from callback_service.domain.rota import Duty
+from callback_service.domain.rota_changes import Change
+from callback_service.domain.wall_time import (
     EVERY_DAY,
     ONE_DAY,
     WEEK,
-    Duty,
     mask_from_weekdays,
     start_of_day,
     weekdays_from_mask,
 )
-from callback_service.domain.rota_changes import Change
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.gateways.bank_holidays import bank_holidays
 from callback_service.models.rota import CoverRequirement
 from callback_service.services import audit
-from callback_service.services.rota import check_dates, resolve, zulu
+from callback_service.services.rota import resolve, zulu
+from callback_service.services.shift_patterns import check_dates
 
 #: More people at once than any helpline has desks for; keeps a slip of the finger out.
 MOST_NEEDED = 500

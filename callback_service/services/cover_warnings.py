@@ -13,8 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callback_service.domain.gap_warnings import Finding, Gap, Known, compare, whole_gaps
-from callback_service.domain.rota import day_in_words
 from callback_service.domain.staff import Role
+from callback_service.domain.wall_time import day_in_words
 from callback_service.domain.wording import clock_time
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.audit import AuditEntry

@@ -9,15 +9,15 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from callback_service.domain.rota import (
+from callback_service.domain.rota import Duty
+from callback_service.domain.staff import Role
+from callback_service.domain.wall_time import (
     EVERY_DAY,
     ONE_DAY,
     WEEK,
-    Duty,
     mask_from_weekdays,
     monday_of,
 )
-from callback_service.domain.staff import Role
 from callback_service.errors import Refused
 from callback_service.models.rota import CoverRequirement, ShiftPattern
 from callback_service.models.staff import Staff, new_uid

@@ -17,8 +17,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from callback_service.domain.rota import WEEK, Duty, Span, start_of_day
+from callback_service.domain.rota import Duty
 from callback_service.domain.staff import Role, StaffMember
+from callback_service.domain.wall_time import WEEK, Span, start_of_day
 from callback_service.errors import Forbidden, NotFound
 from callback_service.gateways.ical import Entry, to_ical
 from callback_service.models.calendar import CalendarFeed, FeedScope, FeedShift

@@ -21,22 +21,17 @@ from callback_service.domain.rest import (
     Work,
     rest_breaches,
 )
-from callback_service.domain.rota import (
-    ONE_DAY,
-    WEEK,
-    Duty,
-    Pattern,
-    resolve_shifts,
-    start_of_day,
-)
+from callback_service.domain.rota import Duty, Pattern, resolve_shifts
+from callback_service.domain.wall_time import ONE_DAY, WEEK, start_of_day
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.gateways.bank_holidays import bank_holidays
 from callback_service.models.rest import RestAllowance, WorkingTimeOptOut
 from callback_service.models.rota import ShiftPattern
 from callback_service.models.staff import Staff
-from callback_service.services import audit, rota
+from callback_service.services import audit, shift_patterns
 from callback_service.services.cover_warnings import given_reason
-from callback_service.services.rota import FURTHEST_DATE, Person, shifts_between
+from callback_service.services.rota import Person, shifts_between
+from callback_service.services.shift_patterns import FURTHEST_DATE
 
 #: A new pattern is tried for as long as an average takes to show all of it.
 TRIED_FOR = (REFERENCE_WEEKS + 1) * WEEK
@@ -193,7 +188,7 @@ def add_pattern(
     With a reason, what it breaks is allowed for as long as it goes on.
     """
     breaches = breaches_of_new_pattern(session, pattern, now=now, tz=tz)
-    rota.add_pattern(session, pattern, actor_id=actor_id, now=now)
+    shift_patterns.add_pattern(session, pattern, actor_id=actor_id, now=now)
     if not breaches:
         return
     if reason is None:

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from callback_service.domain.rota import WEEK, Duty, Pattern, resolve_shifts
+from callback_service.domain.rota import Duty, Pattern, resolve_shifts
+from callback_service.domain.wall_time import WEEK
 from callback_service.gateways.ical import Attendee, Entry, Series, to_ical
 from callback_service.services.rota import Person, RotaShift, load_patterns, shifts_between
 

@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from callback_service.domain.rota import Duty, day_in_words
+from callback_service.domain.rota import Duty
 from callback_service.domain.rota_changes import (
     Change,
     Leave,
@@ -18,6 +18,7 @@ from callback_service.domain.rota_changes import (
     OverrideKind,
     person_spans,
 )
+from callback_service.domain.wall_time import day_in_words
 from callback_service.models.rota_change import ChangeKind, RotaChange
 
 REASON_WORDS = {

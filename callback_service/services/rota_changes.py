@@ -31,9 +31,10 @@ from callback_service.models.rota_change import ChangeKind, RotaChange, RotaChan
 from callback_service.models.staff import Staff
 from callback_service.services import audit
 from callback_service.services.plan_trigger import ask_for_plan
-from callback_service.services.rota import FURTHEST_DATE, resolve, zulu
+from callback_service.services.rota import resolve, zulu
 from callback_service.services.rota_change_rows import change_of, in_words, span_in_words
 from callback_service.services.rota_handover import hand_back
+from callback_service.services.shift_patterns import FURTHEST_DATE
 
 #: A shift longer than this is a slip of the finger; a weekend on call is shorter.
 LONGEST_SHIFT = timedelta(days=7)

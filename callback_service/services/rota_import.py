@@ -16,15 +16,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from callback_service.domain.rota import (
-    MAY_HOLD,
+from callback_service.domain.rota import MAY_HOLD, Duty, Pattern, first_clash
+from callback_service.domain.wall_time import (
     ONE_DAY,
     WEEK,
-    Duty,
-    Pattern,
     Span,
     day_in_words,
-    first_clash,
     start_of_day,
     wall_span,
     weekly_in_words,
@@ -34,14 +31,9 @@ from callback_service.gateways.ical import days_of
 from callback_service.gateways.ical_reader import Found, read_ical
 from callback_service.models.rota import ShiftPattern
 from callback_service.models.staff import Staff
-from callback_service.services.rota import (
-    add_pattern,
-    check_dates,
-    end_pattern,
-    pattern_of,
-    shifts_between,
-)
+from callback_service.services.rota import pattern_of, shifts_between
 from callback_service.services.rota_calendar import series_uid
+from callback_service.services.shift_patterns import add_pattern, check_dates, end_pattern
 
 #: Where single dates and exceptions are looked for unless told. A weekly rule has no such bounds.
 READ_BACK = READ_AHEAD = 53 * WEEK

@@ -25,15 +25,15 @@ from callback_service.domain.cover import (
     requirement_in_words,
 )
 from callback_service.domain.cover import Day as CoverDay
-from callback_service.domain.rota import (
+from callback_service.domain.rota import Duty
+from callback_service.domain.staff import Role
+from callback_service.domain.wall_time import (
     ONE_DAY,
     WEEK,
-    Duty,
     day_in_words,
     start_of_day,
     weekdays_in_words,
 )
-from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import reading, transaction
 from callback_service.gateways.bank_holidays import bank_holidays

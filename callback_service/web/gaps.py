@@ -11,8 +11,8 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
 from callback_service import clock
-from callback_service.domain.rota import day_in_words
 from callback_service.domain.staff import Role
+from callback_service.domain.wall_time import day_in_words
 from callback_service.errors import BadInput
 from callback_service.extensions import reading, transaction
 from callback_service.services import cover_warnings

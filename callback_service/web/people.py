@@ -14,12 +14,12 @@ from wtforms import HiddenField
 from callback_service import clock
 from callback_service.domain.fairness import BALANCE_IN_WORDS
 from callback_service.domain.rest import Rule, breach_in_words
-from callback_service.domain.rota import ONE_DAY, WEEK, day_in_words, monday_of
 from callback_service.domain.staff import Role
+from callback_service.domain.wall_time import ONE_DAY, WEEK, day_in_words, monday_of
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import reading, transaction
 from callback_service.services import rest as rest_service
-from callback_service.services import rota as rota_service
+from callback_service.services import shift_patterns
 from callback_service.services.rest import BreachLine, PeopleReport, PersonShare
 from callback_service.services.rota import Person
 from callback_service.web.access import current_staff, requires
@@ -117,7 +117,7 @@ def add_opt_out() -> ResponseReturnValue:
     """Record an agreement to work more than 48 hours a week."""
     form = OptOutForm()
     with reading() as session:
-        form.offer(rota_service.people_for_rota(session))
+        form.offer(shift_patterns.people_for_rota(session))
     if not form.validate_on_submit():
         return _page(form), BadInput.status
     try:
@@ -154,7 +154,7 @@ def _page(form: OptOutForm) -> str:
     first, last = _chosen_range(now)
     with reading() as session:
         found = rest_service.report_on_people(session, first, last, now=now, tz=zone())
-        form.offer(rota_service.people_for_rota(session))
+        form.offer(shift_patterns.people_for_rota(session))
         opt_outs = rest_service.list_opt_outs(session, today=now.astimezone(zone()).date())
     return render_template(
         "rota/people.html",

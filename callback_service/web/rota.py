@@ -13,23 +13,22 @@ from wtforms import BooleanField
 
 from callback_service import clock
 from callback_service.domain.rest import Breach, breach_in_words
-from callback_service.domain.rota import (
+from callback_service.domain.rota import Duty, Pattern, Source
+from callback_service.domain.staff import Role
+from callback_service.domain.wall_time import (
     ONE_DAY,
     WEEKDAY_NAMES,
-    Duty,
-    Pattern,
-    Source,
     day_in_words,
     weekdays_in_words,
     weekly_in_words,
 )
-from callback_service.domain.staff import Role
 from callback_service.errors import BadInput
 from callback_service.extensions import reading, transaction
 from callback_service.services import rest as rest_service
 from callback_service.services import rota as rota_service
-from callback_service.services import rota_preview
-from callback_service.services.rota import PatternLine, Person, RosterRow, RotaShift
+from callback_service.services import rota_preview, shift_patterns
+from callback_service.services.rota import Person, RosterRow, RotaShift
+from callback_service.services.shift_patterns import PatternLine
 from callback_service.web.access import current_staff, requires
 from callback_service.web.weekly import (
     Day,
@@ -168,7 +167,7 @@ def add_pattern() -> ResponseReturnValue:
     """Put a new line on the rota."""
     form = PatternForm()
     with reading() as session:
-        form.offer(rota_service.people_for_rota(session))
+        form.offer(shift_patterns.people_for_rota(session))
     if not form.validate_on_submit():
         return _patterns_page(form), BadInput.status
     pattern = form.pattern()
@@ -219,7 +218,7 @@ def end_pattern(pattern_id: int) -> ResponseReturnValue:
         return _end_page(pattern_id, form), BadInput.status
     try:
         with transaction() as session:
-            rota_service.end_pattern(
+            shift_patterns.end_pattern(
                 session,
                 pattern_id,
                 last_on=given(form.last_on.data),
@@ -237,8 +236,8 @@ def end_pattern(pattern_id: int) -> ResponseReturnValue:
 def _patterns_page(form: PatternForm, broken: Sequence[Breach] = ()) -> str:
     today = clock.utc_now().astimezone(zone()).date()
     with reading() as session:
-        form.offer(rota_service.people_for_rota(session))
-        lines = rota_service.list_patterns(session, today=today)
+        form.offer(shift_patterns.people_for_rota(session))
+        lines = shift_patterns.list_patterns(session, today=today)
     return render_template(
         "rota/patterns.html",
         form=form,
@@ -257,7 +256,7 @@ def _by_duty(lines: list[PatternLine]) -> list[tuple[str, list[PatternLine]]]:
 
 def _end_page(pattern_id: int, form: EndForm) -> str:
     with reading() as session:
-        line = rota_service.pattern_line(session, pattern_id)
+        line = shift_patterns.pattern_line(session, pattern_id)
     return render_template(
         "rota/end.html", form=form, line=line, words=weekly_in_words(line.pattern)
     )

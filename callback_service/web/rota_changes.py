@@ -12,14 +12,7 @@ from wtforms import SelectField
 from wtforms.validators import Optional
 
 from callback_service import clock
-from callback_service.domain.rota import (
-    ONE_DAY,
-    Duty,
-    clip,
-    first_instant,
-    last_instant,
-    start_of_day,
-)
+from callback_service.domain.rota import Duty, clip
 from callback_service.domain.rota_changes import (
     Change,
     Leave,
@@ -29,11 +22,12 @@ from callback_service.domain.rota_changes import (
     OverrideKind,
 )
 from callback_service.domain.staff import Role
+from callback_service.domain.wall_time import ONE_DAY, first_instant, last_instant, start_of_day
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import reading, transaction
 from callback_service.services import rota as rota_service
 from callback_service.services import rota_changes as service
-from callback_service.services import rota_preview
+from callback_service.services import rota_preview, shift_patterns
 from callback_service.services.rota import Person
 from callback_service.services.rota_change_rows import span_in_words
 from callback_service.web.access import current_staff, requires
@@ -144,7 +138,7 @@ def make_change() -> ResponseReturnValue:
     """Show what a change would break; make it once that was confirmed."""
     form, now = ChangeForm(), clock.utc_now()
     with reading() as session:
-        form.offer(rota_service.people_for_rota(session))
+        form.offer(shift_patterns.people_for_rota(session))
     if not form.validate_on_submit():
         return _changes_page(form), BadInput.status
     step = request.form.get("step")
@@ -171,7 +165,7 @@ def _blame(form: ChangeForm, refusal: BadInput | Refused) -> None:
 
 def _changes_page(form: ChangeForm) -> str:
     with reading() as session:
-        form.offer(rota_service.people_for_rota(session))
+        form.offer(shift_patterns.people_for_rota(session))
         coming = rota_preview.coming_changes(session, now=clock.utc_now(), tz=zone())
     return render_template("rota/changes.html", form=form, coming=coming, tz=zone())
 

@@ -12,7 +12,7 @@ from wtforms import DateField, SelectField, SelectMultipleField, StringField, Ti
 from wtforms.form import BaseForm
 from wtforms.validators import DataRequired, InputRequired, Length, Optional, ValidationError
 
-from callback_service.domain.rota import WEEK, WEEKDAY_NAMES, day_in_words, monday_of
+from callback_service.domain.wall_time import WEEK, WEEKDAY_NAMES, day_in_words, monday_of
 from callback_service.errors import BadInput, CallbackServiceError
 from callback_service.extensions import current_settings
 from callback_service.web.choices import SelectChoice

@@ -17,7 +17,7 @@ from callback_service.models.outbox import OutboxMessage, TextKind
 from callback_service.models.rota import ShiftPattern
 from callback_service.models.staff import Staff
 from callback_service.scheduler import TICKS, run_tick
-from callback_service.services import accounts, rota
+from callback_service.services import accounts, shift_patterns
 from callback_service.services.cover import LOOK_AHEAD
 from callback_service.services.cover_warnings import (
     LOOK_EVERY,
@@ -144,7 +144,9 @@ def test_a_look_is_due_after_a_change_and_after_a_while(session: Session) -> Non
     assert look_is_due(session, now=NOW)
     look(session)
     assert not look_is_due(session, now=soon)
-    rota.add_pattern(session, a_pattern(make_staff(session)), actor_id=manager.id, now=soon)
+    shift_patterns.add_pattern(
+        session, a_pattern(make_staff(session)), actor_id=manager.id, now=soon
+    )
     session.flush()
     assert look_is_due(session, now=soon)
     look(session, now=soon)

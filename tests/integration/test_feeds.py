@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from callback_service.domain.rota import ONE_DAY, WEEK
 from callback_service.domain.staff import Role, StaffMember
+from callback_service.domain.wall_time import ONE_DAY, WEEK
 from callback_service.errors import BadInput, NotFound
 from callback_service.models.calendar import CalendarFeed, FeedScope, FeedShift
 from callback_service.models.staff import Staff

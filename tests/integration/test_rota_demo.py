@@ -11,8 +11,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.cover import gaps
-from callback_service.domain.rota import Duty, monday_of, start_of_day
+from callback_service.domain.rota import Duty
 from callback_service.domain.staff import Role
+from callback_service.domain.wall_time import monday_of, start_of_day
 from callback_service.errors import Refused
 from callback_service.models.rota import CoverRequirement, ShiftPattern
 from callback_service.models.staff import Staff

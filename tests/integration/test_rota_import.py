@@ -12,9 +12,10 @@ from flask.testing import FlaskCliRunner
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from callback_service.domain.rota import Duty, mask_from_weekdays
+from callback_service.domain.rota import Duty
 from callback_service.domain.spans import joined
 from callback_service.domain.staff import Role
+from callback_service.domain.wall_time import mask_from_weekdays
 from callback_service.models.rota import ShiftPattern
 from callback_service.models.staff import Staff
 from callback_service.services.rota import pattern_of, shifts_between

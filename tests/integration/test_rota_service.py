@@ -15,7 +15,7 @@ from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.audit import AuditEntry
 from callback_service.models.plan import PlanTrigger
 from callback_service.models.rota import ShiftPattern
-from callback_service.services import rota
+from callback_service.services import rota, shift_patterns
 from tests.rota_builders import LONDON, a_pattern, local, make_pattern
 from tests.support.builders import NOW, make_staff
 
@@ -92,7 +92,7 @@ def test_nobody_is_next_on_an_empty_rota(session: Session) -> None:
 
 def test_a_new_pattern_is_audited_and_asks_for_a_plan(session: Session) -> None:
     staff, manager = make_staff(session), make_staff(session, role=Role.MANAGER)
-    row = rota.add_pattern(session, a_pattern(staff), actor_id=manager.id, now=NOW)
+    row = shift_patterns.add_pattern(session, a_pattern(staff), actor_id=manager.id, now=NOW)
     entry = session.scalars(select(AuditEntry)).one()
     assert (entry.action, entry.actor_id, entry.subject_id) == (
         "rota.pattern_added",
@@ -105,9 +105,9 @@ def test_a_new_pattern_is_audited_and_asks_for_a_plan(session: Session) -> None:
 def test_a_pattern_is_stored_as_it_was_given(session: Session) -> None:
     staff = make_staff(session)
     given = a_pattern(staff, "23:00", "07:00", frozenset({4, 5, 6}), until_on=date(2027, 1, 31))
-    row = rota.add_pattern(session, given, actor_id=None, now=NOW)
+    row = shift_patterns.add_pattern(session, given, actor_id=None, now=NOW)
     session.expire_all()
-    stored = rota.pattern_line(session, row.id).pattern
+    stored = shift_patterns.pattern_line(session, row.id).pattern
     assert stored.weekdays == given.weekdays
     assert (stored.start, stored.end) == (given.start, given.end)
     assert (stored.from_on, stored.until_on) == (given.from_on, given.until_on)
@@ -118,21 +118,21 @@ def test_an_overlap_is_refused_in_words_that_name_the_other_pattern(session: Ses
     make_pattern(session, staff, "23:00", "07:00", frozenset({6}))
     early_monday = a_pattern(staff, "06:00", "14:00", frozenset({0}))
     with pytest.raises(BadInput, match=r"Sunday, 23:00 to 07:00, from 5 January 2026") as refusal:
-        rota.add_pattern(session, early_monday, actor_id=None, now=NOW)
+        shift_patterns.add_pattern(session, early_monday, actor_id=None, now=NOW)
     assert refusal.value.fields.keys() == {"start"}
 
 
 def test_another_duty_at_the_same_time_is_no_overlap(session: Session) -> None:
     manager = make_staff(session, role=Role.MANAGER)
     make_pattern(session, manager, duty=Duty.DUTY_LEAD)
-    rota.add_pattern(session, a_pattern(manager), actor_id=None, now=NOW)
-    assert len(rota.list_patterns(session, today=TODAY)) == 2
+    shift_patterns.add_pattern(session, a_pattern(manager), actor_id=None, now=NOW)
+    assert len(shift_patterns.list_patterns(session, today=TODAY)) == 2
 
 
 def test_a_colleague_at_the_same_time_is_no_overlap(session: Session) -> None:
     make_pattern(session, make_staff(session))
-    rota.add_pattern(session, a_pattern(make_staff(session)), actor_id=None, now=NOW)
-    assert len(rota.list_patterns(session, today=TODAY)) == 2
+    shift_patterns.add_pattern(session, a_pattern(make_staff(session)), actor_id=None, now=NOW)
+    assert len(shift_patterns.list_patterns(session, today=TODAY)) == 2
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_colleague_at_the_same_time_is_no_overlap(session: Session) -> None:
 def test_a_duty_is_only_for_those_who_may_hold_it(session: Session, role: Role, duty: Duty) -> None:
     staff = make_staff(session, role=role)
     with pytest.raises(BadInput) as refusal:
-        rota.add_pattern(session, a_pattern(staff, duty=duty), actor_id=None, now=NOW)
+        shift_patterns.add_pattern(session, a_pattern(staff, duty=duty), actor_id=None, now=NOW)
     assert refusal.value.fields.keys() == {"staff_id"}
 
 
@@ -155,7 +155,7 @@ def test_nobody_without_an_active_account_is_put_on_the_rota(session: Session) -
     staff.is_active = False
     session.flush()
     with pytest.raises(BadInput, match="active account"):
-        rota.add_pattern(session, a_pattern(staff), actor_id=None, now=NOW)
+        shift_patterns.add_pattern(session, a_pattern(staff), actor_id=None, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -172,12 +172,12 @@ def test_dates_that_cannot_be_meant_are_refused(
 ) -> None:
     pattern = a_pattern(make_staff(session), from_on=from_on, until_on=until_on)
     with pytest.raises(BadInput) as refusal:
-        rota.add_pattern(session, pattern, actor_id=None, now=NOW)
+        shift_patterns.add_pattern(session, pattern, actor_id=None, now=NOW)
     assert refusal.value.fields.keys() == {field}
 
 
 def end(session: Session, row: ShiftPattern, last_on: date, now: datetime = NOW) -> None:
-    rota.end_pattern(session, row.id, last_on=last_on, actor_id=None, now=now, tz=LONDON)
+    shift_patterns.end_pattern(session, row.id, last_on=last_on, actor_id=None, now=now, tz=LONDON)
 
 
 def test_an_ended_pattern_has_its_last_shift_on_its_last_day(session: Session) -> None:
@@ -212,7 +212,7 @@ def test_a_pattern_that_ends_before_it_began_is_removed(session: Session) -> Non
 
 def test_ending_a_pattern_that_is_not_there_says_so(session: Session) -> None:
     with pytest.raises(NotFound):
-        rota.end_pattern(session, 4242, last_on=TODAY, actor_id=None, now=NOW, tz=LONDON)
+        shift_patterns.end_pattern(session, 4242, last_on=TODAY, actor_id=None, now=NOW, tz=LONDON)
 
 
 def test_the_database_refuses_the_same_line_twice(session: Session) -> None:
@@ -241,4 +241,6 @@ def test_the_list_of_patterns_leaves_out_those_that_have_ended(session: Session)
     staff = make_staff(session)
     make_pattern(session, staff, "01:00", "02:00", until_on=TODAY - ONE_DAY)
     kept = make_pattern(session, staff, "03:00", "04:00", until_on=TODAY)
-    assert [line.pattern.id for line in rota.list_patterns(session, today=TODAY)] == [kept.id]
+    assert [line.pattern.id for line in shift_patterns.list_patterns(session, today=TODAY)] == [
+        kept.id
+    ]

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from callback_service.domain.rota import monday_of
+from callback_service.domain.wall_time import monday_of
 from tests.journey.processes import House, Part, wait_for
 from tests.journey.visitor import Visitor
 from tests.support.builders import PASSWORD

@@ -24,7 +24,8 @@ from callback_service.domain.cover import (
     requirement_in_words,
     week_grid,
 )
-from callback_service.domain.rota import EVERY_DAY, Duty, Shift, Source, start_of_day
+from callback_service.domain.rota import Duty, Shift, Source
+from callback_service.domain.wall_time import EVERY_DAY, start_of_day
 
 LONDON = ZoneInfo("Europe/London")
 DAY = datetime(2026, 11, 23, tzinfo=UTC)  # a Monday

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callback_service.domain.fairness import Share, balance, shares
-from callback_service.domain.rota import Duty, Shift, Source, start_of_day
+from callback_service.domain.rota import Duty, Shift, Source
+from callback_service.domain.wall_time import start_of_day
 
 LONDON = ZoneInfo("Europe/London")
 H = timedelta(hours=1)

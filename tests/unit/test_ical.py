@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from icalendar import Calendar
 
-from callback_service.domain.rota import EVERY_DAY, Duty, Pattern, resolve_shifts
+from callback_service.domain.rota import Duty, Pattern, resolve_shifts
+from callback_service.domain.wall_time import EVERY_DAY
 from callback_service.errors import BadInput
 from callback_service.gateways.ical import Attendee, Entry, Series, to_ical
 from callback_service.gateways.ical_reader import read_ical

@@ -18,7 +18,8 @@ from callback_service.domain.rest import (
     hours_in_words,
     rest_breaches,
 )
-from callback_service.domain.rota import Duty, Shift, Source, start_of_day
+from callback_service.domain.rota import Duty, Shift, Source
+from callback_service.domain.wall_time import start_of_day
 
 LONDON = ZoneInfo("Europe/London")
 MONDAY = date(2026, 11, 23)

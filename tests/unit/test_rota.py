@@ -11,18 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callback_service.domain.rota import (
-    EVERY_DAY,
     Duty,
     Pattern,
     Shift,
     Source,
     clip,
     first_clash,
+    on_duty,
+    resolve_shifts,
+)
+from callback_service.domain.wall_time import (
+    EVERY_DAY,
     first_instant,
     last_instant,
     mask_from_weekdays,
-    on_duty,
-    resolve_shifts,
     start_of_day,
     weekdays_from_mask,
     weekdays_in_words,

@@ -12,16 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callback_service.domain.cover import Stretch, new_gaps
-from callback_service.domain.rota import (
-    EVERY_DAY,
-    Duty,
-    Pattern,
-    Shift,
-    Source,
-    clip,
-    on_duty,
-    resolve_shifts,
-)
+from callback_service.domain.rota import Duty, Pattern, Shift, Source, clip, on_duty, resolve_shifts
 from callback_service.domain.rota_changes import (
     Change,
     ChangeSet,
@@ -32,6 +23,7 @@ from callback_service.domain.rota_changes import (
     OverrideKind,
     person_spans,
 )
+from callback_service.domain.wall_time import EVERY_DAY
 
 LONDON = ZoneInfo("Europe/London")
 AMIRA, BEN, CARA = 1, 2, 3
