@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import Final
@@ -43,10 +44,14 @@ ROOT: Final = Path(__file__).parents[1]
 BODY_LIMIT: Final = 64 * 1024  # bytes
 PARTS_LIMIT: Final = 100
 ONE_YEAR: Final = 31_536_000  # seconds
+#: The rota is lists of many small objects, none of them in cycles. With Python's own thresholds the
+#: collector walks all of them again and again: it took longer than making a year of a large rota.
+GC_THRESHOLDS: Final = 50_000, 20, 20
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The service as a WSGI application. Reads the environment unless given ``settings``."""
+    gc.set_threshold(*GC_THRESHOLDS)
     settings = settings or Settings.from_environ(os.environ, root=ROOT)
     use_keyring(Keyring(settings.data_keys))
     use_nation(settings.service_nation)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from itertools import pairwise
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from callback_service.domain.rota import Duty, Shift
 from callback_service.domain.spans import joined, without
@@ -58,6 +58,7 @@ class Requirement:
     until_on: date | None = None
     applies_on: AppliesOn = AppliesOn.WEEKDAYS
     bank_holidays: frozenset[date] = frozenset()
+    cycle: ClassVar[None] = None
 
 
 class Stretch(NamedTuple):

@@ -7,14 +7,27 @@ How wall time meets a clock change is said in ``domain.wall_time``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
+from functools import partial
+from itertools import chain, pairwise, repeat
+from math import lcm
+from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 from callback_service.domain.staff import Role
-from callback_service.domain.wall_time import ONE_DAY, Calendar, Span
+from callback_service.domain.wall_time import (
+    ONE_DAY,
+    Calendar,
+    Cycle,
+    Span,
+    since_midnight,
+    starts_on,
+)
 
 #: How far outside a range something may be that decides what a shift inside it looks like: one
 #: shift of a day next to another.
@@ -51,6 +64,7 @@ class Pattern:
     ``weekdays`` are the days a shift starts on, Monday is 0. ``start`` and ``end`` are wall time:
     an end at or before the start is on the next day, so equal times are 24 hours. ``from_on`` and
     ``until_on`` are the first and the last day a shift may start on; without the latter it goes on.
+    With a ``cycle`` a shift starts only on those of the weekdays that are days of it.
     """
 
     id: int | None
@@ -61,6 +75,7 @@ class Pattern:
     end: time
     from_on: date
     until_on: date | None = None
+    cycle: Cycle | None = None
 
 
 class Shift(NamedTuple):
@@ -74,9 +89,17 @@ class Shift(NamedTuple):
     pattern_id: int | None
 
 
+_new_shift = partial(tuple.__new__, Shift)
+_PLANNED = repeat(Source.PATTERN)
+
+#: One person at one duty; nobody is None.
+Post = tuple[int | None, Duty]
+
+
 class Amendments(Protocol):
     """What beats the patterns for given dates; see ``domain.rota_changes``."""
 
+    def concern(self, post: Post) -> bool: ...
     def amend(self, shifts: list[Shift]) -> list[Shift]: ...
 
 
@@ -99,15 +122,73 @@ def resolve_shifts(
     calendar = Calendar(start - MARGIN, end + MARGIN, tz=tz)
     if start >= end:
         return []
-    planned = [
-        Shift(pattern.staff_id, pattern.duty, starts, ends, Source.PATTERN, pattern.id)
-        for pattern in patterns
-        for starts, ends in calendar.spans(pattern)
-    ]
-    shifts = without_overlaps(sorted(planned, key=order_of))
+    lines: defaultdict[Post, list[Pattern]] = defaultdict(list)
+    for pattern in patterns:
+        lines[pattern.staff_id, pattern.duty].append(pattern)
+    plain: list[Pattern] = []
+    others: list[Shift] = []
+    for post, own in lines.items():
+        if (changes is None or not changes.concern(post)) and _is_plain(own, calendar):
+            plain += own
+        else:
+            others += _shifts_of(own, calendar)
+    others = without_overlaps(sorted(others, key=order_of))
     if changes is not None:
-        shifts = changes.amend(shifts)
-    return [shift for shift in shifts if shift.start < end and shift.end > start]
+        others = changes.amend(others)
+    others = [shift for shift in others if shift.start < end and shift.end > start]
+    return merged(_tabled(plain, calendar, start, end), others)
+
+
+def _is_plain(lines: list[Pattern], calendar: Calendar) -> bool:
+    """Whether no two spans of one person's ``lines`` overlap."""
+    spans = [span for line in lines for span in calendar.spans(line)]
+    if len(lines) > 1:
+        spans.sort()
+    return lines[0].staff_id is None or not any(
+        later[0] < earlier[1] for earlier, later in pairwise(spans)
+    )
+
+
+def _shifts_of(lines: Iterable[Pattern], calendar: Calendar) -> list[Shift]:
+    return [shift for line in lines for shift in _of_line(line, calendar.spans(line))]
+
+
+def _of_line(line: Pattern, spans: Collection[Span]) -> Iterator[Shift]:
+    starts, ends = zip(*spans, strict=True) if spans else ((), ())
+    columns = repeat(line.staff_id), repeat(line.duty), starts, ends, _PLANNED, repeat(line.id)
+    return map(_new_shift, zip(*columns, strict=False))
+
+
+def _tabled(
+    lines: Iterable[Pattern], calendar: Calendar, start: datetime, end: datetime
+) -> list[Shift]:
+    """The shifts of ``lines`` that meet the range, in order, by a table of their spans.
+
+    Most people share their spans with others, so the few spans are put in order and not the many
+    shifts. This is most of the time of a year of a large rota.
+    """
+    table: defaultdict[Span, list[Shift]] = defaultdict(list)
+    for line in sorted(lines, key=lambda line: (line.duty, line.staff_id or 0, line.id or 0)):
+        spans = calendar.spans(line)
+        for span, shift in zip(spans, _of_line(line, spans), strict=True):
+            table[span].append(shift)
+    # By end and then by start is the order of both at once, and far quicker than comparing pairs.
+    spans = [span for span in table if span[0] < end and span[1] > start]
+    spans.sort(key=itemgetter(1))
+    spans.sort(key=itemgetter(0))
+    return list(chain.from_iterable(map(table.__getitem__, spans)))
+
+
+def merged(shifts: list[Shift], more: list[Shift]) -> list[Shift]:
+    """Two lists in order as one; best where ``more`` is the shorter."""
+    result: list[Shift] = []
+    done = 0
+    for shift in more:
+        place = bisect_left(shifts, order_of(shift), lo=done, key=order_of)
+        result += shifts[done:place]
+        result.append(shift)
+        done = place
+    return result + shifts[done:]
 
 
 def order_of(shift: Shift) -> tuple[datetime, datetime, str, int, int]:
@@ -192,12 +273,27 @@ def first_clash(pattern: Pattern, others: Iterable[Pattern]) -> Pattern | None:
 
 
 def _clash(one: Pattern, other: Pattern) -> bool:
-    # Both repeat weekly, so nine days from the first shared one show every way they can meet.
-    shared_on = max(one.from_on, other.from_on)
-    start = datetime.combine(shared_on - ONE_DAY, time(0), tzinfo=UTC)
-    calendar = Calendar(start, start + 9 * ONE_DAY, tz=UTC)
     return any(
-        max(starts, others_start) < min(ends, others_end)
-        for starts, ends in calendar.spans(one)
-        for others_start, others_end in calendar.spans(other)
+        _overlap_by_clock(one, other, ahead) and _meet(one, other, ahead * ONE_DAY)
+        for ahead in (-1, 0, 1)
+    )
+
+
+def _overlap_by_clock(one: Pattern, other: Pattern, days_ahead: int) -> bool:
+    """Whether a span of ``one`` overlaps a span of ``other`` that starts ``days_ahead`` later."""
+    starts, ends = since_midnight(one.start, one.end)
+    others_start, others_end = since_midnight(other.start, other.end)
+    ahead = days_ahead * ONE_DAY
+    return max(starts, others_start + ahead) < min(ends, others_end + ahead)
+
+
+def _meet(one: Pattern, other: Pattern, ahead: timedelta) -> bool:
+    """Whether ``one`` starts on some day and ``other`` that far ahead of it."""
+    first = max(one.from_on, other.from_on - ahead)
+    period = lcm(*(7 if line.cycle is None else lcm(7, line.cycle.length) for line in (one, other)))
+    left = [(line.until_on - first).days + 2 for line in (one, other) if line.until_on is not None]
+    days = min([period, *left])
+    return any(
+        starts_on(one, day) and starts_on(other, day + ahead)
+        for day in (first + number * ONE_DAY for number in range(days))
     )

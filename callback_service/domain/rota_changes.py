@@ -14,14 +14,22 @@ works just those, so a gap between two shifts stays a gap (target/goalert, issue
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
-from callback_service.domain.rota import Duty, Shift, Source, clip, cut, order_of, without_overlaps
+from callback_service.domain.rota import (
+    Duty,
+    Post,
+    Shift,
+    Source,
+    clip,
+    cut,
+    order_of,
+    without_overlaps,
+)
 from callback_service.domain.wall_time import Span
 
 
@@ -97,10 +105,6 @@ def _check_span(start: datetime, end: datetime) -> None:
         raise ValueError("a change ends after it starts")
 
 
-#: One person at one duty.
-Post = tuple[int, Duty]
-
-
 class ChangeSet:
     """All changes that may meet a range, ready to amend the shifts of its patterns."""
 
@@ -112,6 +116,11 @@ class ChangeSet:
             self._note(change)
         for spans in self._away.values():
             spans.sort()
+        self._posts = {
+            *self._away,
+            *((shift.staff_id, shift.duty) for shift in self._added),
+            *((one.by_id, one.duty) for several in self._stand_ins.values() for one in several),
+        }
 
     def _note(self, change: Change) -> None:
         span = change.start, change.end
@@ -128,6 +137,10 @@ class ChangeSet:
             if change.kind is OverrideKind.REPLACE:
                 self._stand_ins[post].append(change)
 
+    def concern(self, post: Post) -> bool:
+        """Whether anything is said of ``post``, so that its shifts may be other than planned."""
+        return post in self._posts
+
     def amend(self, shifts: list[Shift]) -> list[Shift]:
         """``shifts`` of patterns as the changes leave them, in order; see the rules above."""
         given = without_overlaps(sorted([*self._added, *self._moved(shifts)], key=order_of))
@@ -136,16 +149,13 @@ class ChangeSet:
         for shift in given:
             if shift.staff_id is not None:
                 taken[shift.staff_id, shift.duty].append((shift.start, shift.end))
-        bounds = _bounds(self._away, taken)
-        kept, left = [], []
-        for shift in shifts:
-            first, last = bounds.get(shift.staff_id or 0, NEVER)
-            if shift.end <= first or shift.start >= last:
-                kept.append(shift)
-            else:
-                for present in self._present(shift):
-                    left += _cut_own(present, taken)
-        return _merged(kept, sorted([*left, *given], key=order_of))
+        left = [
+            piece
+            for shift in shifts
+            for present in self._present(shift)
+            for piece in _cut_own(present, taken)
+        ]
+        return sorted([*left, *given], key=order_of)
 
     def _moved(self, shifts: Iterable[Shift]) -> Iterable[Shift]:
         """The parts of the shifts of those who are replaced, as the shifts of who stands in."""
@@ -155,7 +165,7 @@ class ChangeSet:
         for shift in shifts:
             if shift.staff_id not in replaced:
                 continue
-            for change in self._stand_ins.get(_post(shift), ()):
+            for change in self._stand_ins.get((shift.staff_id, shift.duty), ()):
                 for part in clip([shift], change.start, change.end):
                     yield part._replace(staff_id=change.by_id, source=change.source)
 
@@ -164,39 +174,8 @@ class ChangeSet:
         return _cut_own(shift, self._away)
 
 
-#: The bounds of somebody of whom nothing is said.
-NEVER: Span = (datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC))
-
-
-def _bounds(*said: dict[Post, list[Span]]) -> dict[int, Span]:
-    """From when to when anything is said of each person, whatever the duty."""
-    found: dict[int, Span] = {}
-    for by_post in said:
-        for (staff_id, _), spans in by_post.items():
-            first, last = found.get(staff_id, NEVER)
-            starts, ends = zip(*spans, strict=True)
-            found[staff_id] = min(first, *starts), max(last, *ends)
-    return found
-
-
-def _merged(shifts: list[Shift], more: list[Shift]) -> list[Shift]:
-    """Two lists in order as one; ``more`` is the shorter."""
-    merged: list[Shift] = []
-    done = 0
-    for shift in more:
-        place = bisect_left(shifts, order_of(shift), lo=done, key=order_of)
-        merged += shifts[done:place]
-        merged.append(shift)
-        done = place
-    return merged + shifts[done:]
-
-
-def _post(shift: Shift) -> Post:
-    return shift.staff_id or 0, shift.duty  # 0 is nobody's id
-
-
 def _cut_own(shift: Shift, spans: dict[Post, list[Span]]) -> list[Shift]:
-    own = spans.get(_post(shift))
+    own = spans.get((shift.staff_id, shift.duty))
     return cut(shift, own) if own else [shift]
 
 

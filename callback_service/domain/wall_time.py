@@ -10,7 +10,8 @@ clock change never opens a gap.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Protocol
 
@@ -20,11 +21,13 @@ Span = tuple[datetime, datetime]
 ONE_DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
 EVERY_DAY = frozenset(range(7))
+#: Days. Long enough for 52 people who take turns on weekdays.
+LONGEST_CYCLE = 1000
 WEEKDAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 class Weekly(Protocol):
-    """A wall-time span that recurs on weekdays between two dates."""
+    """A wall-time span that recurs on weekdays between two dates, maybe on some days of a cycle."""
 
     @property
     def weekdays(self) -> frozenset[int]: ...
@@ -36,6 +39,49 @@ class Weekly(Protocol):
     def from_on(self) -> date: ...
     @property
     def until_on(self) -> date | None: ...
+    @property
+    def cycle(self) -> Cycle | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """Some days of each ``length``, counted from ``anchor_on``: those whose places are in ``on``.
+
+    Places begin at 0, the anchor's own. The cycle goes on before the anchor as after it.
+    """
+
+    anchor_on: date
+    length: int
+    on: frozenset[int]
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.length <= LONGEST_CYCLE:
+            raise ValueError(f"no cycle is {self.length} days long")
+        if not self.on or not self.on <= frozenset(range(self.length)):
+            raise ValueError("a cycle is on for some of its own days")
+
+    def __contains__(self, day: date) -> bool:
+        return (day - self.anchor_on).days % self.length in self.on
+
+
+def every_weeks(weeks: int, anchor_on: date) -> Cycle | None:
+    """The cycle of what happens in one week of ``weeks``: that of ``anchor_on``, from Monday."""
+    if weeks == 1:
+        return None
+    return Cycle(monday_of(anchor_on), 7 * weeks, EVERY_DAY)
+
+
+def starts_on(weekly: Weekly, day: date) -> bool:
+    """Whether a span of ``weekly`` starts on ``day``."""
+    return (
+        weekly.from_on <= day
+        and (weekly.until_on is None or day <= weekly.until_on)
+        and day.weekday() in weekly.weekdays
+        and (weekly.cycle is None or day in weekly.cycle)
+    )
+
+
+_Shape = tuple[frozenset[int], time, time, Cycle | None]
 
 
 class Calendar:
@@ -45,11 +91,13 @@ class Calendar:
         if start.tzinfo is None or end.tzinfo is None:
             raise ValueError("the rota needs aware instants")
         self._start, self._end, self._tz = start, end, tz
-        self._shapes: dict[tuple[frozenset[int], time, time], tuple[list[date], list[Span]]] = {}
+        self._days = list(_days_with_offsets(start, end, tz)) if start < end else []
+        self._times: dict[tuple[time, time], list[tuple[date, Span]]] = {}
+        self._shapes: dict[_Shape, tuple[list[date], list[Span]]] = {}
 
     def spans(self, weekly: Weekly) -> list[Span]:
         """The spans of ``weekly`` that meet the range, whole, in order; UTC, half-open."""
-        shape = weekly.weekdays, weekly.start, weekly.end
+        shape = weekly.weekdays, weekly.start, weekly.end, weekly.cycle
         if shape not in self._shapes:
             self._shapes[shape] = self._expand(*shape)
         days, spans = self._shapes[shape]
@@ -57,28 +105,57 @@ class Calendar:
         return spans[bisect_left(days, weekly.from_on) : until]
 
     def _expand(
-        self, weekdays: frozenset[int], start: time, end: time
+        self, weekdays: frozenset[int], start: time, end: time, cycle: Cycle | None
     ) -> tuple[list[date], list[Span]]:
-        days: list[date] = []
-        spans: list[Span] = []
-        for day in self._days():
-            if day.weekday() not in weekdays:
-                continue
-            starts, ends = wall_span(day, start, end, tz=self._tz)
-            if max(starts, self._start) < min(ends, self._end):
-                days.append(day)
-                spans.append((starts, ends))
-        return days, spans
+        if (start, end) not in self._times:
+            self._times[start, end] = list(self._daily(start, end))
+        kept = [
+            (day, span)
+            for day, span in self._times[start, end]
+            if day.weekday() in weekdays and (cycle is None or day in cycle)
+        ]
+        return [day for day, _ in kept], [span for _, span in kept]
 
-    def _days(self) -> Iterable[date]:
-        """Each local day on which a span that meets the range can start."""
-        if self._start >= self._end:
-            return
-        day = self._start.astimezone(self._tz).date() - 2 * ONE_DAY
-        last = self._end.astimezone(self._tz).date()
-        while day <= last:
-            yield day
-            day += ONE_DAY
+    def _daily(self, start: time, end: time) -> Iterator[tuple[date, Span]]:
+        """Each local day on which a span that meets the range starts, and the span."""
+        starts_after, ends_after = since_midnight(start, end)
+        for day, midnight in self._days:
+            if midnight is None:
+                starts, ends = wall_span(day, start, end, tz=self._tz)
+            else:
+                starts, ends = midnight + starts_after, midnight + ends_after
+            if max(starts, self._start) < min(ends, self._end):
+                yield day, (starts, ends)
+
+
+def _days_with_offsets(
+    start: datetime, end: datetime, tz: tzinfo
+) -> Iterator[tuple[date, datetime | None]]:
+    """Each local day on which a span that meets the range can start, and its midnight in UTC.
+
+    None for the latter where the clocks change on that day or the next.
+    """
+    day = start.astimezone(tz).date() - 2 * ONE_DAY
+    last = end.astimezone(tz).date()
+    midnights = [
+        datetime.combine(day + number * ONE_DAY, time(0), tzinfo=tz)
+        for number in range((last - day).days + 3)
+    ]
+    offsets = [midnight.utcoffset() for midnight in midnights]
+    for number, midnight in enumerate(midnights[:-2]):
+        is_plain = len(set(offsets[number : number + 3])) == 1
+        yield midnight.date(), midnight.astimezone(UTC) if is_plain else None
+
+
+def since_midnight(start: time, end: time) -> tuple[timedelta, timedelta]:
+    """A wall-time span by the clock: how long after midnight of its first day it starts and ends.
+
+    As everywhere an end at or before the start is on the next day.
+    """
+    starts, ends = (
+        timedelta(hours=at.hour, minutes=at.minute, seconds=at.second) for at in (start, end)
+    )
+    return starts, ends if ends > starts else ends + ONE_DAY
 
 
 def wall_span(day: date, start: time, end: time, *, tz: tzinfo) -> Span:
@@ -157,10 +234,11 @@ def weekdays_in_words(weekdays: frozenset[int]) -> str:
     names = [WEEKDAY_NAMES[day] for day in days]
     if len(days) > 2 and days[-1] - days[0] == len(days) - 1:
         return f"{names[0]} to {names[-1]}"
-    return _joined(names)
+    return in_a_row(names)
 
 
-def _joined(names: Sequence[str]) -> str:
+def in_a_row(names: Sequence[str]) -> str:
+    """Names for people: "Ana, Ben and Cy"; nothing for none."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
@@ -171,8 +249,26 @@ def day_in_words(day: date) -> str:
 
 def weekly_in_words(weekly: Weekly) -> str:
     """A weekly span for people: "Monday to Friday, 23:00 to 07:00, from 2 November 2026"."""
-    words = f"{weekdays_in_words(weekly.weekdays)}, {weekly.start:%H:%M} to {weekly.end:%H:%M}"
-    words += f", from {weekly.from_on.day} {weekly.from_on:%B %Y}"
-    if weekly.until_on is None:
-        return words
-    return f"{words} until {weekly.until_on.day} {weekly.until_on:%B %Y}"
+    times = f"{weekly.start:%H:%M} to {weekly.end:%H:%M}"
+    words = f"{days_in_words(weekly)}, {times}, from {full_date(weekly.from_on)}"
+    return words if weekly.until_on is None else f"{words} until {full_date(weekly.until_on)}"
+
+
+def days_in_words(weekly: Weekly) -> str:
+    """The days a weekly span starts on: "Tuesday, one week in 2 (as in that of ...)"."""
+    words = weekdays_in_words(weekly.weekdays)
+    return words if weekly.cycle is None else f"{words}, {_cycle_in_words(weekly.cycle)}"
+
+
+def _cycle_in_words(cycle: Cycle) -> str:
+    weeks, odd_days = divmod(cycle.length, 7)
+    if cycle.on == EVERY_DAY and not odd_days:
+        return f"one week in {weeks} (as in that of {full_date(cycle.anchor_on)})"
+    if cycle.on == {0}:
+        return f"every {cycle.length} days (as on {full_date(cycle.anchor_on)})"
+    return f"{len(cycle.on)} days in {cycle.length} (counted from {full_date(cycle.anchor_on)})"
+
+
+def full_date(day: date) -> str:
+    """A date for people, with its year: "28 November 2026"."""
+    return f"{day.day} {day:%B %Y}"

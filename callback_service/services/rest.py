@@ -26,7 +26,7 @@ from callback_service.domain.wall_time import ONE_DAY, WEEK, start_of_day
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.gateways.bank_holidays import bank_holidays
 from callback_service.models.rest import RestAllowance, WorkingTimeOptOut
-from callback_service.models.rota import ShiftPattern
+from callback_service.models.rota import ShiftPattern, ShiftTurn
 from callback_service.models.staff import Staff
 from callback_service.services import audit, shift_patterns
 from callback_service.services.cover_warnings import given_reason
@@ -103,12 +103,17 @@ def report_on_people(
 
 def _works_since(session: Session, staff_id: int | None = None) -> dict[int, date]:
     """The first day of each person's work here, as far as the rota knows: for reg. 4(4)."""
-    first = select(ShiftPattern.staff_id, func.min(ShiftPattern.from_on)).where(
-        ShiftPattern.duty == Duty.COUNSELLING,
-        *([ShiftPattern.staff_id == staff_id] if staff_id is not None else []),
+    holder = func.coalesce(ShiftPattern.staff_id, ShiftTurn.staff_id)
+    rows = session.execute(
+        select(holder, func.min(ShiftPattern.from_on))
+        .outerjoin(ShiftPattern.turns)
+        .where(
+            ShiftPattern.duty == Duty.COUNSELLING,
+            *([holder == staff_id] if staff_id is not None else []),
+        )
+        .group_by(holder)
     )
-    rows = session.execute(first.group_by(ShiftPattern.staff_id))
-    return {who: from_on for who, from_on in rows if from_on is not None}
+    return {who: from_on for who, from_on in rows if who is not None}
 
 
 def _lines(

@@ -1,13 +1,15 @@
-"""The rota: who is on shift when, and changing its patterns."""
+"""The rota: who is on shift when."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from itertools import groupby
+from operator import attrgetter
 
 from sqlalchemy import or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from callback_service.domain.rota import (
     MARGIN,
@@ -19,9 +21,11 @@ from callback_service.domain.rota import (
     resolve_shifts,
 )
 from callback_service.domain.rota_changes import Change, ChangeSet
+from callback_service.domain.rotations import Rotation, Turn
 from callback_service.domain.wall_time import (
     ONE_DAY,
     WEEK,
+    Cycle,
     start_of_day,
     weekdays_from_mask,
 )
@@ -80,7 +84,9 @@ def resolve(
 
 
 def _active_people(session: Session, ids: Collection[int]) -> dict[int, Person]:
-    rows = session.scalars(select(Staff).where(Staff.id.in_(ids), Staff.is_active))
+    rows = session.execute(
+        select(Staff.id, Staff.name, Staff.email).where(Staff.id.in_(ids), Staff.is_active)
+    )
     return {row.id: Person(row.id, row.name, row.email) for row in rows}
 
 
@@ -97,11 +103,9 @@ def load_patterns(
     Only of active accounts; and the patterns, not the people, of the accounts ``also_of``: the
     shifts of somebody who has left may be worked by who stands in.
     """
-    rows = session.execute(
-        select(ShiftPattern, Staff.id, Staff.name, Staff.email, Staff.is_active)
-        .join(Staff, Staff.id == ShiftPattern.staff_id)
+    rows = session.scalars(
+        select(ShiftPattern)
         .where(
-            or_(Staff.is_active, Staff.id.in_(also_of)),
             ShiftPattern.from_on <= end.astimezone(UTC).date() + ONE_DAY,
             or_(
                 ShiftPattern.until_on.is_(None),
@@ -109,28 +113,42 @@ def load_patterns(
             ),
             *([ShiftPattern.duty == duty] if duty else []),
         )
+        .options(selectinload(ShiftPattern.turns))
         .order_by(ShiftPattern.id)
-    ).all()
-    people = {
-        staff_id: Person(staff_id, name, email)
-        for _, staff_id, name, email, is_active in rows
-        if is_active
-    }
-    return [pattern_of(row) for row, *_ in rows], people
-
-
-def pattern_of(row: ShiftPattern) -> Pattern:
-    """The stored line as the domain knows it."""
-    return Pattern(
-        id=row.id,
-        staff_id=row.staff_id,
-        duty=row.duty,
-        weekdays=weekdays_from_mask(row.weekdays),
-        start=row.starts,
-        end=row.ends,
-        from_on=row.from_on,
-        until_on=row.until_on,
     )
+    lines = [line for row in rows for line in lines_of(row)]
+    people = _active_people(session, {line.staff_id for line in lines if line.staff_id is not None})
+    counted = people.keys() | set(also_of)
+    return [line for line in lines if line.staff_id in counted], people
+
+
+def lines_of(row: ShiftPattern) -> list[Pattern]:
+    """The stored line as the domain knows it: one pattern, or one for each person of a rotation."""
+    if row.staff_id is None:
+        return rotation_of(row).lines()
+    cycle = None
+    if row.cycle_days is not None and row.cycle_on_days is not None:
+        cycle = Cycle(row.cycle_from_on, row.cycle_days, frozenset(range(row.cycle_on_days)))
+    return [
+        Pattern(
+            row.id, row.staff_id, row.duty, weekdays_from_mask(row.weekdays), row.starts, row.ends,
+            row.from_on, row.until_on, cycle,
+        )
+    ]  # fmt: skip
+
+
+def rotation_of(row: ShiftPattern) -> Rotation:
+    """The stored rotation as the domain knows it."""
+    if row.counted_in is None:
+        raise RuntimeError("a line of one person is no rotation")
+    turns = [
+        Turn(frozenset(one.staff_id for one in team if one.staff_id is not None), team[0].length)
+        for team in (list(team) for _, team in groupby(row.turns, key=attrgetter("place")))
+    ]
+    return Rotation(
+        row.id, row.duty, weekdays_from_mask(row.weekdays), row.starts, row.ends,
+        row.from_on, row.until_on, row.cycle_from_on, row.counted_in, tuple(turns),
+    )  # fmt: skip
 
 
 def shifts_between(

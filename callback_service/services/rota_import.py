@@ -31,7 +31,7 @@ from callback_service.gateways.ical import days_of
 from callback_service.gateways.ical_reader import Found, read_ical
 from callback_service.models.rota import ShiftPattern
 from callback_service.models.staff import Staff
-from callback_service.services.rota import pattern_of, shifts_between
+from callback_service.services.rota import lines_of, shifts_between
 from callback_service.services.rota_calendar import series_uid
 from callback_service.services.shift_patterns import add_pattern, check_dates, end_pattern
 
@@ -122,7 +122,7 @@ def _load(
     shifts = shifts_between(session, first, after, tz=tz)
     return _Rota(
         people={staff.email: staff for staff in people},
-        patterns=[pattern_of(row) for row in rows],
+        patterns=[line for row in rows for line in lines_of(row)],
         spans=frozenset((one.staff_id, one.duty, one.start, one.end) for one in shifts),
         host=host,
         today=now.astimezone(tz).date(),

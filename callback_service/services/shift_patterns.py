@@ -2,49 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 
 from sqlalchemy import or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from callback_service.domain.rota import MAY_HOLD, Duty, Pattern, first_clash
-from callback_service.domain.wall_time import ONE_DAY, mask_from_weekdays, weekly_in_words
+from callback_service.domain.rotations import CountedIn, Rotation, Turn
+from callback_service.domain.wall_time import (
+    ONE_DAY,
+    days_in_words,
+    full_date,
+    in_a_row,
+    mask_from_weekdays,
+    weekly_in_words,
+)
 from callback_service.errors import BadInput, NotFound, Refused
-from callback_service.models.rota import ShiftPattern
+from callback_service.models.rota import ShiftPattern, ShiftTurn
 from callback_service.models.staff import Staff
 from callback_service.services import audit
 from callback_service.services.plan_trigger import ask_for_plan
-from callback_service.services.rota import Person, pattern_of
+from callback_service.services.rota import Person, lines_of, rotation_of
 
 #: A date further from today than this is a slip of the finger, such as 2206 for 2026.
 FURTHEST_DATE = timedelta(days=5 * 366)
 
 
+#: A line of the rota: one person's, or one that several work in turn.
+Line = Pattern | Rotation
+
+
 @dataclass(frozen=True, slots=True)
 class PatternLine:
-    """A pattern and the name of who works it, for a list."""
+    """A line of the rota and who works it, for a list. ``words`` say when."""
 
-    pattern: Pattern
-    name: str
-    is_active: bool
+    id: int
+    duty: Duty
+    names: tuple[str, ...]
+    disabled: tuple[str, ...]  # those of the names whose accounts are
+    words: str
+    days: str  # the part of the words that says on which days
+    turns: tuple[str, ...]  # of a rotation, each in words, in order
+    start: time
+    end: time
+    from_on: date
+    until_on: date | None
+
+    @property
+    def name(self) -> str:
+        """Who works it."""
+        return in_a_row(self.names)
 
 
 def list_patterns(session: Session, *, today: date) -> list[PatternLine]:
-    """The patterns that have not ended before ``today``, by duty, name and start."""
+    """The lines that have not ended before ``today``, by duty, names and start."""
     rows = session.scalars(
         select(ShiftPattern)
-        .join(ShiftPattern.staff)
         .where(or_(ShiftPattern.until_on.is_(None), ShiftPattern.until_on >= today))
-        .order_by(
-            ShiftPattern.duty,
-            Staff.name,
-            ShiftPattern.from_on,
-            ShiftPattern.starts,
-            ShiftPattern.id,
+        .options(
+            selectinload(ShiftPattern.staff),
+            selectinload(ShiftPattern.turns).selectinload(ShiftTurn.staff),
         )
     )
-    return [PatternLine(pattern_of(row), row.staff.name, row.staff.is_active) for row in rows]
+    lines = [_listed(row) for row in rows]
+    return sorted(lines, key=lambda one: (one.duty, one.name, one.from_on, one.start, one.id))
 
 
 def pattern_line(session: Session, pattern_id: int) -> PatternLine:
@@ -52,7 +75,51 @@ def pattern_line(session: Session, pattern_id: int) -> PatternLine:
     row = session.get(ShiftPattern, pattern_id)
     if row is None:
         raise NotFound("That pattern is not on the rota.")
-    return PatternLine(pattern_of(row), row.staff.name, row.staff.is_active)
+    return _listed(row)
+
+
+def _listed(row: ShiftPattern) -> PatternLine:
+    people = {one.id: one for one in [row.staff, *(turn.staff for turn in row.turns)] if one}
+    turns = rotation_of(row).turns if row.staff_id is None else ()
+    names = {staff_id: one.name for staff_id, one in people.items()}
+    unit = row.counted_in or CountedIn.DAYS
+    return PatternLine(
+        id=row.id,
+        duty=row.duty,
+        names=tuple(sorted(names.values())),
+        disabled=tuple(sorted(one.name for one in people.values() if not one.is_active)),
+        words=line_in_words(row),
+        days=days_in_words(rotation_of(row) if row.staff_id is None else lines_of(row)[0]),
+        turns=tuple(turn_in_words(turn, unit, names) for turn in turns),
+        start=row.starts,
+        end=row.ends,
+        from_on=row.from_on,
+        until_on=row.until_on,
+    )
+
+
+def line_in_words(row: ShiftPattern) -> str:
+    """When a stored line runs, in words: of a rotation without whose turn it is."""
+    if row.staff_id is not None:
+        return weekly_in_words(lines_of(row)[0])
+    rotation = rotation_of(row)
+    return f"{weekly_in_words(rotation)}, in turns from {full_date(rotation.anchor_on)}"
+
+
+def turn_in_words(turn: Turn, counted_in: CountedIn, names: Mapping[int, str]) -> str:
+    """A turn for people: "Ana and Ben, 1 week"."""
+    who = in_a_row(sorted(names[staff_id] for staff_id in turn.staff_ids)) or "nobody"
+    return f"{who}, {length_in_words(turn.length, counted_in)}"
+
+
+def length_in_words(length: int, counted_in: CountedIn) -> str:
+    """The length of a turn for people: "1 week", "4 days", "3 shifts"."""
+    weeks, odd_days = divmod(length, 7)
+    if counted_in is CountedIn.SHIFTS:
+        return f"{length} shift{'s' * (length > 1)}"
+    if odd_days:
+        return f"{length} day{'s' * (length > 1)}"
+    return f"{weeks} week{'s' * (weeks > 1)}"
 
 
 def people_for_rota(session: Session) -> list[Person]:
@@ -67,60 +134,93 @@ def people_for_rota(session: Session) -> list[Person]:
 
 
 def add_pattern(
-    session: Session, pattern: Pattern, *, actor_id: int | None, now: datetime
+    session: Session, line: Line, *, actor_id: int | None, now: datetime
 ) -> ShiftPattern:
-    """Put a new line on the rota.
+    """Put a new line on the rota: one person's pattern, or a rotation.
 
     Refuses with the field's name: an account that is gone or may not hold the duty, dates that
     cannot be meant, and a line that overlaps another of the same person and duty.
     """
-    check_dates(pattern.from_on, pattern.until_on, now=now)
-    staff = _lock_holder(session, pattern)
-    held = session.scalars(
-        select(ShiftPattern)
-        .where(ShiftPattern.staff_id == staff.id, ShiftPattern.duty == pattern.duty)
-        .order_by(ShiftPattern.id)
-    )
-    if clash := first_clash(pattern, map(pattern_of, held)):
-        raise _field_error(
-            "start",
-            "This overlaps a pattern they already have: "
-            f"{weekly_in_words(clash)}. End that one first.",
-        )
-    row = _row(pattern, staff, actor_id=actor_id, now=now)
+    check_dates(line.from_on, line.until_on, now=now)
+    parts = [line] if isinstance(line, Pattern) else line.lines()
+    people = _lock_holders(session, parts)
+    held = held_lines(session, people, line.duty)
+    for part in parts:
+        own = [other for other in held if other.staff_id == part.staff_id]
+        if clash := first_clash(part, own):
+            raise _field_error("start", _clash_in_words(people, clash, is_one=len(parts) == 1))
+    row = _row(line, actor_id=actor_id, now=now)
     session.add(row)
     session.flush()
     _changed(session, "rota.pattern_added", row, actor_id=actor_id, now=now)
     return row
 
 
-def _lock_holder(session: Session, pattern: Pattern) -> Staff:
-    """The account the pattern is for, locked so that no other line of theirs is added now."""
-    staff = session.get(Staff, pattern.staff_id, with_for_update=True) if pattern.staff_id else None
-    if staff is None or not staff.is_active:
-        raise _field_error("staff_id", "Choose somebody who has an active account.")
-    if staff.role not in MAY_HOLD[pattern.duty]:
-        raise _field_error(
-            "staff_id",
-            "Only a manager can be duty lead."
-            if pattern.duty is Duty.DUTY_LEAD
-            else "An administrator cannot be on shift for calls.",
+def _clash_in_words(people: Mapping[int, Staff], clash: Pattern, *, is_one: bool) -> str:
+    who = "they already have" if is_one else f"{people[clash.staff_id or 0].name} already has"
+    return f"This overlaps a pattern {who}: {weekly_in_words(clash)}. End that one first."
+
+
+def held_lines(session: Session, staff_ids: Collection[int], duty: Duty) -> list[Pattern]:
+    """Every line of these people on a duty, past ones too, with what they have of rotations."""
+    rows = session.scalars(
+        select(ShiftPattern)
+        .where(
+            ShiftPattern.duty == duty,
+            or_(
+                ShiftPattern.staff_id.in_(staff_ids),
+                ShiftPattern.turns.any(ShiftTurn.staff_id.in_(staff_ids)),
+            ),
         )
-    return staff
+        .order_by(ShiftPattern.id)
+    )
+    return [line for row in rows for line in lines_of(row) if line.staff_id in staff_ids]
 
 
-def _row(pattern: Pattern, staff: Staff, *, actor_id: int | None, now: datetime) -> ShiftPattern:
-    return ShiftPattern(
-        staff_id=staff.id,
-        duty=pattern.duty,
-        weekdays=mask_from_weekdays(pattern.weekdays),
-        starts=pattern.start,
-        ends=pattern.end,
-        from_on=pattern.from_on,
-        until_on=pattern.until_on,
+def _lock_holders(session: Session, parts: Iterable[Pattern]) -> dict[int, Staff]:
+    """The accounts the line is for, locked so that no other line of theirs is added now."""
+    people: dict[int, Staff] = {}
+    for part in sorted(parts, key=lambda part: part.staff_id or 0):
+        staff = session.get(Staff, part.staff_id, with_for_update=True) if part.staff_id else None
+        if staff is None or not staff.is_active:
+            raise _field_error("staff_id", "Choose somebody who has an active account.")
+        if staff.role not in MAY_HOLD[part.duty]:
+            raise _field_error(
+                "staff_id",
+                "Only a manager can be duty lead."
+                if part.duty is Duty.DUTY_LEAD
+                else "An administrator cannot be on shift for calls.",
+            )
+        people[staff.id] = staff
+    return people
+
+
+def _row(line: Line, *, actor_id: int | None, now: datetime) -> ShiftPattern:
+    row = ShiftPattern(
+        duty=line.duty,
+        weekdays=mask_from_weekdays(line.weekdays),
+        starts=line.start,
+        ends=line.end,
+        from_on=line.from_on,
+        until_on=line.until_on,
         created_by_id=actor_id,
         created_at=now,
     )
+    if isinstance(line, Rotation):
+        row.counted_in, row.cycle_from_on = line.counted_in, line.anchor_on
+        row.turns = [
+            ShiftTurn(place=place, length=turn.length, staff_id=staff_id)
+            for place, turn in enumerate(line.turns)
+            for staff_id in (*sorted(turn.staff_ids),) or (None,)
+        ]
+        return row
+    row.staff_id = line.staff_id
+    if line.cycle is not None:
+        row.cycle_from_on, row.cycle_days = line.cycle.anchor_on, line.cycle.length
+        row.cycle_on_days = len(line.cycle.on)
+        if line.cycle.on != frozenset(range(row.cycle_on_days)):
+            raise ValueError("one person's cycle is on for the first of its days")
+    return row
 
 
 def check_dates(from_on: date, until_on: date | None, *, now: datetime) -> None:
@@ -177,6 +277,6 @@ def _changed(
         actor_id=actor_id,
         now=now,
         staff_id=row.staff_id,
-        pattern=f"{row.duty}: {weekly_in_words(pattern_of(row))}",
+        pattern=f"{row.duty}: {line_in_words(row)}",
     )
     ask_for_plan(session, reason="rota", now=now)

@@ -19,7 +19,6 @@ from callback_service.domain.wall_time import (
     ONE_DAY,
     WEEKDAY_NAMES,
     day_in_words,
-    weekdays_in_words,
     weekly_in_words,
 )
 from callback_service.errors import BadInput
@@ -242,24 +241,20 @@ def _patterns_page(form: PatternForm, broken: Sequence[Breach] = ()) -> str:
         "rota/patterns.html",
         form=form,
         groups=_by_duty(lines),
-        days_in_words=weekdays_in_words,
         broken=[breach_in_words(breach, tz=zone()) for breach in broken],
     )
 
 
 def _by_duty(lines: list[PatternLine]) -> list[tuple[str, list[PatternLine]]]:
     return [
-        (words, [line for line in lines if line.pattern.duty is duty])
-        for duty, words in DUTY_WORDS.items()
+        (words, [line for line in lines if line.duty is duty]) for duty, words in DUTY_WORDS.items()
     ]
 
 
 def _end_page(pattern_id: int, form: EndForm) -> str:
     with reading() as session:
         line = shift_patterns.pattern_line(session, pattern_id)
-    return render_template(
-        "rota/end.html", form=form, line=line, words=weekly_in_words(line.pattern)
-    )
+    return render_template("rota/end.html", form=form, line=line)
 
 
 def _row(row: RosterRow, monday: date, now: datetime) -> Row:

@@ -134,7 +134,7 @@ def test_a_deactivated_account_is_no_cover(session: Session) -> None:
     admin = make_manager(session)
     pattern = staffed_but_for(session, weekdays=frozenset())
     look(session)
-    accounts.disable(session, pattern.staff_id, actor_id=admin.id, now=NOW + H)
+    accounts.disable(session, pattern.staff_id or 0, actor_id=admin.id, now=NOW + H)
     assert look_is_due(session, now=NOW + timedelta(minutes=1))
     assert look(session, now=NOW + H) == 1
 

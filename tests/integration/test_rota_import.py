@@ -18,7 +18,8 @@ from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import mask_from_weekdays
 from callback_service.models.rota import ShiftPattern
 from callback_service.models.staff import Staff
-from callback_service.services.rota import pattern_of, shifts_between
+from callback_service.services import rota
+from callback_service.services.rota import shifts_between
 from callback_service.services.rota_calendar import export_rota, summary_of
 from callback_service.services.rota_import import Item, Verdict, apply_import, plan_import
 from tests.rota_builders import LONDON, make_pattern
@@ -84,7 +85,7 @@ def a_full_rota(session: Session) -> None:
 
 
 def lines_of(session: Session) -> set[tuple[object, ...]]:
-    rows = [pattern_of(row) for row in session.scalars(select(ShiftPattern))]
+    rows = [line for row in session.scalars(select(ShiftPattern)) for line in rota.lines_of(row)]
     return {
         (one.staff_id, one.duty, one.weekdays, one.start, one.end, one.until_on) for one in rows
     }

@@ -107,7 +107,7 @@ def test_a_pattern_is_stored_as_it_was_given(session: Session) -> None:
     given = a_pattern(staff, "23:00", "07:00", frozenset({4, 5, 6}), until_on=date(2027, 1, 31))
     row = shift_patterns.add_pattern(session, given, actor_id=None, now=NOW)
     session.expire_all()
-    stored = shift_patterns.pattern_line(session, row.id).pattern
+    [stored] = rota.lines_of(row)
     assert stored.weekdays == given.weekdays
     assert (stored.start, stored.end) == (given.start, given.end)
     assert (stored.from_on, stored.until_on) == (given.from_on, given.until_on)
@@ -241,6 +241,4 @@ def test_the_list_of_patterns_leaves_out_those_that_have_ended(session: Session)
     staff = make_staff(session)
     make_pattern(session, staff, "01:00", "02:00", until_on=TODAY - ONE_DAY)
     kept = make_pattern(session, staff, "03:00", "04:00", until_on=TODAY)
-    assert [line.pattern.id for line in shift_patterns.list_patterns(session, today=TODAY)] == [
-        kept.id
-    ]
+    assert [line.id for line in shift_patterns.list_patterns(session, today=TODAY)] == [kept.id]
