@@ -17,20 +17,11 @@ from typing import ClassVar, NamedTuple
 
 from callback_service.domain.rota import Duty, Shift
 from callback_service.domain.spans import joined, without
-from callback_service.domain.wall_time import (
-    ONE_DAY,
-    Calendar,
-    Span,
-    day_in_words,
-    start_of_day,
-    wall_span,
-    weekly_in_words,
-)
+from callback_service.domain.wall_time import Calendar, Span, wall_span
 
 #: People needed where no requirement is stated: a 24-hour helpline needs one at every minute, so an
 #: empty rota is one long gap (source: the service's design, promise 1).
 DEFAULT_NEED = 1
-ONE_HOUR = timedelta(hours=1)
 
 
 class AppliesOn(StrEnum):
@@ -241,97 +232,3 @@ def new_gaps(before: Sequence[Stretch], after: Sequence[Stretch]) -> list[Stretc
                 found.append(stretch._replace(start=start, end=end))
             ahead += 1
     return _merged(found)
-
-
-class Hour(NamedTuple):
-    """One hour of the clock. ``is_second``: the clock shows it again, after going back."""
-
-    hour: int
-    is_second: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """One local day: the worst moment of each hour of its clock, and its stretches cut to it."""
-
-    day: date
-    by_hour: dict[Hour, Stretch]
-    stretches: list[Stretch]
-
-    @property
-    def length(self) -> timedelta:
-        """23, 24 or 25 hours in the United Kingdom."""
-        return sum((stretch.end - stretch.start for stretch in self.stretches), timedelta(0))
-
-
-@dataclass(frozen=True, slots=True)
-class Week:
-    """Seven days of cover. ``hours`` are the columns: a day has no figures for an hour it skips."""
-
-    monday: date
-    hours: list[Hour]
-    days: list[Day]
-
-
-def week_grid(stretches: Sequence[Stretch], monday: date, *, tz: tzinfo) -> Week:
-    """The week from ``monday`` as days and hours; ``stretches`` must tile at least those days."""
-    days = [_day(stretches, monday + ONE_DAY * ahead, tz) for ahead in range(7)]
-    return Week(monday, sorted({hour for day in days for hour in day.by_hour}), days)
-
-
-def _day(stretches: Sequence[Stretch], day: date, tz: tzinfo) -> Day:
-    start, end = start_of_day(day, tz=tz), start_of_day(day + ONE_DAY, tz=tz)
-    inside = [
-        stretch._replace(start=max(stretch.start, start), end=min(stretch.end, end))
-        for stretch in stretches
-        if stretch.start < end and stretch.end > start
-    ]
-    edges = [*_hours(start, end, tz), end]
-    by_hour = {
-        Hour((local := row.start.astimezone(tz)).hour, bool(local.fold)): row
-        for row in worst_moments(inside, edges)
-    }
-    return Day(day, by_hour, inside)
-
-
-def _hours(start: datetime, end: datetime, tz: tzinfo) -> Iterator[datetime]:
-    """The instants in ``[start, end)`` at which an hour of the clock begins."""
-    at = start
-    while at < end:
-        yield at
-        local = at.astimezone(tz)
-        at += ONE_HOUR - timedelta(minutes=local.minute, seconds=local.second)
-
-
-def requirement_in_words(need: Requirement) -> str:
-    """When a requirement holds, for people: "bank holidays, 07:00 to 18:00, from 2 May 2026"."""
-    if need.applies_on is AppliesOn.WEEKDAYS:
-        return weekly_in_words(need)
-    times = f"{need.start:%H:%M} to {need.end:%H:%M}"
-    first, last = _date_in_words(need.from_on), _date_in_words(need.until_on or need.from_on)
-    if need.applies_on is AppliesOn.DATES:
-        return f"{first}, {times}" if first == last else f"{first} to {last}, {times}"
-    words = f"bank holidays, {times}, from {first}"
-    return f"{words} until {last}" if need.until_on else words
-
-
-def _date_in_words(day: date) -> str:
-    return f"{day.day} {day:%B %Y}"
-
-
-def gap_in_words(gap: Stretch, *, tz: tzinfo) -> str:
-    """A gap for people: "Saturday 28 November, 17:00 to 18:00: 1 on shift, 2 needed"."""
-    start, end = gap.start.astimezone(tz), gap.end.astimezone(tz)
-    until = _clock(end)
-    if end.date() != start.date():
-        until += f" on {day_in_words(end.date())}"
-    people = f"{gap.on_shift or 'nobody'} on shift, {gap.required} needed"
-    return f"{day_in_words(start.date())}, {_clock(start)} to {until}: {people}"
-
-
-def _clock(local: datetime) -> str:
-    """Wall time; the hour that the clocks repeat says which of the two it is."""
-    other = local.replace(fold=1 - local.fold).utcoffset()
-    if other == local.utcoffset():
-        return f"{local:%H:%M}"
-    return f"{local:%H:%M} ({'second' if local.fold else 'first'})"

@@ -11,16 +11,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callback_service.domain import cover as domain
-from callback_service.domain.cover import (
-    AppliesOn,
-    Requirement,
-    Stretch,
-    Week,
-    gap_in_words,
-    gaps,
-    requirement_in_words,
-    week_grid,
-)
+from callback_service.domain.cover import AppliesOn, Requirement, Stretch, gaps
+from callback_service.domain.cover_week import Week, week_grid
+from callback_service.domain.cover_words import gap_in_words, requirement_in_words
 from callback_service.domain.rota import Duty
 from callback_service.domain.rota_changes import Change
 from callback_service.domain.wall_time import (

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callback_service.domain import planning
-from callback_service.domain.cover import gap_in_words, new_gaps
+from callback_service.domain.cover import new_gaps
+from callback_service.domain.cover_words import gap_in_words
 from callback_service.domain.planning import Planned
 from callback_service.domain.rota import Duty
 from callback_service.domain.rota_changes import Change, Leave, Override, OverrideKind
