@@ -2,7 +2,8 @@
 
 Cover is a headcount of distinct people at an instant, never a sum of hours: two people from 00:00
 to 12:00 do not make a whole day. Instants are aware UTC, spans half-open ``[start, end)``;
-requirements are wall time, resolved by the rule of ``domain.rota``.
+requirements are wall time, resolved by the rule of ``domain.rota``. Those for a skill are counted
+by themselves: see ``domain.cover_by_skill``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
 from callback_service.domain.rota import Duty, Shift
+from callback_service.domain.skills import Skill
 from callback_service.domain.spans import joined, without
 from callback_service.domain.wall_time import Calendar, Span, wall_span
 
@@ -37,7 +39,8 @@ class Requirement:
     """How many people are needed, by day and wall time; times and dates as in ``Pattern``.
 
     One for dates holds on each day from ``from_on`` to ``until_on``; one for bank holidays on
-    those of ``bank_holidays`` between them. Neither looks at ``weekdays``.
+    those of ``bank_holidays`` between them. Neither looks at ``weekdays``. With a ``skill`` it says
+    how many of those on shift must have it.
     """
 
     id: int | None
@@ -49,6 +52,7 @@ class Requirement:
     until_on: date | None = None
     applies_on: AppliesOn = AppliesOn.WEEKDAYS
     bank_holidays: frozenset[date] = frozenset()
+    skill: Skill | None = None
     cycle: ClassVar[None] = None
 
 
@@ -79,8 +83,8 @@ def cover(
 
     Counts distinct people with a shift of ``duty``; a shift nobody holds is no cover. Where
     requirements overlap one for dates beats one for bank holidays, and that one a weekly one; of
-    the same kind the larger counts. Where none is stated ``DEFAULT_NEED`` does. An empty range has
-    no stretches; naive instants raise ValueError.
+    the same kind the larger counts. Where none is stated ``DEFAULT_NEED`` does. Requirements for a
+    skill are not looked at. An empty range has no stretches; naive instants raise ValueError.
     """
     calendar = Calendar(start, end, tz=tz)
     people = [
@@ -88,15 +92,15 @@ def cover(
         for shift in shifts
         if shift.duty is duty and shift.staff_id is not None
     ]
-    needs = _in_force(requirements, calendar, tz)
-    return _merged(_sweep(people, needs, start, end))
+    needs = in_force((need for need in requirements if need.skill is None), calendar, tz)
+    return merged(sweep(people, needs, start, end, default_need=DEFAULT_NEED))
 
 
 #: Something that holds over a span: a person's id who is on shift, or a number of people needed.
 Held = tuple[datetime, datetime, int]
 
 
-def _in_force(requirements: Iterable[Requirement], calendar: Calendar, tz: tzinfo) -> list[Held]:
+def in_force(requirements: Iterable[Requirement], calendar: Calendar, tz: tzinfo) -> list[Held]:
     """Each requirement over the time in which none of a kind that beats it holds."""
     by_kind: dict[AppliesOn, list[Held]] = {kind: [] for kind in AppliesOn}
     for need in requirements:
@@ -126,8 +130,13 @@ def _outside(held: Iterable[Held], beaten_by: Sequence[Span]) -> list[Held]:
     ]
 
 
-def _sweep(
-    people: Sequence[Held], needs: Sequence[Held], start: datetime, end: datetime
+def sweep(
+    people: Sequence[Held],
+    needs: Sequence[Held],
+    start: datetime,
+    end: datetime,
+    *,
+    default_need: int,
 ) -> Iterator[Stretch]:
     """Walk the instants at which something begins or ends, keeping what holds between two."""
     changes = sorted([*_changes(people, 0), *_changes(needs, 1)])
@@ -142,7 +151,7 @@ def _sweep(
                 del held[kind][what]
             done += 1
         yield Stretch(
-            since, until, required=max(held[1], default=DEFAULT_NEED), on_shift=len(held[0])
+            since, until, required=max(held[1], default=default_need), on_shift=len(held[0])
         )
 
 
@@ -153,15 +162,15 @@ def _changes(held: Iterable[Held], kind: int) -> Iterator[tuple[datetime, int, i
             yield end, kind, -1, what
 
 
-def _merged(stretches: Iterable[Stretch]) -> list[Stretch]:
+def merged(stretches: Iterable[Stretch]) -> list[Stretch]:
     """``stretches`` with touching ones of equal figures joined."""
-    merged: list[Stretch] = []
+    whole: list[Stretch] = []
     for stretch in stretches:
-        if merged and (merged[-1].end, *merged[-1][2:]) == (stretch.start, *stretch[2:]):
-            merged[-1] = merged[-1]._replace(end=stretch.end)
+        if whole and (whole[-1].end, *whole[-1][2:]) == (stretch.start, *stretch[2:]):
+            whole[-1] = whole[-1]._replace(end=stretch.end)
         else:
-            merged.append(stretch)
-    return merged
+            whole.append(stretch)
+    return whole
 
 
 def cover_by_step(
@@ -180,10 +189,15 @@ def cover_by_step(
     earliest such. Nothing is averaged, so one minute without cover shows. Raises ValueError for a
     step that is not positive.
     """
+    edges = step_edges(start, end, step)
+    return worst_moments(cover(shifts, requirements, start, end, tz=tz, duty=duty), edges)
+
+
+def step_edges(start: datetime, end: datetime, step: timedelta) -> list[datetime]:
+    """Where steps of elapsed time begin, and ``end``; ValueError for one that is not positive."""
     if step <= timedelta(0):
         raise ValueError("a step must be longer than nothing")
-    edges = [start + step * count for count in range(-(-(end - start) // step))]
-    return worst_moments(cover(shifts, requirements, start, end, tz=tz, duty=duty), [*edges, end])
+    return [*(start + step * count for count in range(-(-(end - start) // step))), end]
 
 
 def worst_moments(stretches: Sequence[Stretch], edges: Sequence[datetime]) -> list[Stretch]:
@@ -199,13 +213,14 @@ def worst_moments(stretches: Sequence[Stretch], edges: Sequence[datetime]) -> li
         worst = stretches[at]
         ahead = at
         while ahead < len(stretches) and stretches[ahead].start < end:
-            worst = min(worst, stretches[ahead], key=_to_spare)
+            worst = min(worst, stretches[ahead], key=to_spare)
             ahead += 1
         rows.append(worst._replace(start=start, end=end))
     return rows
 
 
-def _to_spare(stretch: Stretch) -> int:
+def to_spare(stretch: Stretch) -> int:
+    """How many more people there are than needed; below 0 where some are missing."""
     return stretch.on_shift - stretch.required
 
 
@@ -231,4 +246,4 @@ def new_gaps(before: Sequence[Stretch], after: Sequence[Stretch]) -> list[Stretc
                 start, end = max(stretch.start, was.start), min(stretch.end, was.end)
                 found.append(stretch._replace(start=start, end=end))
             ahead += 1
-    return _merged(found)
+    return merged(found)

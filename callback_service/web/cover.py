@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from datetime import date
+from operator import itemgetter
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from callback_service import clock
-from callback_service.domain.cover import Stretch, gaps
-from callback_service.domain.cover_week import Week
+from callback_service.domain.cover import gaps
 from callback_service.domain.cover_words import gap_in_words, requirement_in_words
 from callback_service.domain.rota import Duty
 from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import ONE_DAY, WEEK, day_in_words, start_of_day
 from callback_service.errors import BadInput, Refused
-from callback_service.extensions import reading, transaction
+from callback_service.extensions import current_settings, reading, transaction
 from callback_service.gateways.bank_holidays import bank_holidays
 from callback_service.services import cover as cover_service
-from callback_service.services import cover_warnings
+from callback_service.services import cover_warnings, staff_skills
 from callback_service.services import rota as rota_service
+from callback_service.services.cover import Cover
 from callback_service.web.access import current_staff, requires
 from callback_service.web.cover_grid import day_row, hour_name
 from callback_service.web.gaps import gap_rows
-from callback_service.web.requirement_form import RequirementForm, days_in_words
+from callback_service.web.requirement_form import RequirementForm, days_in_words, needed_in_words
 from callback_service.web.weekly import blame, chosen_monday, week_links, zone
 
 bp = Blueprint("cover", __name__, url_prefix="/cover")
@@ -46,6 +47,8 @@ def week() -> ResponseReturnValue:
 def add_requirement() -> ResponseReturnValue:
     """State how many are needed."""
     form = RequirementForm()
+    with reading() as session:
+        form.offer(staff_skills.known_skills(session, *current_settings().offered_skills))
     if not form.validate_on_submit():
         return _page(form), BadInput.status
     requirement = form.requirement()
@@ -58,7 +61,7 @@ def add_requirement() -> ResponseReturnValue:
     except (BadInput, Refused) as refusal:
         blame(form, refusal, otherwise="start")
         return _page(form), refusal.status
-    flash(f"{requirement.needed} needed: {words}.", "success")
+    flash(f"{needed_in_words(requirement)} needed: {words}.", "success")
     return redirect(url_for("cover.week"), code=303)
 
 
@@ -79,11 +82,12 @@ def _page(form: RequirementForm) -> str:
     monday = chosen_monday(now)
     start, end = start_of_day(monday, tz=zone()), start_of_day(monday + WEEK, tz=zone())
     with reading() as session:
-        grid = cover_service.week_of_cover(session, monday, tz=zone())
+        grid, found = cover_service.week_of_cover(session, monday, tz=zone())
         lead_gaps = cover_service.gaps_in_words(session, start, end, tz=zone(), duty=Duty.DUTY_LEAD)
         leads = rota_service.on_now(session, now=now, tz=zone(), duty=Duty.DUTY_LEAD)
         needs = cover_service.load_requirements(session, from_day=now.astimezone(zone()).date())
         ahead = _weeks_ahead(session, monday)
+        form.offer(staff_skills.known_skills(session, *current_settings().offered_skills))
         known = cover_warnings.known_gaps(session, now=now)
     return render_template(
         "manager/cover.html",
@@ -91,11 +95,12 @@ def _page(form: RequirementForm) -> str:
         links=week_links(monday, now),
         week=monday.isoformat(),
         hours=[hour_name(hour) for hour in grid.hours],
-        days=[day_row(day, grid, now) for day in grid.days],
-        gaps=_week_gaps(grid),
+        days=[day_row(day, grid, found.by_skill, now) for day in grid.days],
+        gaps=_week_gaps(found),
+        has_skills=bool(found.by_skill),
         lead_gaps=lead_gaps,
         leads=[shift.person.name for shift in leads if shift.person],
-        requirements=[(need, days_in_words(need)) for need in needs],
+        requirements=[(need, days_in_words(need), needed_in_words(need)) for need in needs],
         holidays=[
             (day_in_words(day), name)
             for day, name in bank_holidays(monday, monday + WEEK - ONE_DAY).items()
@@ -105,15 +110,17 @@ def _page(form: RequirementForm) -> str:
     )
 
 
-def _week_gaps(grid: Week) -> list[tuple[str, int]]:
-    """Each gap of the week in words, and how many are missing; one over midnight is one gap."""
-    joined: list[Stretch] = []
-    for gap in gaps(stretch for day in grid.days for stretch in day.stretches):
-        if joined and joined[-1].end == gap.start and joined[-1][2:] == gap[2:]:
-            joined[-1] = joined[-1]._replace(end=gap.end)
-        else:
-            joined.append(gap)
-    return [(gap_in_words(gap, tz=zone()), gap.short) for gap in joined]
+def _week_gaps(found: Cover) -> list[tuple[str, int]]:
+    """Each gap of the week in words, and how many are missing; of people and of skills, in order.
+
+    One over midnight is one gap.
+    """
+    every = [
+        (gap.start, gap_in_words(gap, tz=zone(), skill=skill), gap.short)
+        for skill, stretches in found.of_each()
+        for gap in gaps(stretches)
+    ]
+    return [(words, short) for _, words, short in sorted(every, key=itemgetter(0))]
 
 
 def _weeks_ahead(session: Session, monday: date) -> list[tuple[str, str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from flask_wtf import FlaskForm
@@ -9,6 +10,8 @@ from wtforms import IntegerField, SelectField
 from wtforms.validators import NumberRange, ValidationError
 
 from callback_service.domain.cover import AppliesOn, Requirement
+from callback_service.domain.cover_words import who_in_words
+from callback_service.domain.skills import Skill, in_words, parse_skill
 from callback_service.domain.wall_time import weekdays_in_words
 from callback_service.services import cover as cover_service
 from callback_service.web.weekly import Day, WallTime, Weekdays, choice, given
@@ -50,6 +53,7 @@ class RequirementForm(FlaskForm):
     start = WallTime("From")
     end = WallTime("To")
     needed = NeededPeople("People needed")
+    skill = SelectField("Who counts", choices=[], default="")
     from_on = Day("First day")
     until_on = Day("Last day (optional)", is_needed=False)
 
@@ -57,6 +61,11 @@ class RequirementForm(FlaskForm):
         """A weekly requirement needs its days."""
         if self.applies_on.data is AppliesOn.WEEKDAYS and not field.data:
             raise ValidationError("Choose at least one day.")
+
+    def offer(self, known: Iterable[Skill]) -> None:
+        """Let ``known`` skills be chosen, or none."""
+        listed = [choice(str(one), f"Who {in_words(one)}") for one in known]
+        self.skill.choices = [choice("", "Anybody"), *listed]
 
     def requirement(self) -> Requirement:
         """The requirement as it was typed; only of a form that is valid."""
@@ -69,7 +78,13 @@ class RequirementForm(FlaskForm):
             from_on=given(self.from_on.data),
             until_on=self.until_on.data,
             applies_on=self.applies_on.data,
+            skill=parse_skill(self.skill.data) if self.skill.data else None,
         )
+
+
+def needed_in_words(need: Requirement) -> str:
+    """How many a requirement is for, and of whom: "3", "1 who speaks Welsh"."""
+    return f"{need.needed} {who_in_words(need.skill)}" if need.skill else str(need.needed)
 
 
 def days_in_words(need: Requirement) -> str:

@@ -129,7 +129,7 @@ def drawn(parts: list[tuple[int, int, int]]) -> list[Gap]:
 def recorded(findings: list[Finding]) -> list[Known]:
     """What is known after these were told of."""
     return [
-        Known(number, *finding.gap, finding.is_told_near, finding.is_muted)
+        Known(number, *finding.gap[:4], finding.is_told_near, finding.is_muted)
         for number, finding in enumerate(findings)
     ]
 
