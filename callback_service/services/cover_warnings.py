@@ -198,13 +198,17 @@ def _when(told: list[CoverWarning], tz: tzinfo) -> str:
 
 
 def _whom(told: list[CoverWarning]) -> str:
-    """Who is missing, inside a text. A skill is not named there: it could be "alcohol"."""
+    """Who is missing, inside a text, which has to be short. A skill is not named there: it could be
+    "alcohol".
+    """
     missing = {_skill_of(row) for row in told}
     [skill, *others] = missing
     if skill is None or others:
         return "people"
-    named = "with a skill" if skill.kind is SkillKind.SKILL else who_in_words(skill)
-    return f"somebody {named}"
+    if skill.kind is SkillKind.SKILL:
+        return "somebody with a skill"
+    language = skill._replace(value=skill.value.partition("-")[0])
+    return f"somebody {who_in_words(language)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from jinja2 import Environment, UndefinedError, meta
 
 from callback_service.domain.contact import Window
 from callback_service.domain.escalation import Reason
+from callback_service.domain.languages import NAMES
 from callback_service.domain.wording import forbidden_words, segments, time_spoken, window_spoken
 from callback_service.models.outbox import TextKind
 from callback_service.services import escalation
@@ -22,8 +23,9 @@ from callback_service.services.texts import TEMPLATES, wording
 LONDON = ZoneInfo("Europe/London")
 NOW = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
 FILES: Final = sorted((Path(__file__).resolve().parents[2] / "templates" / "sms").glob("*"))
-#: What a text may be told: times, a reason of ours and a reference. No name and no number.
-FACTS: Final = {"when", "reason", "reference"}
+#: What a text may be told: times, who is missing, a reason of ours and a reference. No name and
+#: no number.
+FACTS: Final = {"when", "whom", "reason", "reference"}
 
 
 @cache
@@ -44,7 +46,10 @@ def longest(kind: TextKind) -> dict[str, str]:
             "reason": max(escalation._REASONS.values(), key=len),
             "reference": "MMMMMMMM",
         },
-        TextKind.GAP: {"when": "at 999 times, first on Wednesday 23 September from 11:55am"},
+        TextKind.GAP: {
+            "whom": f"somebody who speaks {max(NAMES.values(), key=len)}",
+            "when": "at 999 times, first on Wednesday 23 September from 11:55am",
+        },
     }[kind]
 
 
