@@ -105,11 +105,17 @@ def _kind(row: Stretch, missing: Sequence[SkillNeed]) -> str:
 def _line(row: Stretch, skills: Sequence[SkillNeed]) -> Line:
     start, end = row.start.astimezone(zone()), row.end.astimezone(zone())
     people = [_figures(row.on_shift, row.required, row.short, _mark(row.short))]
-    for need in skills:
-        figures = _figures(need.on_shift, need.required, need.short, MISSES_SKILL)
-        people.append(f"{label(need.skill)}: {figures}")
+    people += [_skill_figures(need) for need in skills]
     missing = [need for need in skills if need.short]
     return Line(f"{start:%H:%M} to {end:%H:%M}", "; ".join(people), _kind(row, missing))
+
+
+def _skill_figures(need: SkillNeed) -> str:
+    """Short where all is well: that is the rule, and cards are narrow."""
+    if not need.short:
+        return f"{label(need.skill)} {need.on_shift}/{need.required}"
+    figures = _figures(need.on_shift, need.required, need.short, MISSES_SKILL)
+    return f"{label(need.skill)}: {figures}"
 
 
 def _figures(on_shift: int, required: int, short: int, mark: str) -> str:

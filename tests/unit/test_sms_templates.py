@@ -15,7 +15,13 @@ from jinja2 import Environment, UndefinedError, meta
 from callback_service.domain.contact import Window
 from callback_service.domain.escalation import Reason
 from callback_service.domain.languages import NAMES
-from callback_service.domain.wording import forbidden_words, segments, time_spoken, window_spoken
+from callback_service.domain.wording import (
+    GSM_BASIC,
+    forbidden_words,
+    segments,
+    time_spoken,
+    window_spoken,
+)
 from callback_service.models.outbox import TextKind
 from callback_service.services import escalation
 from callback_service.services.texts import TEMPLATES, wording
@@ -73,6 +79,12 @@ def test_a_text_with_the_longest_facts_is_one_segment_of_the_gsm_alphabet(kind: 
 @pytest.mark.parametrize("kind", TextKind)
 def test_a_text_does_not_say_who_we_are(kind: TextKind) -> None:
     assert forbidden_words(wording(kind, **longest(kind)), also=("Callback",)) == []
+
+
+def test_no_language_gives_a_caller_away_or_leaves_the_gsm_alphabet() -> None:
+    names = " ".join(NAMES.values())
+    assert forbidden_words(names) == []
+    assert set(names) <= GSM_BASIC
 
 
 @pytest.mark.parametrize("kind", TextKind)

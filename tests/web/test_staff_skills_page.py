@@ -8,9 +8,11 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from callback_service.domain.skills import parse_skill
 from callback_service.domain.staff import Role
+from callback_service.models.staff import Staff
 from callback_service.services.staff_skills import set_skills, skills_of
 from tests.rota_builders import make_pattern, make_requirement
 from tests.support.builders import NOW, make_staff
@@ -99,6 +101,16 @@ def test_nobody_is_not_found(sign_in_as: SignIn) -> None:
     assert sign_in_as(Role.ADMINISTRATOR).get("/staff/4711/skills").status_code == 404
 
 
+def test_everybody_sees_what_is_stated_of_them(app: Flask, sign_in_as: SignIn) -> None:
+    client = sign_in_as(Role.COUNSELLOR, email="catrin@example.org")
+    assert "none stated" in client.get("/account").get_data(as_text=True)
+    with stored(app) as session:
+        [staff_id] = session.scalars(select(Staff.id))
+        skills = map(parse_skill, ("language:cy", "gender:woman"))
+        set_skills(session, staff_id, skills, actor_id=None, now=NOW)
+    assert "Welsh, woman" in client.get("/account").get_data(as_text=True)
+
+
 FORM = {
     "weekdays": [str(day) for day in range(7)],
     "start": "20:00",
@@ -144,4 +156,4 @@ def test_a_met_requirement_leaves_the_week_calm(app: Flask, sign_in_as: SignIn) 
         make_requirement(session, 1, "20:00", "08:00").skill = "language:cy"
     page = sign_in_as(Role.MANAGER).get("/cover?week=2026-12-07").get_data(as_text=True)
     assert "Every hour of this week has enough people" in page
-    assert "Welsh: 1 on, 1 needed" in page
+    assert "1 on, 1 needed; Welsh 1/1" in page
