@@ -31,7 +31,7 @@ from callback_service.domain.cover_by_skill import (
 from callback_service.domain.cover_week import Week, week_grid
 from callback_service.domain.cover_words import gap_in_words, requirement_in_words
 from callback_service.domain.languages import is_english
-from callback_service.domain.rota import Duty
+from callback_service.domain.rota import Duty, Shift
 from callback_service.domain.rota_changes import Change
 from callback_service.domain.skills import Skill, SkillKind, parse_skill
 from callback_service.domain.wall_time import (
@@ -70,11 +70,22 @@ def cover_between(
     A duty lead is needed at every minute; requirements are for counselling. ``proposed`` changes
     of the rota count as if they were stored.
     """
-    shifts, _ = resolve(session, start, end, tz=tz, duty=duty, proposed=proposed)
-    needs = _needs_between(session, start, end, tz) if duty is Duty.COUNSELLING else []
+    shifts, needs = _facts(session, start, end, tz, duty, proposed)
     if step is None:
         return domain.cover(shifts, needs, start, end, tz=tz, duty=duty)
     return domain.cover_by_step(shifts, needs, start, end, tz=tz, step=step, duty=duty)
+
+
+def _facts(
+    session: Session,
+    start: datetime,
+    end: datetime,
+    tz: tzinfo,
+    duty: Duty,
+    proposed: Collection[Change],
+) -> tuple[list[Shift], list[Requirement]]:
+    shifts, _ = resolve(session, start, end, tz=tz, duty=duty, proposed=proposed)
+    return shifts, _needs_between(session, start, end, tz) if duty is Duty.COUNSELLING else []
 
 
 class Cover(NamedTuple):
@@ -98,8 +109,7 @@ def whole_cover(
     duty: Duty = Duty.COUNSELLING,
 ) -> Cover:
     """Cover over ``[start, end)`` by headcount and by skill; for a duty lead no skill is needed."""
-    shifts, _ = resolve(session, start, end, tz=tz, duty=duty, proposed=proposed)
-    needs = _needs_between(session, start, end, tz) if duty is Duty.COUNSELLING else []
+    shifts, needs = _facts(session, start, end, tz, duty, proposed)
     skills = skills_of_staff(session) if any(need.skill for need in needs) else {}
     return Cover(
         domain.cover(shifts, needs, start, end, tz=tz, duty=duty),
@@ -156,23 +166,20 @@ def gaps_in_words(
     ]
 
 
-def gaps_opened(
-    session: Session,
-    start: datetime,
-    end: datetime,
-    proposed: Collection[Change],
-    *,
-    tz: tzinfo,
-    duty: Duty,
-) -> list[str]:
-    """The gaps, in words, that ``proposed`` changes would open or deepen in ``[start, end)``."""
-    before = whole_cover(session, start, end, tz=tz, duty=duty)
-    after = whole_cover(session, start, end, tz=tz, duty=duty, proposed=proposed)
+def new_gaps_in_words(before: Cover, after: Cover, *, tz: tzinfo) -> list[str]:
+    """Where ``after`` is shorter than ``before``, of people or of a skill, in words.
+
+    Both must be of the same range. Two answers of ``whole_cover``: without a proposal and with it.
+    """
     return [
         gap_in_words(gap, tz=tz, skill=skill)
-        for (skill, was), (_, will_be) in zip(before.of_each(), after.of_each(), strict=True)
-        for gap in new_gaps(was, will_be)
+        for skill, stretches in after.of_each()
+        for gap in _new_gaps(before.by_skill.get(skill) if skill else before.stretches, stretches)
     ]
+
+
+def _new_gaps(before: list[Stretch] | None, after: list[Stretch]) -> list[Stretch]:
+    return gaps(after) if before is None else new_gaps(before, after)
 
 
 def gaps_ahead(

@@ -15,7 +15,7 @@ from callback_service.domain.rota_changes import Change, Leave, Override, Overri
 from callback_service.errors import NotFound
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.rota_change import ChangeKind, RotaChange
-from callback_service.services.cover import gaps_opened
+from callback_service.services.cover import new_gaps_in_words, whole_cover
 from callback_service.services.planning import availability, open_tasks
 from callback_service.services.promises import Oversold, oversold_by
 from callback_service.services.rota_change_rows import change_of, in_words, span_in_words
@@ -64,8 +64,9 @@ def _gaps(session: Session, change: Change, *, now: datetime, tz: tzinfo) -> lis
     found = []
     for duty in Duty if isinstance(change, Leave) else [change.duty]:
         lead = "Duty lead: " if duty is Duty.DUTY_LEAD else ""
-        opened = gaps_opened(session, start, end, [change], tz=tz, duty=duty)
-        found += [f"{lead}{words}" for words in opened]
+        before = whole_cover(session, start, end, tz=tz, duty=duty)
+        after = whole_cover(session, start, end, tz=tz, duty=duty, proposed=[change])
+        found += [f"{lead}{words}" for words in new_gaps_in_words(before, after, tz=tz)]
     return found
 
 
