@@ -13,8 +13,10 @@ import click
 from flask.cli import AppGroup
 
 from callback_service import clock
+from callback_service.domain.cover_by_skill import SkillNeed
 from callback_service.domain.moments import EXAMPLE, parse_moment, range_of
 from callback_service.domain.rota import Duty
+from callback_service.domain.skills import label
 from callback_service.errors import BadInput
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.services import cover as cover_service
@@ -80,15 +82,21 @@ def print_cover(start: date, end: date, step: int | None, output: str) -> None:
     first, stop = _range(start, end)
     every = timedelta(minutes=step) if step else None
     with reading() as session:
-        rows = cover_service.cover_between(session, first, stop, tz=_zone(), step=every)
+        rows = cover_service.cover_rows(session, first, stop, tz=_zone(), step=every)
     if output == "json":
         click.echo(json.dumps(cover_service.cover_as_json(rows), indent=1))
         return
-    for row in rows:
+    for row, skills in rows:
         note = f"  {row.short} short" if row.short else ""
+        note += "".join(_skill_note(need) for need in skills)
         click.echo(
             f"{_local(row.start)} to {_local(row.end)}  {row.on_shift} of {row.required}{note}"
         )
+
+
+def _skill_note(need: SkillNeed) -> str:
+    short = f" {need.short} short" if need.short else ""
+    return f"  {label(need.skill)} {need.on_shift} of {need.required}{short}"
 
 
 @rota_commands.command("export")

@@ -13,12 +13,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from callback_service.domain.skills import Gender, Skill, SkillKind, kept, skill
 from callback_service.errors import SettingsError
 
 #: Words of secrets that stand in somebody's documentation. Random characters hold none of them.
 SAMPLES = ("change", "default", "develop", "example", "insecure", "password", "sample", "secret")
 #: The nations of the United Kingdom, whose bank holidays differ.
 NATIONS = ("ENG", "WLS", "SCT", "NIR")
+#: What lists offer unless told, with commas between.
+LANGUAGES = "cy,pl,pa,ur,ar,ro,uk"
+SKILLS = "alcohol,family,young people"
 SECRET_MIN_CHARS = 32
 DATA_KEY_BYTES = 32
 
@@ -36,6 +40,7 @@ class Settings:
     service_phone: str
     service_time_zone: ZoneInfo
     service_nation: str  # whose bank holidays: ENG, WLS, SCT or NIR
+    offered_skills: tuple[Skill, ...]  # to choose from for staff and for cover; others may be typed
     exit_url: str
     port: int
     trusted_hops: int
@@ -87,6 +92,10 @@ class Settings:
             service_phone=source.get("SERVICE_PHONE") or "01632 960 000",
             service_time_zone=_time_zone(source.get("SERVICE_TIME_ZONE") or "Europe/London"),
             service_nation=_nation(source.get("SERVICE_NATION") or "ENG"),
+            offered_skills=_offered_skills(
+                source.get("SERVICE_LANGUAGES") or LANGUAGES,
+                source.get("SERVICE_SKILLS") or SKILLS,
+            ),
             exit_url=_web_address(
                 "EXIT_URL", source.get("EXIT_URL") or "https://www.bbc.co.uk/weather"
             ),
@@ -235,6 +244,22 @@ def _nation(value: str) -> str:
     if value.upper() not in NATIONS:
         raise SettingsError(f"SERVICE_NATION must be one of {', '.join(NATIONS)}.")
     return value.upper()
+
+
+def _offered_skills(languages: str, skills: str) -> tuple[Skill, ...]:
+    """What ``SERVICE_LANGUAGES`` and ``SERVICE_SKILLS`` list, and the genders."""
+    return (
+        *_listed("SERVICE_LANGUAGES", SkillKind.LANGUAGE, languages),
+        *_listed("SERVICE_SKILLS", SkillKind.SKILL, skills),
+        *(Skill(SkillKind.GENDER, gender.value) for gender in Gender),
+    )
+
+
+def _listed(name: str, kind: SkillKind, value: str) -> list[Skill]:
+    try:
+        return sorted(kept(skill(kind, word) for word in value.split(",") if word.strip()))
+    except ValueError as error:
+        raise SettingsError(f"{name} needs words with commas between: {error}") from error
 
 
 def _check_twilio(settings: Settings) -> None:

@@ -2,7 +2,8 @@
 
 Cover is a headcount of distinct people at an instant, never a sum of hours: two people from 00:00
 to 12:00 do not make a whole day. Instants are aware UTC, spans half-open ``[start, end)``;
-requirements are wall time, resolved by the rule of ``domain.rota``.
+requirements are wall time, resolved by the rule of ``domain.rota``. Those for a skill are counted
+by themselves: see ``domain.cover_by_skill``.
 """
 
 from __future__ import annotations
@@ -16,21 +17,13 @@ from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
 from callback_service.domain.rota import Duty, Shift
+from callback_service.domain.skills import Skill
 from callback_service.domain.spans import joined, without
-from callback_service.domain.wall_time import (
-    ONE_DAY,
-    Calendar,
-    Span,
-    day_in_words,
-    start_of_day,
-    wall_span,
-    weekly_in_words,
-)
+from callback_service.domain.wall_time import Calendar, Span, wall_span
 
 #: People needed where no requirement is stated: a 24-hour helpline needs one at every minute, so an
 #: empty rota is one long gap (source: the service's design, promise 1).
 DEFAULT_NEED = 1
-ONE_HOUR = timedelta(hours=1)
 
 
 class AppliesOn(StrEnum):
@@ -46,7 +39,8 @@ class Requirement:
     """How many people are needed, by day and wall time; times and dates as in ``Pattern``.
 
     One for dates holds on each day from ``from_on`` to ``until_on``; one for bank holidays on
-    those of ``bank_holidays`` between them. Neither looks at ``weekdays``.
+    those of ``bank_holidays`` between them. Neither looks at ``weekdays``. With a ``skill`` it says
+    how many of those on shift must have it.
     """
 
     id: int | None
@@ -58,6 +52,7 @@ class Requirement:
     until_on: date | None = None
     applies_on: AppliesOn = AppliesOn.WEEKDAYS
     bank_holidays: frozenset[date] = frozenset()
+    skill: Skill | None = None
     cycle: ClassVar[None] = None
 
 
@@ -88,8 +83,8 @@ def cover(
 
     Counts distinct people with a shift of ``duty``; a shift nobody holds is no cover. Where
     requirements overlap one for dates beats one for bank holidays, and that one a weekly one; of
-    the same kind the larger counts. Where none is stated ``DEFAULT_NEED`` does. An empty range has
-    no stretches; naive instants raise ValueError.
+    the same kind the larger counts. Where none is stated ``DEFAULT_NEED`` does. Requirements for a
+    skill are not looked at. An empty range has no stretches; naive instants raise ValueError.
     """
     calendar = Calendar(start, end, tz=tz)
     people = [
@@ -97,15 +92,15 @@ def cover(
         for shift in shifts
         if shift.duty is duty and shift.staff_id is not None
     ]
-    needs = _in_force(requirements, calendar, tz)
-    return _merged(_sweep(people, needs, start, end))
+    needs = in_force((need for need in requirements if need.skill is None), calendar, tz)
+    return merged(sweep(people, needs, start, end, default_need=DEFAULT_NEED))
 
 
 #: Something that holds over a span: a person's id who is on shift, or a number of people needed.
 Held = tuple[datetime, datetime, int]
 
 
-def _in_force(requirements: Iterable[Requirement], calendar: Calendar, tz: tzinfo) -> list[Held]:
+def in_force(requirements: Iterable[Requirement], calendar: Calendar, tz: tzinfo) -> list[Held]:
     """Each requirement over the time in which none of a kind that beats it holds."""
     by_kind: dict[AppliesOn, list[Held]] = {kind: [] for kind in AppliesOn}
     for need in requirements:
@@ -135,8 +130,13 @@ def _outside(held: Iterable[Held], beaten_by: Sequence[Span]) -> list[Held]:
     ]
 
 
-def _sweep(
-    people: Sequence[Held], needs: Sequence[Held], start: datetime, end: datetime
+def sweep(
+    people: Sequence[Held],
+    needs: Sequence[Held],
+    start: datetime,
+    end: datetime,
+    *,
+    default_need: int,
 ) -> Iterator[Stretch]:
     """Walk the instants at which something begins or ends, keeping what holds between two."""
     changes = sorted([*_changes(people, 0), *_changes(needs, 1)])
@@ -151,7 +151,7 @@ def _sweep(
                 del held[kind][what]
             done += 1
         yield Stretch(
-            since, until, required=max(held[1], default=DEFAULT_NEED), on_shift=len(held[0])
+            since, until, required=max(held[1], default=default_need), on_shift=len(held[0])
         )
 
 
@@ -162,15 +162,15 @@ def _changes(held: Iterable[Held], kind: int) -> Iterator[tuple[datetime, int, i
             yield end, kind, -1, what
 
 
-def _merged(stretches: Iterable[Stretch]) -> list[Stretch]:
+def merged(stretches: Iterable[Stretch]) -> list[Stretch]:
     """``stretches`` with touching ones of equal figures joined."""
-    merged: list[Stretch] = []
+    whole: list[Stretch] = []
     for stretch in stretches:
-        if merged and (merged[-1].end, *merged[-1][2:]) == (stretch.start, *stretch[2:]):
-            merged[-1] = merged[-1]._replace(end=stretch.end)
+        if whole and (whole[-1].end, *whole[-1][2:]) == (stretch.start, *stretch[2:]):
+            whole[-1] = whole[-1]._replace(end=stretch.end)
         else:
-            merged.append(stretch)
-    return merged
+            whole.append(stretch)
+    return whole
 
 
 def cover_by_step(
@@ -189,10 +189,15 @@ def cover_by_step(
     earliest such. Nothing is averaged, so one minute without cover shows. Raises ValueError for a
     step that is not positive.
     """
+    edges = step_edges(start, end, step)
+    return worst_moments(cover(shifts, requirements, start, end, tz=tz, duty=duty), edges)
+
+
+def step_edges(start: datetime, end: datetime, step: timedelta) -> list[datetime]:
+    """Where steps of elapsed time begin, and ``end``; ValueError for one that is not positive."""
     if step <= timedelta(0):
         raise ValueError("a step must be longer than nothing")
-    edges = [start + step * count for count in range(-(-(end - start) // step))]
-    return worst_moments(cover(shifts, requirements, start, end, tz=tz, duty=duty), [*edges, end])
+    return [*(start + step * count for count in range(-(-(end - start) // step))), end]
 
 
 def worst_moments(stretches: Sequence[Stretch], edges: Sequence[datetime]) -> list[Stretch]:
@@ -208,13 +213,14 @@ def worst_moments(stretches: Sequence[Stretch], edges: Sequence[datetime]) -> li
         worst = stretches[at]
         ahead = at
         while ahead < len(stretches) and stretches[ahead].start < end:
-            worst = min(worst, stretches[ahead], key=_to_spare)
+            worst = min(worst, stretches[ahead], key=to_spare)
             ahead += 1
         rows.append(worst._replace(start=start, end=end))
     return rows
 
 
-def _to_spare(stretch: Stretch) -> int:
+def to_spare(stretch: Stretch) -> int:
+    """How many more people there are than needed; below 0 where some are missing."""
     return stretch.on_shift - stretch.required
 
 
@@ -240,98 +246,4 @@ def new_gaps(before: Sequence[Stretch], after: Sequence[Stretch]) -> list[Stretc
                 start, end = max(stretch.start, was.start), min(stretch.end, was.end)
                 found.append(stretch._replace(start=start, end=end))
             ahead += 1
-    return _merged(found)
-
-
-class Hour(NamedTuple):
-    """One hour of the clock. ``is_second``: the clock shows it again, after going back."""
-
-    hour: int
-    is_second: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """One local day: the worst moment of each hour of its clock, and its stretches cut to it."""
-
-    day: date
-    by_hour: dict[Hour, Stretch]
-    stretches: list[Stretch]
-
-    @property
-    def length(self) -> timedelta:
-        """23, 24 or 25 hours in the United Kingdom."""
-        return sum((stretch.end - stretch.start for stretch in self.stretches), timedelta(0))
-
-
-@dataclass(frozen=True, slots=True)
-class Week:
-    """Seven days of cover. ``hours`` are the columns: a day has no figures for an hour it skips."""
-
-    monday: date
-    hours: list[Hour]
-    days: list[Day]
-
-
-def week_grid(stretches: Sequence[Stretch], monday: date, *, tz: tzinfo) -> Week:
-    """The week from ``monday`` as days and hours; ``stretches`` must tile at least those days."""
-    days = [_day(stretches, monday + ONE_DAY * ahead, tz) for ahead in range(7)]
-    return Week(monday, sorted({hour for day in days for hour in day.by_hour}), days)
-
-
-def _day(stretches: Sequence[Stretch], day: date, tz: tzinfo) -> Day:
-    start, end = start_of_day(day, tz=tz), start_of_day(day + ONE_DAY, tz=tz)
-    inside = [
-        stretch._replace(start=max(stretch.start, start), end=min(stretch.end, end))
-        for stretch in stretches
-        if stretch.start < end and stretch.end > start
-    ]
-    edges = [*_hours(start, end, tz), end]
-    by_hour = {
-        Hour((local := row.start.astimezone(tz)).hour, bool(local.fold)): row
-        for row in worst_moments(inside, edges)
-    }
-    return Day(day, by_hour, inside)
-
-
-def _hours(start: datetime, end: datetime, tz: tzinfo) -> Iterator[datetime]:
-    """The instants in ``[start, end)`` at which an hour of the clock begins."""
-    at = start
-    while at < end:
-        yield at
-        local = at.astimezone(tz)
-        at += ONE_HOUR - timedelta(minutes=local.minute, seconds=local.second)
-
-
-def requirement_in_words(need: Requirement) -> str:
-    """When a requirement holds, for people: "bank holidays, 07:00 to 18:00, from 2 May 2026"."""
-    if need.applies_on is AppliesOn.WEEKDAYS:
-        return weekly_in_words(need)
-    times = f"{need.start:%H:%M} to {need.end:%H:%M}"
-    first, last = _date_in_words(need.from_on), _date_in_words(need.until_on or need.from_on)
-    if need.applies_on is AppliesOn.DATES:
-        return f"{first}, {times}" if first == last else f"{first} to {last}, {times}"
-    words = f"bank holidays, {times}, from {first}"
-    return f"{words} until {last}" if need.until_on else words
-
-
-def _date_in_words(day: date) -> str:
-    return f"{day.day} {day:%B %Y}"
-
-
-def gap_in_words(gap: Stretch, *, tz: tzinfo) -> str:
-    """A gap for people: "Saturday 28 November, 17:00 to 18:00: 1 on shift, 2 needed"."""
-    start, end = gap.start.astimezone(tz), gap.end.astimezone(tz)
-    until = _clock(end)
-    if end.date() != start.date():
-        until += f" on {day_in_words(end.date())}"
-    people = f"{gap.on_shift or 'nobody'} on shift, {gap.required} needed"
-    return f"{day_in_words(start.date())}, {_clock(start)} to {until}: {people}"
-
-
-def _clock(local: datetime) -> str:
-    """Wall time; the hour that the clocks repeat says which of the two it is."""
-    other = local.replace(fold=1 - local.fold).utcoffset()
-    if other == local.utcoffset():
-        return f"{local:%H:%M}"
-    return f"{local:%H:%M} ({'second' if local.fold else 'first'})"
+    return merged(found)

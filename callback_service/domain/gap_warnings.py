@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from callback_service.domain.cover import Stretch
+from callback_service.domain.skills import Skill
 from callback_service.domain.spans import without
 
 #: A gap this near is told of once more.
@@ -21,12 +22,14 @@ class Gap(NamedTuple):
     """Unbroken time with too few people, at its worst ``short`` too few.
 
     ``goes_on``: it reaches the end of the time that was looked at, so nobody knows where it ends.
+    With a ``skill`` it is of people who have it.
     """
 
     start: datetime
     end: datetime
     short: int
     goes_on: bool
+    skill: Skill | None = None
 
 
 class Known(NamedTuple):
@@ -39,6 +42,7 @@ class Known(NamedTuple):
     goes_on: bool
     is_told_near: bool
     is_muted: bool
+    skill: Skill | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,12 @@ class Finding:
     is_muted: bool
 
 
-def whole_gaps(stretches: Iterable[Stretch], *, until: datetime) -> list[Gap]:
+def whole_gaps(
+    stretches: Iterable[Stretch], *, until: datetime, skill: Skill | None = None
+) -> list[Gap]:
     """The gaps of ``stretches``, with touching ones made one; ``until`` is where the looking ends.
 
-    An empty rota is one gap.
+    An empty rota is one gap. ``stretches`` count the people who have ``skill``.
     """
     gaps: list[Gap] = []
     for stretch in stretches:
@@ -70,9 +76,9 @@ def whole_gaps(stretches: Iterable[Stretch], *, until: datetime) -> list[Gap]:
         goes_on = stretch.end >= until
         if gaps and gaps[-1].end == stretch.start:
             worst = max(gaps[-1].short, stretch.short)
-            gaps[-1] = Gap(gaps[-1].start, stretch.end, worst, goes_on)
+            gaps[-1] = Gap(gaps[-1].start, stretch.end, worst, goes_on, skill)
         else:
-            gaps.append(Gap(stretch.start, stretch.end, stretch.short, goes_on))
+            gaps.append(Gap(stretch.start, stretch.end, stretch.short, goes_on, skill))
     return gaps
 
 
@@ -81,16 +87,21 @@ def compare(
 ) -> tuple[list[Finding], list[Known]]:
     """What to make of each gap found, and the known gaps that are there no more (filled, or past).
 
-    A gap that only moves on with the end of the looking has not grown.
+    A gap that only moves on with the end of the looking has not grown. A gap of a skill goes on
+    from gaps of the same skill only.
     """
     taken: set[int] = set()
     findings: list[Finding] = []
     for gap in found:
-        met = tuple(one for one in known if one.start < gap.end and _end(one, gap) > gap.start)
+        met = tuple(one for one in known if one.skill == gap.skill and _meets(one, gap))
         free = [one for one in met if one.id not in taken]
         taken.update(one.id for one in free[:1])
         findings.append(_finding(gap, met, free[0] if free else None, now))
     return findings, [one for one in known if one.id not in taken]
+
+
+def _meets(known: Known, gap: Gap) -> bool:
+    return known.start < gap.end and _end(known, gap) > gap.start
 
 
 def _end(known: Known, gap: Gap) -> datetime:

@@ -13,7 +13,7 @@ _OPEN = text("closed_at IS NULL")
 
 
 class CoverWarning(Base):
-    """One gap in cover: unbroken time with too few people on shift."""
+    """One gap in cover: unbroken time with too few people on shift, or too few with a skill."""
 
     __tablename__ = "cover_warning"
     __table_args__ = (
@@ -26,6 +26,9 @@ class CoverWarning(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
+    skill: Mapped[str] = mapped_column(
+        String(60), default=""
+    )  # that is missing: "language:cy"; empty: people
     short: Mapped[int]  # people missing at its worst moment
     goes_on: Mapped[bool]  # it reached the end of what was looked at
     first_told_at: Mapped[datetime]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, time
 from typing import cast
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -88,7 +88,10 @@ class ShiftTurn(Base):
 
 
 class CoverRequirement(Base):
-    """How many counsellors are needed, by day and wall time; of several the largest counts."""
+    """How many counsellors are needed, by day and wall time; of several the largest counts.
+
+    Or how many of them must have a skill.
+    """
 
     __tablename__ = "cover_requirement"
     __table_args__ = (
@@ -96,7 +99,7 @@ class CoverRequirement(Base):
         CheckConstraint("until_on IS NULL OR until_on >= from_on", name="dates_in_order"),
         CheckConstraint("needed BETWEEN 1 AND 500", name="needed_range"),
         Index("uq_cover_requirement_line", "applies_on", "weekdays", "starts", "ends", "from_on",
-              unique=True, sqlite_where=_GOES_ON, postgresql_where=_GOES_ON),
+              "skill", unique=True, sqlite_where=_GOES_ON, postgresql_where=_GOES_ON),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -105,6 +108,9 @@ class CoverRequirement(Base):
     starts: Mapped[time]
     ends: Mapped[time]
     needed: Mapped[int]  # people
+    skill: Mapped[str] = mapped_column(
+        String(60), default=""
+    )  # that they must have: "language:cy"; empty: any people
     from_on: Mapped[date]
     until_on: Mapped[date | None]
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))

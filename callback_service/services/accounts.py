@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -14,11 +14,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callback_service.domain import passwords
+from callback_service.domain.skills import Skill
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.base import keyring
 from callback_service.models.staff import Staff
-from callback_service.services import api_tokens, audit, feeds, sign_in
+from callback_service.services import api_tokens, audit, feeds, sign_in, staff_skills
 from callback_service.services.plan_trigger import ask_for_plan
 
 INVITATION_LIFETIME = timedelta(days=3)
@@ -77,6 +78,7 @@ def invite(
     email: str,
     name: str,
     role: Role,
+    skills: Collection[Skill] = (),
     secret_key: str,
     actor_id: int | None = None,
     now: datetime,
@@ -90,6 +92,8 @@ def invite(
         message = "There is an account with this e-mail address already."
         raise BadInput(message, {"email": message}) from None
     _record(session, "staff.invited", staff.id, actor_id=actor_id, now=now, role=role)
+    if skills:
+        staff_skills.set_skills(session, staff.id, skills, actor_id=actor_id, now=now)
     return _link_token(staff, secret_key, now + INVITATION_LIFETIME)
 
 
@@ -194,6 +198,14 @@ def staff_by_email(session: Session, email: str) -> Staff:
     if staff is None:
         raise NotFound("There is no account with this e-mail address.")
     return staff
+
+
+def staff_name(session: Session, staff_id: int) -> str:
+    """What colleagues call somebody; raises NotFound."""
+    name = session.scalar(select(Staff.name).where(Staff.id == staff_id))
+    if name is None:
+        raise NotFound("There is no such account.")
+    return name
 
 
 def _locked(session: Session, staff_id: int) -> Staff:

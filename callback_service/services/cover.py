@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
+from typing import NamedTuple
 
 from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
@@ -15,14 +16,24 @@ from callback_service.domain.cover import (
     AppliesOn,
     Requirement,
     Stretch,
-    Week,
-    gap_in_words,
     gaps,
-    requirement_in_words,
-    week_grid,
+    new_gaps,
+    step_edges,
+    worst_moments,
 )
-from callback_service.domain.rota import Duty
+from callback_service.domain.cover_by_skill import (
+    Row,
+    SkillNeed,
+    cover_by_skill,
+    cut_by_need,
+    with_skills,
+)
+from callback_service.domain.cover_week import Week, week_grid
+from callback_service.domain.cover_words import gap_in_words, requirement_in_words
+from callback_service.domain.languages import is_english
+from callback_service.domain.rota import Duty, Shift
 from callback_service.domain.rota_changes import Change
+from callback_service.domain.skills import Skill, SkillKind, parse_skill
 from callback_service.domain.wall_time import (
     EVERY_DAY,
     ONE_DAY,
@@ -37,6 +48,7 @@ from callback_service.models.rota import CoverRequirement
 from callback_service.services import audit
 from callback_service.services.rota import resolve, zulu
 from callback_service.services.shift_patterns import check_dates
+from callback_service.services.staff_skills import skills_of_staff
 
 #: More people at once than any helpline has desks for; keeps a slip of the finger out.
 MOST_NEEDED = 500
@@ -58,11 +70,66 @@ def cover_between(
     A duty lead is needed at every minute; requirements are for counselling. ``proposed`` changes
     of the rota count as if they were stored.
     """
-    shifts, _ = resolve(session, start, end, tz=tz, duty=duty, proposed=proposed)
-    needs = _needs_between(session, start, end, tz) if duty is Duty.COUNSELLING else []
+    shifts, needs = _facts(session, start, end, tz, duty, proposed)
     if step is None:
         return domain.cover(shifts, needs, start, end, tz=tz, duty=duty)
     return domain.cover_by_step(shifts, needs, start, end, tz=tz, step=step, duty=duty)
+
+
+def _facts(
+    session: Session,
+    start: datetime,
+    end: datetime,
+    tz: tzinfo,
+    duty: Duty,
+    proposed: Collection[Change],
+) -> tuple[list[Shift], list[Requirement]]:
+    shifts, _ = resolve(session, start, end, tz=tz, duty=duty, proposed=proposed)
+    return shifts, _needs_between(session, start, end, tz) if duty is Duty.COUNSELLING else []
+
+
+class Cover(NamedTuple):
+    """Cover over one range, of the headcount and of each skill that something is stated for."""
+
+    stretches: list[Stretch]
+    by_skill: dict[Skill, list[Stretch]]
+
+    def of_each(self) -> list[tuple[Skill | None, list[Stretch]]]:
+        """The headcount, as None, and then each skill."""
+        return [(None, self.stretches), *self.by_skill.items()]
+
+
+def whole_cover(
+    session: Session,
+    start: datetime,
+    end: datetime,
+    *,
+    tz: tzinfo,
+    proposed: Collection[Change] = (),
+    duty: Duty = Duty.COUNSELLING,
+) -> Cover:
+    """Cover over ``[start, end)`` by headcount and by skill; for a duty lead no skill is needed."""
+    shifts, needs = _facts(session, start, end, tz, duty, proposed)
+    skills = skills_of_staff(session) if any(need.skill for need in needs) else {}
+    return Cover(
+        domain.cover(shifts, needs, start, end, tz=tz, duty=duty),
+        cover_by_skill(shifts, needs, skills, start, end, tz=tz),
+    )
+
+
+def cover_rows(
+    session: Session,
+    start: datetime,
+    end: datetime,
+    *,
+    tz: tzinfo,
+    step: timedelta | None = None,
+) -> list[Row]:
+    """Cover with the skills that are needed: a row where nothing changes, or per ``step``."""
+    found = whole_cover(session, start, end, tz=tz)
+    if step is None:
+        return with_skills(cut_by_need(found.stretches, found.by_skill), found.by_skill)
+    return with_skills(worst_moments(found.stretches, step_edges(start, end, step)), found.by_skill)
 
 
 def _needs_between(
@@ -77,18 +144,42 @@ def _needs_between(
     ]
 
 
-def week_of_cover(session: Session, monday: date, *, tz: tzinfo) -> Week:
-    """The seven days from ``monday`` by hour of the clock, for the page."""
+def week_of_cover(session: Session, monday: date, *, tz: tzinfo) -> tuple[Week, Cover]:
+    """The seven days from ``monday`` by hour of the clock, for the page; and all their cover."""
     start, end = start_of_day(monday, tz=tz), start_of_day(monday + WEEK, tz=tz)
-    return week_grid(cover_between(session, start, end, tz=tz), monday, tz=tz)
+    found = whole_cover(session, start, end, tz=tz)
+    return week_grid(found.stretches, monday, tz=tz), found
 
 
 def gaps_in_words(
     session: Session, start: datetime, end: datetime, *, tz: tzinfo, duty: Duty = Duty.COUNSELLING
 ) -> list[str]:
-    """Each gap in ``[start, end)`` in words, in order, with how many are on shift and needed."""
-    stretches = cover_between(session, start, end, tz=tz, duty=duty)
-    return [gap_in_words(gap, tz=tz) for gap in gaps(stretches)]
+    """Each gap in ``[start, end)`` in words, in order, with how many are on shift and needed.
+
+    Those of people come first, those of skills follow.
+    """
+    found = whole_cover(session, start, end, tz=tz, duty=duty)
+    return [
+        gap_in_words(gap, tz=tz, skill=skill)
+        for skill, stretches in found.of_each()
+        for gap in gaps(stretches)
+    ]
+
+
+def new_gaps_in_words(before: Cover, after: Cover, *, tz: tzinfo) -> list[str]:
+    """Where ``after`` is shorter than ``before``, of people or of a skill, in words.
+
+    Both must be of the same range. Two answers of ``whole_cover``: without a proposal and with it.
+    """
+    return [
+        gap_in_words(gap, tz=tz, skill=skill)
+        for skill, stretches in after.of_each()
+        for gap in _new_gaps(before.by_skill.get(skill) if skill else before.stretches, stretches)
+    ]
+
+
+def _new_gaps(before: list[Stretch] | None, after: list[Stretch]) -> list[Stretch]:
+    return gaps(after) if before is None else new_gaps(before, after)
 
 
 def gaps_ahead(
@@ -124,13 +215,15 @@ def requirement_of(row: CoverRequirement) -> Requirement:
         from_on=row.from_on,
         until_on=row.until_on,
         applies_on=row.applies_on,
+        skill=parse_skill(row.skill) if row.skill else None,
     )
 
 
 def add_requirement(
     session: Session, requirement: Requirement, *, actor_id: int | None, now: datetime
 ) -> CoverRequirement:
-    """State how many are needed. Refuses what cannot be meant, and saying it twice.
+    """State how many are needed, or how many with a skill. Refuses what cannot be meant, and
+    saying it twice.
 
     One for dates without a last day is for its first day alone.
     """
@@ -139,6 +232,7 @@ def add_requirement(
     if not 1 <= requirement.needed <= MOST_NEEDED:
         sentence = f"Enter a number from 1 to {MOST_NEEDED}."
         raise BadInput(sentence, {"needed": sentence})
+    _refuse_english(requirement.skill)
     mask = mask_from_weekdays(requirement.weekdays)
     _refuse_same_times(session, requirement, mask)
     row = CoverRequirement(
@@ -147,6 +241,7 @@ def add_requirement(
         starts=requirement.start,
         ends=requirement.end,
         needed=requirement.needed,
+        skill=str(requirement.skill or ""),
         from_on=requirement.from_on,
         until_on=requirement.until_on,
         created_by_id=actor_id,
@@ -171,6 +266,12 @@ def _complete(requirement: Requirement) -> Requirement:
     return replace(requirement, weekdays=EVERY_DAY, until_on=last)
 
 
+def _refuse_english(skill: Skill | None) -> None:
+    if skill and skill.kind is SkillKind.LANGUAGE and is_english(skill.value):
+        sentence = "Everybody here speaks English: that need not be stated."
+        raise BadInput(sentence, {"skill": sentence})
+
+
 def _refuse_same_times(session: Session, requirement: Requirement, mask: int) -> None:
     same = session.scalar(
         select(CoverRequirement.needed).where(
@@ -178,6 +279,7 @@ def _refuse_same_times(session: Session, requirement: Requirement, mask: int) ->
             CoverRequirement.weekdays == mask,
             CoverRequirement.starts == requirement.start,
             CoverRequirement.ends == requirement.end,
+            CoverRequirement.skill == str(requirement.skill or ""),
             or_(
                 CoverRequirement.until_on.is_(None),
                 CoverRequirement.until_on >= requirement.from_on,
@@ -218,19 +320,35 @@ def _changed(
         actor_id=actor_id,
         now=now,
         needed=row.needed,
+        skill=row.skill,
         requirement=requirement_in_words(requirement_of(row)),
     )
 
 
-def cover_as_json(stretches: Sequence[Stretch]) -> list[dict[str, object]]:
-    """Cover in the shape other systems rely on: the design's contract for ``rota cover``."""
-    return [
-        {
-            "start": zulu(stretch.start),
-            "end": zulu(stretch.end),
-            "required": stretch.required,
-            "on_shift": stretch.on_shift,
-            "short": stretch.short,
-        }
-        for stretch in stretches
-    ]
+def cover_as_json(rows: Sequence[Row]) -> list[dict[str, object]]:
+    """Cover in the shape other systems rely on: the design's contract for ``rota cover``.
+
+    A row says ``skills`` only where one is needed.
+    """
+    return [_row_as_json(*row) for row in rows]
+
+
+def _row_as_json(stretch: Stretch, skills: Sequence[SkillNeed]) -> dict[str, object]:
+    row: dict[str, object] = {
+        "start": zulu(stretch.start),
+        "end": zulu(stretch.end),
+        "required": stretch.required,
+        "on_shift": stretch.on_shift,
+        "short": stretch.short,
+    }
+    if skills:
+        row["skills"] = [
+            {
+                "skill": str(need.skill),
+                "required": need.required,
+                "on_shift": need.on_shift,
+                "short": need.short,
+            }
+            for need in skills
+        ]
+    return row

@@ -12,7 +12,9 @@ from sqlalchemy import Select, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from callback_service.domain.cover_words import who_in_words
 from callback_service.domain.gap_warnings import Finding, Gap, Known, compare, whole_gaps
+from callback_service.domain.skills import Skill, SkillKind, parse_skill
 from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import day_in_words
 from callback_service.domain.wording import clock_time
@@ -22,14 +24,16 @@ from callback_service.models.cover import CoverLook, CoverWarning
 from callback_service.models.outbox import TextKind
 from callback_service.models.staff import Staff
 from callback_service.services import audit, texts
-from callback_service.services.cover import LOOK_AHEAD, cover_between
+from callback_service.services.cover import LOOK_AHEAD, whole_cover
 
 #: Looked at this often though nothing was changed: time brings gaps nearer.
 LOOK_EVERY: Final = timedelta(minutes=10)
 #: A text that could not be sent within this time is not sent at night two days later.
 TEXT_LASTS: Final = timedelta(hours=12)
 #: Deeds, by the start of their names, after which cover may be another.
-CHANGES: Final = ("rota.", "cover.requirement", "staff.disabled", "staff.enabled", "demo.")
+CHANGES: Final = (
+    "rota.", "cover.requirement", "staff.disabled", "staff.enabled", "staff.skills", "demo.",
+)  # fmt: skip
 REASON_LENGTH: Final = 200
 
 
@@ -80,7 +84,11 @@ def _locked_look(session: Session, now: datetime) -> CoverLook:
 
 def _gaps_ahead(session: Session, now: datetime, tz: tzinfo) -> list[Gap]:
     until = now + LOOK_AHEAD
-    return whole_gaps(cover_between(session, now, until, tz=tz), until=until)
+    return [
+        gap
+        for skill, stretches in whole_cover(session, now, until, tz=tz).of_each()
+        for gap in whole_gaps(stretches, until=until, skill=skill)
+    ]
 
 
 def _open_rows(session: Session) -> Sequence[CoverWarning]:
@@ -98,9 +106,14 @@ def _known(session: Session) -> list[Known]:
             row.goes_on,
             row.is_told_near,
             row.muted_at is not None,
+            _skill_of(row),
         )
         for row in _open_rows(session)
     ]
+
+
+def _skill_of(row: CoverWarning) -> Skill | None:
+    return parse_skill(row.skill) if row.skill else None
 
 
 def _row(session: Session, warning_id: int) -> CoverWarning:
@@ -133,6 +146,7 @@ def _new_row(session: Session, finding: Finding, now: datetime) -> CoverWarning:
     row = CoverWarning(
         starts_at=gap.start,
         ends_at=gap.end,
+        skill=str(gap.skill or ""),
         short=gap.short,
         goes_on=gap.goes_on,
         first_told_at=now,
@@ -157,6 +171,7 @@ def _tell_managers(
         audit.record(
             session, "cover.gap_told", subject="cover_warning", subject_id=row.id, now=now,
             starts_at=row.starts_at.isoformat(), ends_at=row.ends_at.isoformat(), short=row.short,
+            skill=row.skill,
         )  # fmt: skip
     for manager in session.scalars(_managers()):
         texts.text_staff(
@@ -166,6 +181,7 @@ def _tell_managers(
             once_key=f"gap:{first.id}:{first.times_told}:{manager.id}",
             expires_at=now + TEXT_LASTS,
             now=now,
+            whom=_whom(told),
             when=_when(told, tz),
         )
 
@@ -176,9 +192,23 @@ def _managers() -> Select[Staff]:
 
 def _when(told: list[CoverWarning], tz: tzinfo) -> str:
     """When the gaps are, inside a text: "at 3 times, first on Saturday 28 November at 5pm"."""
-    start = told[0].starts_at
+    start = min(row.starts_at for row in told)
     first = f"on {day_in_words(start.astimezone(tz).date())} from {clock_time(start, tz)}"
     return first if len(told) == 1 else f"at {len(told)} times, first {first}"
+
+
+def _whom(told: list[CoverWarning]) -> str:
+    """Who is missing, inside a text, which has to be short. A skill is not named there: it could be
+    "alcohol".
+    """
+    missing = {_skill_of(row) for row in told}
+    [skill, *others] = missing
+    if skill is None or others:
+        return "people"
+    if skill.kind is SkillKind.SKILL:
+        return "somebody with a skill"
+    language = skill._replace(value=skill.value.partition("-")[0])
+    return f"somebody {who_in_words(language)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +223,7 @@ class WarningLine:
     first_told_at: datetime
     last_told_at: datetime
     muted_reason: str | None
+    skill: Skill | None
 
 
 def known_gaps(session: Session, *, now: datetime) -> list[WarningLine]:
@@ -218,6 +249,7 @@ def _line(row: CoverWarning) -> WarningLine:
         row.first_told_at,
         row.last_told_at,
         row.muted_reason,
+        _skill_of(row),
     )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.rota import Duty
+from callback_service.domain.skills import parse_skill
 from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import (
     EVERY_DAY,
@@ -21,6 +22,7 @@ from callback_service.domain.wall_time import (
 from callback_service.errors import Refused
 from callback_service.models.rota import CoverRequirement, ShiftPattern
 from callback_service.models.staff import Staff, new_uid
+from callback_service.models.staff_skill import StaffSkill
 from callback_service.services import audit, cover_warnings
 from callback_service.services.plan_trigger import ask_for_plan
 
@@ -70,6 +72,28 @@ NEEDS = (
     (time(18), time(2), 3),
     (time(2), time(7), 2),
 )
+WELSH, WOMAN, MAN = "language:cy", "gender:woman", "gender:man"
+#: The same of people with a skill. The rota above meets both.
+SKILL_NEEDS = (
+    (*DAY, 1, WELSH),
+    (*EVENING, 1, WOMAN),
+)
+#: What some of them can do, and are known as to callers who ask. Ben and Jo would rather not say.
+SKILLS = {
+    "Amira Khan": (WOMAN, "language:ur", "language:pa", "skill:family"),
+    "Catrin Rhys-Llewellyn Featherstonehaugh": (WOMAN, WELSH),
+    "Dai Pugh": (MAN, WELSH, "skill:alcohol"),
+    "Eilidh Macrae": (WOMAN, "language:gd"),
+    "Femi Adeyemi": (MAN, "language:yo", "skill:young people"),
+    "Grace Liu": (WOMAN, "language:zh", "skill:family"),
+    "Harpreet Gill": (WOMAN, "language:pa"),
+    "Isla Thornton": (WOMAN, "skill:young people"),
+    "Kieran Doherty": (MAN, "language:ga"),
+    "Leila Haddad": (WOMAN, "language:ar"),
+    "Marek Nowak": (MAN, "language:pl", "skill:alcohol"),
+    "Niamh Byrne": (WOMAN,),
+    "Owen Clarke": (MAN, WELSH),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +138,14 @@ def _seed(session: Session, *, now: datetime, password_hash: str) -> None:
         staff = hired.account(name, Role.COUNSELLOR)
         for times, weekdays in shifts:
             hired.pattern(staff, Duty.COUNSELLING, times, weekdays)
+        hired.skills(staff, SKILLS.get(name, ()))
     managers = [hired.account(name, Role.MANAGER) for name, *_ in MANAGERS]
     for staff, (_, _, on_call) in zip(managers, MANAGERS, strict=True):
         hired.pattern(staff, Duty.DUTY_LEAD, ON_CALL, on_call)
     for starts, ends, needed in NEEDS:
         hired.need(starts, ends, needed)
+    for starts, ends, needed, skill in SKILL_NEEDS:
+        hired.need(starts, ends, needed, skill)
     session.flush()
     audit.record(session, "demo.seeded", subject=Staff.__tablename__, subject_id=None, now=now)
     ask_for_plan(session, reason="rota", now=now)
@@ -173,13 +200,18 @@ class _Hiring:
             )
         )
 
-    def need(self, starts: time, ends: time, needed: int) -> None:
+    def skills(self, staff: Staff, skills: tuple[str, ...]) -> None:
+        for kind, value in map(parse_skill, skills):
+            self._session.add(StaffSkill(staff_id=staff.id, kind=kind, value=value))
+
+    def need(self, starts: time, ends: time, needed: int, skill: str = "") -> None:
         self._session.add(
             CoverRequirement(
                 weekdays=mask_from_weekdays(EVERY_DAY),
                 starts=starts,
                 ends=ends,
                 needed=needed,
+                skill=skill,
                 from_on=self._from_on,
                 created_at=self._at,
             )

@@ -9,14 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callback_service.domain import planning
-from callback_service.domain.cover import gap_in_words, new_gaps
 from callback_service.domain.planning import Planned
 from callback_service.domain.rota import Duty
 from callback_service.domain.rota_changes import Change, Leave, Override, OverrideKind
 from callback_service.errors import NotFound
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.rota_change import ChangeKind, RotaChange
-from callback_service.services.cover import cover_between
+from callback_service.services.cover import new_gaps_in_words, whole_cover
 from callback_service.services.planning import availability, open_tasks
 from callback_service.services.promises import Oversold, oversold_by
 from callback_service.services.rota_change_rows import change_of, in_words, span_in_words
@@ -64,10 +63,10 @@ def _gaps(session: Session, change: Change, *, now: datetime, tz: tzinfo) -> lis
     start, end = max(change.start, now), change.end
     found = []
     for duty in Duty if isinstance(change, Leave) else [change.duty]:
-        before = cover_between(session, start, end, tz=tz, duty=duty)
-        after = cover_between(session, start, end, tz=tz, duty=duty, proposed=[change])
         lead = "Duty lead: " if duty is Duty.DUTY_LEAD else ""
-        found += [f"{lead}{gap_in_words(gap, tz=tz)}" for gap in new_gaps(before, after)]
+        before = whole_cover(session, start, end, tz=tz, duty=duty)
+        after = whole_cover(session, start, end, tz=tz, duty=duty, proposed=[change])
+        found += [f"{lead}{words}" for words in new_gaps_in_words(before, after, tz=tz)]
     return found
 
 

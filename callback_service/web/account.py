@@ -20,7 +20,7 @@ from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, TooMany
 from callback_service.extensions import client_network, current_settings, reading, transaction
 from callback_service.models.api_token import ApiToken
-from callback_service.services import accounts, api_tokens
+from callback_service.services import accounts, api_tokens, staff_skills
 from callback_service.services import sign_in as sign_ins
 from callback_service.services.sign_in import Opened, ProvenPassword
 from callback_service.web import access
@@ -347,8 +347,10 @@ def _own_page(
             for row in sign_ins.still_open(session, staff.id, now=now)
         ]
         tokens = [_own_token(row) for row in api_tokens.live_tokens(session, staff.id)]
+        skills = staff_skills.skills_of(session, staff.id)
     return render_template(
         "account/own.html",
+        skills=staff_skills.skills_in_words(skills),
         form=form or token_form or ChangePasswordForm(formdata=None),
         password_form=form or ChangePasswordForm(formdata=None),
         token_form=token_form or TokenForm(formdata=None),

@@ -11,11 +11,12 @@ from wtforms import EmailField, RadioField, StringField
 from wtforms.validators import InputRequired
 
 from callback_service import clock
+from callback_service.domain.skills import NO_SKILLS, Skill
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.staff import Staff
-from callback_service.services import accounts
+from callback_service.services import accounts, staff_skills
 from callback_service.web.access import current_staff, requires
 from callback_service.web.account import local_time
 from callback_service.web.choices import SelectChoice
@@ -49,6 +50,7 @@ class Account:
     name: str
     email: str
     role: str
+    skills: str
     since: str
     is_active: bool
     has_joined: bool
@@ -124,7 +126,10 @@ def enable(staff_id: int) -> ResponseReturnValue:
 
 def _page(form: InviteForm) -> str:
     with reading() as session:
-        rows = [_account(row) for row in accounts.list_staff(session)]
+        skills = staff_skills.skills_of_staff(session)
+        rows = [
+            _account(row, skills.get(row.id, NO_SKILLS)) for row in accounts.list_staff(session)
+        ]
     return render_template("manager/staff.html", form=form, accounts=rows)
 
 
@@ -133,12 +138,13 @@ def _link_page(token: str, heading: str, lifetime: str) -> str:
     return render_template("account/link.html", heading=heading, link=link, lifetime=lifetime)
 
 
-def _account(row: Staff) -> Account:
+def _account(row: Staff, skills: frozenset[Skill]) -> Account:
     return Account(
         id=row.id,
         name=row.name,
         email=row.email,
         role=_ROLES[row.role],
+        skills=staff_skills.skills_in_words(skills),
         since=local_time(row.created_at),
         is_active=row.is_active,
         has_joined=row.password_hash is not None,

@@ -62,7 +62,7 @@ def cover() -> ResponseReturnValue:
     if step is not None and (stop - first) / step > MOST_STEPS:
         raise _bad("step", "The range has too many steps. Ask for a longer step.")
     with reading() as session:
-        rows = cover_service.cover_between(session, first, stop, tz=zone(), step=step)
+        rows = cover_service.cover_rows(session, first, stop, tz=zone(), step=step)
     return jsonify(cover_service.cover_as_json(rows))
 
 

@@ -108,13 +108,24 @@ def _schemas() -> dict[str, Any]:
             counsellor={"oneOf": [person, {"type": "null"}]},
             source={"enum": [source.value for source in Source]},
         ),
-        "Stretch": _object(
-            start=_INSTANT, end=_INSTANT, required=_COUNT, on_shift=_COUNT, short=_COUNT
-        ),
+        "Stretch": _stretch_schema(),
         "RequestPage": _object(items=_list_of("Request"), next_cursor={"type": ["string", "null"]}),
         "Request": _request_schema(),
         "Problem": _problem_schema(),
     }
+
+
+def _stretch_schema() -> dict[str, Any]:
+    skill = {"type": "string", "examples": ["language:cy", "skill:family", "gender:woman"]}
+    need = _object(skill=skill, required=_COUNT, on_shift=_COUNT, short=_COUNT)
+    stretch = _object(start=_INSTANT, end=_INSTANT, required=_COUNT, on_shift=_COUNT, short=_COUNT)
+    stretch["properties"]["skills"] = {
+        "type": "array",
+        "minItems": 1,
+        "items": need,
+        "description": "the skills that are needed then; left out where none is",
+    }
+    return stretch
 
 
 def _request_schema() -> dict[str, Any]:

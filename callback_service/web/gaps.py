@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
 from callback_service import clock
+from callback_service.domain.cover_words import who_in_words
 from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import day_in_words
 from callback_service.errors import BadInput
@@ -94,7 +95,8 @@ def gap_rows(gaps: Iterable[WarningLine], now: datetime) -> list[GapRow]:
 
 def _span(gap: WarningLine, now: datetime) -> str:
     since = "now" if gap.start <= now else _moment(gap.start)
-    return f"{since} to {_moment(gap.end)}{' and on' if gap.goes_on else ''}"
+    who = f": somebody {who_in_words(gap.skill)}" if gap.skill else ""
+    return f"{since} to {_moment(gap.end)}{' and on' if gap.goes_on else ''}{who}"
 
 
 def _told(gap: WarningLine) -> str:

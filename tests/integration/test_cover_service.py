@@ -64,7 +64,7 @@ def test_two_shifts_round_the_clock_leave_no_gap_when_the_clocks_change(
 ) -> None:
     make_pattern(session, make_staff(session), "08:00", "20:00")
     make_pattern(session, make_staff(session), "20:00", "08:00")
-    week = cover.week_of_cover(session, monday, tz=LONDON)
+    week, _ = cover.week_of_cover(session, monday, tz=LONDON)
     assert len(week.days[-1].by_hour) == hours
     assert not gaps(row for day in week.days for row in day.stretches)
 

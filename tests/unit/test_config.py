@@ -51,6 +51,12 @@ def test_two_secrets_are_all_that_must_be_given(load: Load, tmp_path: Path) -> N
     assert settings.public_base_url == "http://127.0.0.1:8000"
     assert settings.service_time_zone.key == "Europe/London"
     assert settings.service_nation == "ENG"
+    assert [str(skill) for skill in settings.offered_skills][-4:] == [
+        "skill:family",
+        "skill:young people",
+        "gender:woman",
+        "gender:man",
+    ]
     assert (settings.port, settings.trusted_hops) == (8000, 0)
     assert (settings.demo, settings.texts_go_out, settings.is_https) == (False, False, False)
 
@@ -59,6 +65,8 @@ def test_two_secrets_are_all_that_must_be_given(load: Load, tmp_path: Path) -> N
     ("changes", "sentence"),
     [
         ({"SERVICE_NATION": "GB"}, "SERVICE_NATION must be one of ENG, WLS, SCT, NIR."),
+        ({"SERVICE_LANGUAGES": "cy,elvish"}, "SERVICE_LANGUAGES needs words with commas between"),
+        ({"SERVICE_SKILLS": "a; b"}, "SERVICE_SKILLS needs words with commas between"),
         ({"SECRET_KEY": None}, "SECRET_KEY is not set"),
         ({"SECRET_KEY": ""}, "SECRET_KEY is not set"),
         ({"SECRET_KEY": "  "}, "SECRET_KEY is not set"),

@@ -13,17 +13,14 @@ from hypothesis import strategies as st
 from callback_service.domain.cover import (
     DEFAULT_NEED,
     AppliesOn,
-    Hour,
     Requirement,
     Stretch,
-    Week,
     cover,
     cover_by_step,
-    gap_in_words,
     gaps,
-    requirement_in_words,
-    week_grid,
 )
+from callback_service.domain.cover_week import Hour, Week, week_grid
+from callback_service.domain.cover_words import gap_in_words, requirement_in_words
 from callback_service.domain.rota import Duty, Shift, Source
 from callback_service.domain.wall_time import EVERY_DAY, start_of_day
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from callback_service.domain.cover import Stretch
 from callback_service.domain.gap_warnings import Finding, Gap, Known, compare, whole_gaps
+from callback_service.domain.skills import parse_skill
 
 NOW = datetime(2026, 11, 25, 20, 0, tzinfo=UTC)
 H = timedelta(hours=1)
@@ -129,7 +130,7 @@ def drawn(parts: list[tuple[int, int, int]]) -> list[Gap]:
 def recorded(findings: list[Finding]) -> list[Known]:
     """What is known after these were told of."""
     return [
-        Known(number, *finding.gap, finding.is_told_near, finding.is_muted)
+        Known(number, *finding.gap[:4], finding.is_told_near, finding.is_muted)
         for number, finding in enumerate(findings)
     ]
 
@@ -158,3 +159,18 @@ def test_every_minute_that_was_not_known_is_told_of(
             all(not one.start <= NOW + hour * H < one.end for one in known_now) for hour in hours
         )
         assert finding.is_told or not is_news
+
+
+WELSH, WOMAN = parse_skill("language:cy"), parse_skill("gender:woman")
+
+
+def test_a_gap_of_a_skill_is_told_of_though_one_of_people_is_known_at_that_time() -> None:
+    wanted = gap(100, 108)._replace(skill=WELSH)
+    finding = only(wanted, known(90, 120), known(90, 120, number=2)._replace(skill=WOMAN))
+    assert (finding.is_told, finding.keeps, finding.met) == (True, None, ())
+    assert not only(wanted, known(100, 108)._replace(skill=WELSH)).is_told
+
+
+def test_whole_gaps_keep_their_skill() -> None:
+    [found] = whole_gaps([stretch(0, 2, short=1), stretch(2, 3, short=2)], until=UNTIL, skill=WELSH)
+    assert found == gap(0, 3, 2)._replace(skill=WELSH)

@@ -14,7 +14,14 @@ from jinja2 import Environment, UndefinedError, meta
 
 from callback_service.domain.contact import Window
 from callback_service.domain.escalation import Reason
-from callback_service.domain.wording import forbidden_words, segments, time_spoken, window_spoken
+from callback_service.domain.languages import NAMES
+from callback_service.domain.wording import (
+    GSM_BASIC,
+    forbidden_words,
+    segments,
+    time_spoken,
+    window_spoken,
+)
 from callback_service.models.outbox import TextKind
 from callback_service.services import escalation
 from callback_service.services.texts import TEMPLATES, wording
@@ -22,8 +29,9 @@ from callback_service.services.texts import TEMPLATES, wording
 LONDON = ZoneInfo("Europe/London")
 NOW = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
 FILES: Final = sorted((Path(__file__).resolve().parents[2] / "templates" / "sms").glob("*"))
-#: What a text may be told: times, a reason of ours and a reference. No name and no number.
-FACTS: Final = {"when", "reason", "reference"}
+#: What a text may be told: times, who is missing, a reason of ours and a reference. No name and
+#: no number.
+FACTS: Final = {"when", "whom", "reason", "reference"}
 
 
 @cache
@@ -44,7 +52,10 @@ def longest(kind: TextKind) -> dict[str, str]:
             "reason": max(escalation._REASONS.values(), key=len),
             "reference": "MMMMMMMM",
         },
-        TextKind.GAP: {"when": "at 999 times, first on Wednesday 23 September from 11:55am"},
+        TextKind.GAP: {
+            "whom": f"somebody who speaks {max(NAMES.values(), key=len)}",
+            "when": "at 999 times, first on Wednesday 23 September from 11:55am",
+        },
     }[kind]
 
 
@@ -68,6 +79,12 @@ def test_a_text_with_the_longest_facts_is_one_segment_of_the_gsm_alphabet(kind: 
 @pytest.mark.parametrize("kind", TextKind)
 def test_a_text_does_not_say_who_we_are(kind: TextKind) -> None:
     assert forbidden_words(wording(kind, **longest(kind)), also=("Callback",)) == []
+
+
+def test_no_language_gives_a_caller_away_or_leaves_the_gsm_alphabet() -> None:
+    names = " ".join(NAMES.values())
+    assert forbidden_words(names) == []
+    assert set(names) <= GSM_BASIC
 
 
 @pytest.mark.parametrize("kind", TextKind)
