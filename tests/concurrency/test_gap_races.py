@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
@@ -21,6 +22,7 @@ def look_once() -> int:
         return warn_of_gaps(session, now=NOW, tz=LONDON)
 
 
+@pytest.mark.fault("several schedulers")
 def test_of_many_looks_at_once_one_tells(app: Flask, settings: Settings) -> None:
     with stored(app) as session:
         make_manager(session)

@@ -113,6 +113,7 @@ def ask_without_end(first: int, report: Callable[[object], None]) -> None:
         report(number)
 
 
+@pytest.mark.fault("a race of callers")
 def test_twenty_posts_of_one_number_at_once_are_one_open_request(
     app: Flask, settings: Settings
 ) -> None:
@@ -127,6 +128,7 @@ def test_twenty_posts_of_one_number_at_once_are_one_open_request(
         assert count(session, Submission) == count(session, ContactWindow) == 20
 
 
+@pytest.mark.fault("a form sent many times")
 def test_a_form_sent_ten_times_at_once_is_one_submission(app: Flask, settings: Settings) -> None:
     with stored(app) as session:
         make_shift(session)
@@ -137,6 +139,7 @@ def test_a_form_sent_ten_times_at_once_is_one_submission(app: Flask, settings: S
         assert count(session, Submission) == count(session, CallbackRequest) == 1
 
 
+@pytest.mark.fault("a race of callers")
 def test_twenty_who_reach_for_the_last_two_places_of_a_window_are_two_and_eighteen(
     app: Flask, settings: Settings
 ) -> None:
@@ -152,6 +155,7 @@ def test_twenty_who_reach_for_the_last_two_places_of_a_window_are_two_and_eighte
         assert count(session, CallbackRequest) == count(session, Submission) == 2
 
 
+@pytest.mark.fault("a race of counsellors")
 def test_ten_counsellors_who_take_one_request_are_one_and_nine_who_are_told_who(
     app: Flask, settings: Settings
 ) -> None:
@@ -170,6 +174,7 @@ def test_ten_counsellors_who_take_one_request_are_one_and_nine_who_are_told_who(
         assert session.scalars(accepted).all() == [winners[0].id]
 
 
+@pytest.mark.fault("a race of counsellors")
 def test_one_counsellor_who_takes_five_requests_at_once_has_one(
     app: Flask, settings: Settings
 ) -> None:
@@ -187,6 +192,7 @@ def test_one_counsellor_who_takes_five_requests_at_once_has_one(
         assert states == {RequestState.ASSIGNED: 1, RequestState.WAITING: 4}
 
 
+@pytest.mark.fault("several schedulers")
 def test_three_planners_at_once_make_one_offer_for_each_free_counsellor(
     app: Flask, settings: Settings
 ) -> None:
@@ -204,6 +210,7 @@ def test_three_planners_at_once_make_one_offer_for_each_free_counsellor(
         assert len(planned) == len(set(planned)) == 20
 
 
+@pytest.mark.fault("several schedulers")
 def test_three_schedulers_that_escalate_at_once_tell_the_duty_lead_once(
     app: Flask, settings: Settings
 ) -> None:
@@ -217,6 +224,7 @@ def test_three_schedulers_that_escalate_at_once_tell_the_duty_lead_once(
         assert count(session, Escalation) == count(session, OutboxMessage) == 10
 
 
+@pytest.mark.fault("several schedulers")
 @pytest.mark.parametrize("misdeed", [None, Misdeed.TOO_MANY_REQUESTS])
 def test_four_senders_send_each_of_fifty_texts_once(
     app: Flask, settings: Settings, misdeed: Misdeed | None
@@ -239,6 +247,7 @@ def test_four_senders_send_each_of_fifty_texts_once(
         assert states[OutboxState.QUEUED] == refused
 
 
+@pytest.mark.fault("a killed web process")
 def test_a_process_killed_while_it_takes_requests_leaves_none_half_written(
     app: Flask, settings: Settings
 ) -> None:
@@ -280,6 +289,7 @@ def _more(progress: Connection) -> bool:
     return True
 
 
+@pytest.mark.fault("a killed sender")
 def test_a_text_of_a_killed_sender_goes_once(app: Flask, settings: Settings) -> None:
     with stored(app) as session:
         make_shift(session)
@@ -335,6 +345,7 @@ def tick_for_a_while(times: int) -> int:
     return times
 
 
+@pytest.mark.fault("everything at once")
 def test_counsellors_and_schedulers_at_once_ring_everybody_once(
     app: Flask, settings: Settings
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta
 
+import pytest
 from flask import Flask
 from sqlalchemy import select
 
@@ -60,6 +61,7 @@ def say_it_past_the_service(change_id: int, staff_id: int, start: datetime) -> N
         )
 
 
+@pytest.mark.fault("a race of managers")
 def test_ten_overlapping_changes_of_one_person_at_once_are_one_and_nine_who_are_told_which(
     app: Flask, settings: Settings
 ) -> None:
@@ -78,6 +80,7 @@ def test_ten_overlapping_changes_of_one_person_at_once_are_one_and_nine_who_are_
     assert f"Amira is away (annual leave), Thursday 26 November {begins} to" in told.pop()
 
 
+@pytest.mark.fault("a race of managers")
 def test_two_who_ask_each_other_in_at_once_do_not_wait_for_each_other_for_ever(
     app: Flask, settings: Settings
 ) -> None:
@@ -103,6 +106,7 @@ def test_the_database_refuses_an_overlap_whoever_writes_it(app: Flask, settings:
     assert Counter(f.refused_with for f in finishes) == {None: 1, "IntegrityError": 7}, finishes
 
 
+@pytest.mark.fault("a race of counsellors")
 def test_ten_who_take_one_open_shift_are_one_and_nine_who_are_told_who(
     app: Flask, settings: Settings
 ) -> None:
@@ -119,6 +123,7 @@ def test_ten_who_take_one_open_shift_are_one_and_nine_who_are_told_who(
         assert session.get_one(RotaChange, change_id).staff_id == winner
 
 
+@pytest.mark.fault("a race of counsellors")
 def test_one_who_takes_five_overlapping_open_shifts_at_once_has_one(
     app: Flask, settings: Settings
 ) -> None:
@@ -138,6 +143,7 @@ def test_one_who_takes_five_overlapping_open_shifts_at_once_has_one(
     assert Counter(f.refused_with is None for f in finishes) == {True: 1, False: 4}, finishes
 
 
+@pytest.mark.fault("a race of managers")
 def test_a_change_that_is_cancelled_while_its_person_falls_ill_ends_once(
     app: Flask, settings: Settings
 ) -> None:

@@ -49,6 +49,7 @@ def test_a_request_goes_from_the_form_to_its_close(
     wait_for(lambda: _is_ready(house), "a beat of every tick")
 
 
+@pytest.mark.fault("a killed scheduler")
 def test_a_scheduler_that_is_killed_forgets_no_request_and_texts_once(
     staffed_house: House,
 ) -> None:
@@ -62,6 +63,7 @@ def test_a_scheduler_that_is_killed_forgets_no_request_and_texts_once(
         _check_one_text(house, caller)
 
 
+@pytest.mark.fault("a scheduler killed in a send")
 def test_a_scheduler_that_is_killed_in_a_send_texts_once(house: House) -> None:
     house.ask_twilio("misbehave", kind="slow_reply", seconds=20)
     with Visitor(house.url) as caller:
@@ -73,6 +75,7 @@ def test_a_scheduler_that_is_killed_in_a_send_texts_once(house: House) -> None:
     assert house.ask_twilio("calls-made")["sends"] == 1
 
 
+@pytest.mark.fault("a reply of Twilio that is lost")
 @pytest.mark.one_database
 def test_a_send_nobody_heard_of_is_looked_up_before_it_is_repeated(
     house: House, record_property: Record
@@ -92,6 +95,7 @@ def test_a_send_nobody_heard_of_is_looked_up_before_it_is_repeated(
     assert house.row("SELECT provider_sid FROM outbox_message")[0] == house.texts(MOBILE)[0]["sid"]
 
 
+@pytest.mark.fault("a process told to stop")
 def test_a_request_to_stop_lets_work_finish_and_ends_with_zero(house: House) -> None:
     house.ask_twilio("misbehave", kind="receipt_dropped", times=100)
     house.ask_twilio("misbehave", kind="slow_reply", seconds=2)

@@ -1,0 +1,71 @@
+"""Run every test that breaks something on purpose: ``python -m tools.faults [--json FILE]``.
+
+Such tests carry ``@pytest.mark.fault("what breaks")``. What breaks, and whether the service got
+over it, is printed as a table and written as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pytest
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One test that broke something."""
+
+    fault: str
+    test: str
+    is_survived: bool
+    seconds: float
+
+
+class Watch:
+    """Notes the outcome of each such test."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self._faults: dict[str, str] = {}
+
+    def pytest_collection_modifyitems(self, items: Iterable[pytest.Item]) -> None:
+        for item in items:
+            if mark := item.get_closest_marker("fault"):
+                self._faults[item.nodeid] = str(mark.args[0])
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" or report.failed:
+            fault, test = self._faults[report.nodeid], report.nodeid.partition("::")[2]
+            self.outcomes.append(Outcome(fault, test, report.passed, round(report.duration, 2)))
+
+
+def as_table(outcomes: Iterable[Outcome]) -> str:
+    """The outcomes for people, by fault."""
+    rows = [("what breaks", "got over", "test")]
+    rows += [
+        (one.fault, "yes" if one.is_survived else "NO", one.test)
+        for one in sorted(outcomes, key=lambda one: (one.fault, one.test))
+    ]
+    return "\n".join(f"{fault:34} {survived:9} {test}" for fault, survived, test in rows)
+
+
+def main() -> int:
+    """Break things, print, write; 0 if the service got over all of it."""
+    parser = argparse.ArgumentParser(description="Break things and see whether they hold.")
+    parser.add_argument("--json", type=Path, default=Path("faults.json"))
+    given = parser.parse_args()
+    watch = Watch()
+    status = pytest.main(["-q", "-m", "fault", "tests"], plugins=[watch])
+    print(as_table(watch.outcomes))
+    found = [asdict(one) for one in watch.outcomes]
+    given.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return int(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
