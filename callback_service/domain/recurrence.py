@@ -97,7 +97,7 @@ def parts_of(line: Pattern) -> list[Pattern]:
     Each recurs every week, in one whole week of a cycle, or on one day of a cycle.
     """
     cycle = line.cycle
-    if cycle is None or cycle.length == 1:
+    if cycle is None or len(cycle.on) == cycle.length:
         return [replace(line, cycle=None)]
     if cycle.length % 7:
         single = frozenset({0})

@@ -189,11 +189,14 @@ def _is_empty(pattern: Pattern, day: date, tz: tzinfo) -> bool:
 
 
 def _days_of_clock_changes(first: date, last: date, *, tz: tzinfo) -> list[date]:
-    """The days from ``first`` to ``last`` on which a shift that meets a clock change can start."""
+    """The days from ``first`` to ``last`` on which a shift that meets a clock change can start.
+
+    In Cairo the clocks change at midnight, so the day before counts too.
+    """
     return [
         day
         for day in (first + ahead * ONE_DAY for ahead in range((last - first).days + 1))
-        if len({_offset(day + ahead * ONE_DAY, tz) for ahead in range(4)}) > 1
+        if len({_offset(day + ahead * ONE_DAY, tz) for ahead in range(-1, 4)}) > 1
     ]
 
 

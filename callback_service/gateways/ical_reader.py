@@ -49,7 +49,17 @@ _LONGEST_NAME = 200
 #: Dates too few to see a rule in, were it not for the first of them.
 _FEW = 3
 _READ = frozenset(
-    {"DTSTART", "DTEND", "DURATION", "RRULE", "RDATE", "EXDATE", "RECURRENCE-ID", "ATTENDEE"}
+    {
+        "DTSTART",
+        "DTEND",
+        "DURATION",
+        "RRULE",
+        "RDATE",
+        "EXDATE",
+        "RECURRENCE-ID",
+        "ATTENDEE",
+        "SEQUENCE",
+    }
 )
 
 
@@ -135,7 +145,7 @@ def read_ical(
     by_uid: dict[str, list[Event]] = {}
     for number, event in enumerate(calendar.events):
         by_uid.setdefault(str(event.get("UID", f"event {number + 1}")), []).append(event)
-    named = [day for event in calendar.events for day in _starts(event, tz) if day < LATEST]
+    named = [day for event in calendar.events for day in _starts(event, tz)]
     furthest = min(last or max([today, *named]) + READ_AHEAD, LATEST)
     bounds = _Bounds(first, furthest, last is not None, tz)
     zone = calendar.get("X-WR-TIMEZONE")
@@ -177,14 +187,23 @@ def _calendar(content: bytes) -> Calendar:
 
 
 def _starts(event: Event, tz: ZoneInfo) -> list[date]:
-    value = _value(event, "DTSTART")
-    return [local(value.dt, tz).date()] if isinstance(getattr(value, "dt", None), date) else []
+    """The local day an event starts on, if it says one that can be meant."""
+    starts = getattr(_value(event, "DTSTART"), "dt", None)
+    if not isinstance(starts, date) or not EARLIEST <= _day(starts) < LATEST:
+        return []
+    return [local(starts, tz).date()]
+
+
+def _sequence(event: Event) -> int:
+    """Which version an event is; one that cannot be read is the oldest."""
+    value = _value(event, "SEQUENCE")
+    return value if isinstance(value, int) else -1
 
 
 def _found(uid: str, events: list[Event], zone: object, bounds: _Bounds) -> list[Found]:
     """The event of one name; and one for each older version of it, as only the newest counts."""
     masters = [event for event in events if "RECURRENCE-ID" not in event]
-    newest = max(masters, key=lambda event: int(event.get("SEQUENCE", -1)), default=None)
+    newest = max(masters, key=_sequence, default=None)
     older = [event for event in masters if event is not newest]
     counted = [event for event in events if not any(event is one for one in older)]
     found = Found(uid, _said(newest or events[0]))

@@ -96,7 +96,7 @@ def _probed(values: Sequence[_Value]) -> int:
 def _until(values: Sequence[_Value], tz: ZoneInfo) -> datetime | None:
     """The last instant that any of the rules allows; None where one goes on."""
     found = [value["UNTIL"][0] for value in values if "UNTIL" in value]
-    if len(found) < len(values):
+    if len(found) < len(values) or any(until.year >= LATEST.year for until in found):
         return None
     return max(local(until, tz) for until in found)
 

@@ -98,9 +98,8 @@ class Series:
         return Time(span, source, self._exceptions[source])
 
     def named_days(self) -> list[date]:
-        """The local days that the file names itself, in order: starts and exceptions."""
-        days = {local(at, self._tz).date() for event in self._events for at in _named(event)}
-        return sorted(days)
+        """The local days that the file names itself, in order: its starts and exceptions."""
+        return sorted(local(at, self._tz).date() for event in self._events for at in _named(event))
 
     def without_exceptions(self) -> Series:
         """What the rule alone says, and each change of it for this and all future dates."""

@@ -182,9 +182,11 @@ class Dates:
         self._open = Counter(
             (shift.duty, shift.start, shift.end) for shift in shifts if shift.staff_id is None
         )
-        self._left_out = {
-            (wish.post, wish.span) for wish in wishes if wish.is_left_out and not wish.fault
-        }
+        self._kept: set[tuple[Post, Span]] = set()
+        self._left_out: defaultdict[Post, list[Span]] = defaultdict(list)
+        for wish in wishes:
+            if wish.is_left_out and not wish.fault:
+                self._left_out[wish.post].append(wish.span)
         self._said: defaultdict[int, list[_Said]] = defaultdict(list)
         for row in changes:
             words = f"a change there is: {in_words(row, tz=tz)}"
@@ -216,6 +218,7 @@ class Dates:
     def _add(self, wish: Wish, staff_id: int, own: Sequence[Shift]) -> Item:
         start, end = wish.span
         if any((shift.start, shift.end) == wish.span for shift in own):
+            self._kept.add((wish.post, wish.span))
             return Item(Verdict.UNCHANGED, wish.uid, wish.words)
         others = (
             f"a shift they have, {span_in_words((shift.start, shift.end), self._tz)}"
@@ -235,9 +238,11 @@ class Dates:
             words = f"{wish.words}: cancelled there, and on the rota; take it off here"
             return Item(Verdict.OVERLAP, wish.uid, words)
         mine = [
-            (max(one.start, wish.span[0]), min(one.end, wish.span[1]))
+            (one.start, one.end)
             for one in own
             if one.pattern_id in wish.ids
+            and _is_within((one.start, one.end), wish.span)
+            and (wish.post, (one.start, one.end)) not in self._kept
         ]
         if not mine:
             return Item(Verdict.UNCHANGED, wish.uid, wish.words)
@@ -252,7 +257,8 @@ class Dates:
         return Item(Verdict.DATE_REMOVED, wish.uid, wish.words, changes=changes)
 
     def _is_left_out(self, post: Post, shift: Shift) -> bool:
-        return (post, (shift.start, shift.end)) in self._left_out
+        span = shift.start, shift.end
+        return any(_is_within(span, other) for other in self._left_out[post])
 
     def _overlapping(self, wish: Wish) -> list[Shift]:
         """The shifts of the post that overlap the wish; of one person no two overlap."""
@@ -278,3 +284,7 @@ class Dates:
     def _say(self, staff_id: int, span: Span, wish: Wish) -> None:
         words = f"what the file says before: {wish.words}"
         insort(self._said[staff_id], _Said(*span, wish.duty, words, wish.is_left_out))
+
+
+def _is_within(span: Span, other: Span) -> bool:
+    return other[0] <= span[0] and span[1] <= other[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -110,8 +111,6 @@ def shifts(session: Session, tz: ZoneInfo) -> list[tuple[object, ...]]:
 
 
 def with_ids(row: Pattern | Rotation | Change, ids: list[int]) -> Pattern | Rotation | Change:
-    from dataclasses import replace
-
     if isinstance(row, Rotation):
         turns = tuple(
             replace(turn, staff_ids=frozenset(ids[one] for one in turn.staff_ids))
@@ -120,10 +119,10 @@ def with_ids(row: Pattern | Rotation | Change, ids: list[int]) -> Pattern | Rota
         return replace(row, turns=turns)
     if isinstance(row, OpenShift):
         return row
-    row = replace(row, staff_id=ids[row.staff_id or 0])
+    staff_id = ids[row.staff_id or 0]
     if isinstance(row, Override) and row.by_id is not None:
-        object.__setattr__(row, "by_id", ids[row.by_id])
-    return row
+        return replace(row, staff_id=staff_id, by_id=ids[row.by_id])
+    return replace(row, staff_id=staff_id)
 
 
 @pytest.mark.one_database
@@ -149,6 +148,7 @@ def test_a_rota_that_went_out_comes_back_as_it_was(
     assert [item for item in again if item.verdict is not Verdict.UNCHANGED] == []
     session.execute(delete(RotaChange))
     session.execute(delete(ShiftPattern))
+    session.expunge_all()
     import_calendar(session, content, host="x.example", actor_id=None, now=NOW, tz=tz)
     assert shifts(session, tz) == before
     again = plan_import(session, content, host="x.example", now=NOW, tz=tz)

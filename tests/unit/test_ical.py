@@ -131,6 +131,11 @@ def test_a_shift_that_a_clock_change_skips_is_left_out() -> None:
     assert len(resolved(pattern)) == len(instants(written(one(pattern))))
 
 
+def test_a_shift_at_a_midnight_that_is_skipped_is_left_out() -> None:
+    cairo, pattern = ZoneInfo("Africa/Cairo"), daily("00:00", "00:15")
+    assert instants(written(one(pattern), tz=cairo)) == resolved(pattern, cairo)
+
+
 def test_the_rule_ends_in_utc_as_the_standard_asks() -> None:
     pattern = daily("09:00", "17:00")
     ended = Pattern(
