@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,8 +22,9 @@ from callback_service.errors import BadInput
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.services import cover as cover_service
 from callback_service.services import rota as rota_service
-from callback_service.services import rota_calendar, rota_import
-from callback_service.services.rota_import import Item, Verdict
+from callback_service.services import rota_calendar, rota_import_apply
+from callback_service.services.rota_import import plan_import
+from callback_service.services.rota_import_items import Item, Verdict
 
 rota_commands = AppGroup("rota", help="Print the rota and its cover; write and read calendars.")
 
@@ -127,17 +129,23 @@ def export_rota(start: date | None, end: date | None, duty: str | None) -> None:
 @rota_commands.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--apply", "is_applied", is_flag=True, help="Change the rota; else only say how.")
-@click.option("--from", "start", type=Moment(), help="First date to look at; a year back.")
-@click.option("--to", "end", type=Moment(), help="Last date to look at; a year ahead.")
+@click.option("--from", "start", type=Moment(), help="First date to look at; all.")
+@click.option(
+    "--to",
+    "end",
+    type=Moment(),
+    help="Last date to look at; all of what ends, two years of what does not.",
+)
 @_format
 def import_rota(
     file: Path, is_applied: bool, start: date | None, end: date | None, output: str
 ) -> None:
     """Read an .ics FILE into the rota, or say what that would change."""
     now, content = clock.utc_now(), file.read_bytes()
+    read = partial(rota_import_apply.import_calendar, actor_id=None) if is_applied else plan_import
     try:
         with transaction() if is_applied else reading() as session:
-            items = rota_import.plan_import(
+            items = read(
                 session,
                 content,
                 host=rota_calendar.host_of(current_settings().public_base_url),
@@ -146,29 +154,24 @@ def import_rota(
                 now=now,
                 tz=_zone(),
             )
-            if is_applied:
-                rota_import.apply_import(session, items, actor_id=None, now=now, tz=_zone())
     except BadInput as refusal:
         raise click.ClickException(refusal.message) from refusal
     _print_items(items, output, is_applied=is_applied)
 
 
 def _print_items(items: Sequence[Item], output: str, *, is_applied: bool) -> None:
+    counts = {verdict: sum(item.verdict is verdict for item in items) for verdict in Verdict}
     if output == "json":
         rows = [{"verdict": item.verdict, "uid": item.uid, "words": item.words} for item in items]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
         return
-    for item in items:
-        click.echo(f"{item.verdict}: {item.words}")
-    counts = [
-        f"{sum(item.verdict is verdict for item in items)} {verdict}"
-        for verdict in Verdict
-        if any(item.verdict is verdict for item in items)
-    ]
-    click.echo(", ".join(counts) or "The file has no events.")
+    told = [f"{count} {verdict}" for verdict, count in counts.items() if count]
+    click.echo(", ".join(told) or "The file has no events.")
     click.echo(
         "The rota is changed." if is_applied else "Nothing is changed: use --apply for that."
     )
+    for item in items:
+        click.echo(f"{item.verdict}: {item.words}")
 
 
 def _local_day(moment: date | None) -> date | None:

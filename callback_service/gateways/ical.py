@@ -1,9 +1,10 @@
 """Writing iCalendar (RFC 5545): the rota as an .ics file.
 
-A pattern goes out as one weekly event, so that reading the file finds the pattern again. RFC 5545
-gives every recurrence of an event the same length and reads a wall time that comes twice as its
-first, which is not the rule of ``domain.rota``; so each shift that a clock change makes special is
-said once more, by its own RECURRENCE-ID with the true instants.
+A pattern goes out as one event that recurs, or as a few where one rule cannot say it, so that
+reading the file finds the pattern again. RFC 5545 gives every recurrence of an event the same
+length and reads a wall time that comes twice as its first, which is not the rule of
+``domain.rota``; so each shift that a clock change makes special is said once more, by its own
+RECURRENCE-ID with the true instants.
 """
 
 from __future__ import annotations
@@ -15,14 +16,13 @@ from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event, vCalAddress, vText
 
+from callback_service.domain.recurrence import first_day
 from callback_service.domain.rota import Duty, Pattern
-from callback_service.domain.wall_time import ONE_DAY, Span, start_of_day, wall_span
+from callback_service.domain.wall_time import ONE_DAY, Span, start_of_day, starts_on, wall_span
+from callback_service.gateways.ical_rules import rule_for
 
 PRODUCT = "-//Callback service//Rota//EN"
 CATEGORY = {Duty.COUNSELLING: "Counselling", Duty.DUTY_LEAD: "Duty lead"}
-#: Days a weekly pattern can go without a shift, at most.
-_BETWEEN_SHIFTS = 7
-_WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A pattern as one weekly event, but for its shifts on the days ``left_out``."""
+    """A pattern that one rule can say as one event, but for its shifts on days ``left_out``."""
 
     uid: str
     pattern: Pattern
@@ -128,14 +128,15 @@ def _series_events(
     series: Series, changes: Collection[date], *, tz: ZoneInfo, now: datetime
 ) -> list[Event]:
     pattern = series.pattern
-    days = days_of(pattern, pattern.from_on, pattern.from_on + _BETWEEN_SHIFTS * ONE_DAY)
-    if not days:
+    first = first_day(pattern, pattern.from_on)
+    if first is None:
         return []
-    odd = {day for day in changes if _starts_on(pattern, day) and _is_odd(pattern, day, tz)}
+    odd = {day for day in changes if starts_on(pattern, day) and _is_odd(pattern, day, tz)}
     odd -= series.left_out
-    master = _master(series, days[0], now=now, tz=tz)
+    master = _master(series, first, now=now, tz=tz)
     empty = {day for day in odd if _is_empty(pattern, day, tz)}
-    for day in sorted(series.left_out | empty):
+    left_out = {day for day in series.left_out if starts_on(pattern, day)}
+    for day in sorted(left_out | empty):
         master.add("exdate", datetime.combine(day, pattern.start, tzinfo=tz))
     return [master, *(_odd_one(series, day, now=now, tz=tz) for day in sorted(odd - empty))]
 
@@ -151,10 +152,7 @@ def _master(series: Series, first: date, *, now: datetime, tz: ZoneInfo) -> Even
     else:
         ends_on = first if pattern.end > pattern.start else first + ONE_DAY
         event.add("dtend", datetime.combine(ends_on, pattern.end, tzinfo=tz))
-    rule: dict[str, object] = {
-        "freq": "WEEKLY",
-        "byday": [_WEEKDAYS[day] for day in sorted(pattern.weekdays)],
-    }
+    rule = rule_for(pattern)
     if pattern.until_on is not None:  # in UTC, as RFC 5545 asks where the start has a zone
         rule["until"] = start_of_day(pattern.until_on + ONE_DAY, tz=tz) - timedelta(seconds=1)
     event.add("rrule", rule)
@@ -190,23 +188,15 @@ def _is_empty(pattern: Pattern, day: date, tz: tzinfo) -> bool:
     return starts >= ends
 
 
-def _starts_on(pattern: Pattern, day: date) -> bool:
-    is_within = pattern.from_on <= day and (pattern.until_on is None or day <= pattern.until_on)
-    return is_within and day.weekday() in pattern.weekdays
-
-
-def days_of(pattern: Pattern, first: date, last: date) -> list[date]:
-    """The days from ``first`` to ``last``, both meant, on which a shift of ``pattern`` starts."""
-    days = (first + ahead * ONE_DAY for ahead in range((last - first).days + 1))
-    return [day for day in days if _starts_on(pattern, day)]
-
-
 def _days_of_clock_changes(first: date, last: date, *, tz: tzinfo) -> list[date]:
-    """The days from ``first`` to ``last`` on which a shift that meets a clock change can start."""
+    """The days from ``first`` to ``last`` on which a shift that meets a clock change can start.
+
+    In Cairo the clocks change at midnight, so the day before counts too.
+    """
     return [
         day
         for day in (first + ahead * ONE_DAY for ahead in range((last - first).days + 1))
-        if len({_offset(day + ahead * ONE_DAY, tz) for ahead in range(4)}) > 1
+        if len({_offset(day + ahead * ONE_DAY, tz) for ahead in range(-1, 4)}) > 1
     ]
 
 

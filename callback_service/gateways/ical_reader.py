@@ -1,144 +1,372 @@
-"""Reading iCalendar (RFC 5545): what an .ics file says of shifts, exceptions and all."""
+"""Reading iCalendar (RFC 5545): what an .ics file says of shifts, exceptions and all.
+
+``icalendar`` reads the file and ``recurring-ical-events`` works out when its events happen; here
+that is put in the words of the rota.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
-from typing import Any, cast
+from datetime import date, datetime
+from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
-import recurring_ical_events
 from icalendar import Calendar, Event
 
-from callback_service.domain.rota import Duty
+from callback_service.domain.recurrence import line_through
+from callback_service.domain.rota import Duty, Pattern
 from callback_service.domain.wall_time import ONE_DAY, WEEK, Span
 from callback_service.errors import BadInput
 from callback_service.gateways.ical import CATEGORY
+from callback_service.gateways.ical_rules import NobodyWorksThisError, Rules, rules_of
+from callback_service.gateways.ical_times import (
+    EARLIEST,
+    LATEST,
+    Series,
+    Source,
+    Time,
+    TooMuchWorkError,
+    is_cancelled,
+    local,
+    within_seconds,
+)
 
-#: How far a rule that counts its times is followed to find the last.
-_FURTHEST = timedelta(days=5 * 366)
-#: Rules that would be worked out for hours.
-_TOO_OFTEN = frozenset({"SECONDLY", "MINUTELY", "HOURLY"})
-_NO_FILE = "This is not an iCalendar file."
+#: How far ahead a rule that is no line and does not end is followed: after today, or after the
+#: last date that the file names if that is later.
+READ_AHEAD = 105 * WEEK
+MOST_BYTES = 8 * 1024 * 1024
+#: Dates of one event. More is a rule that nobody works.
+_MOST_DATES = 20_000
+#: Seconds of the processor for one event, and for taking the file apart.
+_PATIENCE, _PATIENCE_WITH_FILE = 3, 20
+#: Events that take longer than that, after which the file is given up.
+_MOST_SLOW = 3
+#: What an exception may reach beyond the day it names: a long shift that was moved.
+_AROUND = 35 * ONE_DAY
+_LONGEST_NAME = 200
+#: Dates too few to see a rule in, were it not for the first of them.
+_FEW = 3
+_READ = frozenset(
+    {
+        "DTSTART",
+        "DTEND",
+        "DURATION",
+        "RRULE",
+        "RDATE",
+        "EXDATE",
+        "RECURRENCE-ID",
+        "ATTENDEE",
+        "SEQUENCE",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Whom an event is for, and what."""
+
+    summary: str
+    duty: Duty
+    emails: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One time that something happens, in local time. ``run`` is the run whose rule gives it."""
+
+    span: Span
+    said: Said
+    run: int | None = None
+    is_cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one rule says: for whom, and the line it is; or in words why it is none.
+
+    ``is_single`` where it is none because it gives too few dates; ``is_late`` where the first of
+    them is beside the line, as a start may be that its own rule does not give.
+    """
+
+    said: Said
+    line: Pattern | str
+    is_single: bool = False
+    is_late: bool = False
+    is_cancelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a file says of one event: who, how it recurs if it does, and each time it happens.
+    """What a file says of one event.
 
-    ``planned`` are its times by the rule alone, from its first; ``actual`` are those that remain
-    in the range with every exception. Times are in the zone of the rota, half-open.
-    ``until_on`` is the last local day the rule allows. ``fault`` is why it can be no shift.
+    ``runs`` are what its rule says, one after the other where it was changed for this and all
+    future dates. ``happenings`` are its times with all exceptions, which ``looked_at`` holds: the
+    first and last local day on which they start. ``goes_on`` says that the rule has more after
+    that. ``fault`` is why the event can be no shift.
     """
 
     uid: str
-    summary: str
-    duty: Duty
-    emails: tuple[str, ...]
-    recurs: bool = False
-    planned: tuple[Span, ...] = ()
-    actual: tuple[Span, ...] = ()
-    until_on: date | None = None
+    said: Said
+    runs: tuple[Run, ...] = ()
+    happenings: tuple[Happening, ...] = ()
+    looked_at: tuple[date, date] | None = None
+    goes_on: bool = False
+    is_cancelled: bool = False
     fault: str | None = None
 
 
-def read_ical(content: bytes, start: datetime, end: datetime, *, tz: ZoneInfo) -> list[Found]:
-    """Every event of an .ics file, in the file's order, with its times in ``[start, end)``.
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """Where dates are looked for: from ``first`` if told, to ``last`` at the latest."""
 
-    Times without a zone are wall time in ``tz``. Raises BadInput for what is no .ics file.
+    first: date | None
+    last: date
+    is_told: bool
+    tz: ZoneInfo
+
+
+def read_ical(
+    content: bytes,
+    *,
+    first: date | None = None,
+    last: date | None = None,
+    today: date,
+    tz: ZoneInfo,
+) -> list[Found]:
+    """Every event of an .ics file, in the file's order.
+
+    Single dates and exceptions are looked for from ``first`` to ``last``, or wherever the file has
+    some; a rule without end that is no line of the rota is followed for ``READ_AHEAD``. Times
+    without a zone are wall time in ``tz``. Raises BadInput for what is no .ics file, or too much.
     """
-    try:
-        calendar = Calendar.from_ical(content)
-    except (ValueError, IndexError, KeyError) as error:
-        raise BadInput(_NO_FILE, {"file": _NO_FILE}) from error
-    if not isinstance(calendar, Calendar):
-        raise BadInput(_NO_FILE, {"file": _NO_FILE})
+    calendar = _calendar(content)
     by_uid: dict[str, list[Event]] = {}
     for number, event in enumerate(calendar.events):
         by_uid.setdefault(str(event.get("UID", f"event {number + 1}")), []).append(event)
-    return [_found(uid, events, (start, end), tz) for uid, events in by_uid.items()]
+    named = [day for event in calendar.events for day in _starts(event, tz)]
+    furthest = min(last or max([today, *named]) + READ_AHEAD, LATEST)
+    bounds = _Bounds(first, furthest, last is not None, tz)
+    zone = calendar.get("X-WR-TIMEZONE")
+    found: list[Found] = []
+    slow = 0
+    for uid, events in by_uid.items():
+        try:
+            found += _found(uid, events, zone, bounds)
+        except TooMuchWorkError:
+            slow += 1
+            if slow > _MOST_SLOW:
+                raise _refusal("The rules in this file take too long to work out.") from None
+            words = "its rule takes too long to work out"
+            found.append(Found(uid, _said(events[0]), fault=words))
+    return found
 
 
-def _found(uid: str, events: list[Event], within: Span, tz: ZoneInfo) -> Found:
-    master = next((event for event in events if "RECURRENCE-ID" not in event), events[0])
-    summary = " ".join(str(master.get("SUMMARY", "")).split())
-    found = Found(uid, summary or "an event without a name", _duty(master), _emails(master))
+def _refusal(sentence: str) -> BadInput:
+    return BadInput(sentence, {"file": sentence})
+
+
+def _calendar(content: bytes) -> Calendar:
+    if len(content) > MOST_BYTES:
+        raise _refusal("The file is too large.")
     try:
-        return _with_times(found, master, events, within, tz)
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _refusal("This is not an iCalendar file: its text is not UTF-8.") from error
+    try:
+        with within_seconds(_PATIENCE_WITH_FILE):
+            calendar = Calendar.from_ical(text)
+    except TooMuchWorkError as error:
+        raise _refusal("This file takes too long to read.") from error
+    except (ValueError, IndexError, KeyError, RecursionError) as error:
+        raise _refusal("This is not an iCalendar file, or not a whole one.") from error
+    if not isinstance(calendar, Calendar):
+        raise _refusal("This is not an iCalendar file.")
+    return calendar
+
+
+def _starts(event: Event, tz: ZoneInfo) -> list[date]:
+    """The local day an event starts on, if it says one that can be meant."""
+    starts = getattr(_value(event, "DTSTART"), "dt", None)
+    if not isinstance(starts, date) or not EARLIEST <= _day(starts) < LATEST:
+        return []
+    return [local(starts, tz).date()]
+
+
+def _sequence(event: Event) -> int:
+    """Which version an event is; one that cannot be read is the oldest."""
+    value = _value(event, "SEQUENCE")
+    return value if isinstance(value, int) else -1
+
+
+def _found(uid: str, events: list[Event], zone: object, bounds: _Bounds) -> list[Found]:
+    """The event of one name; and one for each older version of it, as only the newest counts."""
+    masters = [event for event in events if "RECURRENCE-ID" not in event]
+    newest = max(masters, key=_sequence, default=None)
+    older = [event for event in masters if event is not newest]
+    counted = [event for event in events if not any(event is one for one in older)]
+    found = Found(uid, _said(newest or events[0]))
+    found = replace(found, is_cancelled=newest is not None and is_cancelled(newest))
+    try:
+        with within_seconds(_PATIENCE):
+            found = _with_times(found, newest, counted, zone, bounds)
+    except NobodyWorksThisError as refusal:
+        found = replace(found, fault=str(refusal))
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-        return replace(found, fault=f"it cannot be read ({type(error).__name__})")
+        found = replace(found, fault=f"it cannot be read ({type(error).__name__})")
+    fault = "another event of the same name (UID) in the file counts instead"
+    return [found, *(Found(uid, _said(event), fault=fault) for event in older)]
 
 
 def _with_times(
-    found: Found, master: Event, events: list[Event], within: Span, tz: ZoneInfo
+    found: Found, master: Event | None, events: list[Event], zone: object, bounds: _Bounds
 ) -> Found:
-    starts = _value(master, "DTSTART").dt
-    if not isinstance(starts, datetime):
-        return replace(found, fault="it lasts whole days and says no times")
-    if _is_cancelled(master):
+    if fault := next(filter(None, (_fault(event) for event in events)), None):
+        return replace(found, fault=fault)
+    series = Series(events, zone, bounds.tz)
+    rules = rules_of(master, bounds.tz) if master is not None else None
+    if master is None or rules is None:
+        return _single(found, series, bounds)
+    if is_cancelled(master):
         return replace(found, fault="it is cancelled")
-    rule = _value(master, "RRULE")
-    if rule is None:
-        return replace(found, actual=_occurrences(events, within, tz))
-    if isinstance(rule, list):
-        return replace(found, fault="it has more than one rule")
-    if str(rule.get("FREQ", [""])[0]).upper() in _TOO_OFTEN:
-        return replace(found, fault="it recurs more often than once a day")
-    actual, first = _occurrences(events, within, tz), _local(starts, tz)
-    furthest = first + _FURTHEST if "COUNT" in rule else max(within[1], first + 3 * WEEK)
-    planned = _occurrences([_without_exceptions(master)], (first, furthest), tz)
-    until_on = _until_on(rule, planned, first, tz)
-    return replace(found, recurs=True, planned=planned, actual=actual, until_on=until_on)
+    return _recurring(found, master, rules, series, bounds)
 
 
-def _occurrences(events: list[Event], within: Span, tz: ZoneInfo) -> tuple[Span, ...]:
-    calendar = Calendar()
-    for event in events:
-        calendar.add_component(event)
-    happens = recurring_ical_events.of(calendar).between(*within)
-    spans = [
-        (_local(one["DTSTART"].dt, tz), _local(one["DTEND"].dt, tz))
-        for one in happens
-        if not _is_cancelled(one)
-    ]
-    return tuple(sorted(spans, key=lambda span: (span[0].timestamp(), span[1].timestamp())))
+def _single(found: Found, series: Series, bounds: _Bounds) -> Found:
+    """The dates of an event without a rule."""
+    named = series.named_days()
+    days = _limited(named[0] - ONE_DAY, named[-1] + _AROUND, bounds)
+    return replace(found, happenings=_happenings(found, series, (), days), looked_at=days)
 
 
-def _local(instant: datetime, tz: ZoneInfo) -> datetime:
-    return instant.astimezone(tz) if instant.tzinfo else instant.replace(tzinfo=tz)
+def _recurring(found: Found, master: Event, rules: Rules, series: Series, bounds: _Bounds) -> Found:
+    bare = series.without_exceptions()
+    first = _starts(master, bounds.tz)[0]
+    since = max(bare.named_days())
+    until = rules.probed_until(since)
+    times = bare.between(first - ONE_DAY, until)
+    sources = tuple(dict.fromkeys(one.source for one in times))
+    runs = tuple(
+        _run(found.said, rules, [one for one in times if one.source == source], times, until)
+        for source in sources
+    )
+    found = replace(found, runs=runs)
+    if all(isinstance(run.line, Pattern) for run in runs):
+        is_late = any(run.is_late for run in runs)
+        if bare is series and not is_late:
+            return found
+        named = series.named_days()
+        if not is_late:
+            named.remove(first)
+        days = _limited(named[0] - _AROUND, named[-1] + _AROUND, bounds)
+    else:
+        named = series.named_days()
+        ends_on = _last_day(rules, times, named, bounds)
+        days = _limited(named[0] - ONE_DAY, ends_on, bounds)
+        found = replace(found, goes_on=rules.goes_on_after(ends_on))
+    happenings = _happenings(found, series, sources, days)
+    return replace(found, happenings=happenings, looked_at=days)
 
 
-def _without_exceptions(master: Event) -> Event:
-    bare = cast(Event, Event.from_ical(master.to_ical()))
-    for name in ("EXDATE", "RDATE", "EXRULE"):
-        bare.pop(name, None)
-    return bare
+def _last_day(rules: Rules, times: Sequence[Time], named: Sequence[date], bounds: _Bounds) -> date:
+    """The last day to look at of a rule that is no line: its own if it has one."""
+    if rules.counts:
+        return max(named[-1], *(one.span[0].date() for one in times)) + _AROUND
+    if rules.until is not None:
+        return min(max(named[-1], rules.until.date()) + _AROUND, LATEST)
+    return bounds.last
 
 
-def _until_on(
-    rule: dict[str, list[object]], planned: tuple[Span, ...], first: datetime, tz: ZoneInfo
-) -> date | None:
-    """The last local day on which the rule lets an event start; None where it goes on."""
-    if "COUNT" in rule:
-        return planned[-1][0].date() if planned else None
-    if "UNTIL" not in rule:
-        return None
-    until = rule["UNTIL"][0]
-    if not isinstance(until, date):
-        return None
-    if not isinstance(until, datetime):  # a bare date is read as its midnight, as dateutil does
-        until = datetime.combine(until, time(0), tzinfo=tz)
-    last = _local(until, tz)
-    is_too_early = last.time() < first.time()
-    return last.date() - ONE_DAY if is_too_early else last.date()
+def _limited(first: date, last: date, bounds: _Bounds) -> tuple[date, date]:
+    first = max(first, bounds.first or EARLIEST)
+    return first, min(last, bounds.last) if bounds.is_told else min(last, LATEST)
+
+
+def _run(said: Said, rules: Rules, own: Sequence[Time], times: Sequence[Time], until: date) -> Run:
+    """What one of the events with a rule says by it: the first, or a change from some date on."""
+    event = own[0].event
+    who = said if event is None else _said(event)
+    if event is not None and is_cancelled(event):
+        return Run(who, "it is cancelled", is_cancelled=True)
+    is_last = own[-1] is times[-1]
+    goes_on = is_last and rules.goes_on_after(until)
+    if len(own) < (3 if goes_on else 2):
+        return Run(who, "it is on single dates", is_single=True)
+    last = own[-1].span[0]
+    until_on = rules.last_day_of(last.time()) if is_last else None
+    if not goes_on:
+        until_on = max(last.date(), until_on or last.date())
+    through = partial(
+        line_through,
+        duty=who.duty,
+        until_on=until_on,
+        checked_until=until if is_last else None,
+        weeks=rules.weeks,
+        week_starts_on=rules.week_starts_on,
+    )
+    spans = [one.span for one in own]
+    line = through(spans)
+    if (
+        isinstance(line, str)
+        and len(spans) > _FEW
+        and isinstance(later := through(spans[1:]), Pattern)
+    ):
+        return Run(who, later, is_late=True)
+    return Run(who, line)
+
+
+def _happenings(
+    found: Found, series: Series, sources: Sequence[Source], days: tuple[date, date]
+) -> tuple[Happening, ...]:
+    """The times that start on ``days``, with all exceptions."""
+    if days[0] > days[1]:
+        return ()
+    times = series.between(*days)
+    if len(times) > _MOST_DATES:
+        raise TooMuchWorkError
+    places = {source: place for place, source in enumerate(sources)}
+    return tuple(
+        Happening(
+            one.span,
+            found.said if one.event is None else _said(one.event),
+            places.get(one.source),
+            is_cancelled(one.event) if one.event is not None else found.is_cancelled,
+        )
+        for one in times
+    )
+
+
+def _fault(event: Event) -> str | None:
+    """Why an event can be no shift, whatever its rule says."""
+    for name, reason in event.errors:
+        if name is None or name.upper() in _READ:
+            return f"its {name} cannot be read ({reason})"
+    if "EXRULE" in event:
+        return "it leaves out dates by a rule (EXRULE), which the standard has given up"
+    starts, ends = _value(event, "DTSTART"), _value(event, "DTEND")
+    if starts is None:
+        return "it says no start"
+    if not EARLIEST <= _day(starts.dt) < LATEST:
+        return "its start cannot be meant"
+    for value in (starts, ends):
+        zone = value.params.get("TZID") if value is not None else None
+        if zone and isinstance(value.dt, datetime) and value.dt.tzinfo is None:
+            return f"nobody knows its time zone {zone}"
+    return None
+
+
+def _day(at: date) -> date:
+    return at.date() if isinstance(at, datetime) else at
+
+
+def _said(event: Event) -> Said:
+    summary = " ".join(str(event.get("SUMMARY", "")).split())
+    return Said(summary[:_LONGEST_NAME] or "an event without a name", _duty(event), _emails(event))
 
 
 def _value(event: Event, name: str) -> Any:
     return event.get(name)
-
-
-def _is_cancelled(event: Event) -> bool:
-    return str(event.get("STATUS", "")).upper() == "CANCELLED"
 
 
 def _duty(event: Event) -> Duty:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from callback_service.domain.recurrence import parts_of
 from callback_service.domain.rota import Duty, Pattern, resolve_shifts
-from callback_service.domain.wall_time import WEEK
+from callback_service.domain.wall_time import WEEK, Span
 from callback_service.gateways.ical import Attendee, Entry, Series, to_ical
 from callback_service.services.rota import Person, RotaShift, load_patterns, shifts_between
 
@@ -18,7 +20,8 @@ from callback_service.services.rota import Person, RotaShift, load_patterns, shi
 EXPORT_BACK = 4 * WEEK
 EXPORT_AHEAD = 26 * WEEK
 
-_Key = tuple[int | None, datetime, datetime]
+#: A line of the rota and whose share of it.
+_Line = tuple[int | None, int | None]
 
 
 def uid_of(shift: RotaShift) -> str:
@@ -38,8 +41,8 @@ def host_of(base_url: str) -> str:
 
 
 def series_uid(pattern: Pattern, host: str) -> str:
-    """The name of a whole line of the rota in calendars."""
-    return f"pattern-{pattern.id}@{host}"
+    """The name in calendars of a whole line of the rota, or of one person's share of it."""
+    return f"pattern-{pattern.id}-s{pattern.staff_id}@{host}"
 
 
 def summary_of(person: Person | None, duty: Duty) -> str:
@@ -66,27 +69,28 @@ def export_rota(
 ) -> bytes:
     """The rota as an .ics file: each line with a shift in ``[start, end)`` whole, then the rest.
 
-    A line is one weekly event. Where changes for dates took its shift away in the range, the event
-    leaves that day out, and what is there instead follows as an event of its own.
+    A line is an event for each person who works it, or a few where one rule cannot say it. Where
+    changes for dates took its shift away in the range, the event leaves that day out, and what is
+    there instead follows as an event of its own.
     """
     shifts = shifts_between(session, start, end, tz=tz, duty=duty)
     patterns, people = load_patterns(session, start, end, duty=duty)
-    by_line: dict[int | None, dict[_Key, RotaShift]] = defaultdict(dict)
+    by_line: dict[_Line, dict[Span, RotaShift]] = defaultdict(dict)
     for shift in shifts:
-        by_line[shift.pattern_id][shift.staff_id, shift.start, shift.end] = shift
-    planned: dict[int | None, set[_Key]] = defaultdict(set)
+        by_line[shift.pattern_id, shift.staff_id][shift.start, shift.end] = shift
+    planned: dict[_Line, set[Span]] = defaultdict(set)
     for plan in resolve_shifts(patterns, start, end, tz=tz):
-        planned[plan.pattern_id].add((plan.staff_id, plan.start, plan.end))
+        planned[plan.pattern_id, plan.staff_id].add((plan.start, plan.end))
     whole = set[RotaShift]()
     series: list[Series] = []
     for pattern in patterns:
-        own, kept = by_line[pattern.id], planned[pattern.id] & by_line[pattern.id].keys()
-        if kept:
-            whole.update(own[key] for key in kept)
-            left_out = frozenset(_day(begins, tz) for _, begins, _ in planned[pattern.id] - kept)
-            series.append(_series(pattern, people, host, left_out=left_out))
+        line = pattern.id, pattern.staff_id
+        if kept := planned[line] & by_line[line].keys():
+            whole.update(by_line[line][span] for span in kept)
+            left_out = frozenset(_day(begins, tz) for begins, _ in planned[line] - kept)
+            series += _series(pattern, people, host, left_out=left_out)
     return to_ical(
-        [_entry(shift, host) for shift in shifts if shift not in whole],
+        _entries((shift for shift in shifts if shift not in whole), host),
         series=series,
         within=(_day(start - timedelta(days=2), tz), _day(end, tz)),
         name=name,
@@ -101,23 +105,38 @@ def _day(instant: datetime, tz: ZoneInfo) -> date:
 
 def _series(
     pattern: Pattern, people: dict[int, Person], host: str, *, left_out: frozenset[date]
-) -> Series:
+) -> list[Series]:
     person = people.get(pattern.staff_id) if pattern.staff_id is not None else None
-    return Series(
-        series_uid(pattern, host),
-        pattern,
-        summary_of(person, pattern.duty),
-        attendee_of(person),
-        left_out,
-    )
+    parts = parts_of(pattern)
+    names = [f"part{number + 1}-" * (len(parts) > 1) for number in range(len(parts))]
+    return [
+        Series(
+            f"{name}{series_uid(pattern, host)}",
+            part,
+            summary_of(person, part.duty),
+            attendee_of(person),
+            left_out,
+        )
+        for name, part in zip(names, parts, strict=True)
+    ]
 
 
-def _entry(shift: RotaShift, host: str) -> Entry:
-    return Entry(
-        f"{uid_of(shift)}@{host}",
-        shift.start,
-        shift.end,
-        summary_of(shift.person, shift.duty),
-        shift.duty,
-        attendee_of(shift.person),
-    )
+def _entries(shifts: Iterable[RotaShift], host: str) -> list[Entry]:
+    """Single shifts as events; several open ones at the same time have names of their own."""
+    seen = Counter[str]()
+    entries = []
+    for shift in shifts:
+        uid = uid_of(shift)
+        seen[uid] += 1
+        another = f"-{seen[uid]}" * (seen[uid] > 1)
+        entries.append(
+            Entry(
+                f"{uid}{another}@{host}",
+                shift.start,
+                shift.end,
+                summary_of(shift.person, shift.duty),
+                shift.duty,
+                attendee_of(shift.person),
+            )
+        )
+    return entries

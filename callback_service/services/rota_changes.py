@@ -8,7 +8,7 @@ changes of one person overlap is decided by the database.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 
@@ -61,6 +61,30 @@ def make_change(
     if (staff_id := _absentee(change)) is not None and change.start <= now:
         hand_back(session, staff_id, actor_id=actor_id, now=now, tz=tz)
     return row
+
+
+def record_changes(
+    session: Session,
+    changes: Collection[Change],
+    *,
+    actor_id: int | None,
+    now: datetime,
+    tz: tzinfo,
+) -> None:
+    """Write changes as a calendar of another program has them, which may lie in the past.
+
+    Never for a form. Whoever reads the calendar has seen to it that nobody is taken off shifts they
+    do not have or put on two at once. Refuses somebody who may not hold the duty, and whatever
+    overlaps another change of the same person.
+    """
+    _lock_people(session, [staff_id for one in changes for staff_id, *_ in person_spans(one)])
+    for change in changes:
+        _check_roles(session, change)
+        _write(session, change, actor_id=actor_id, now=now, tz=tz)
+    for change in changes:
+        staff_id = _absentee(change)
+        if staff_id is not None and change.start <= now < change.end:
+            hand_back(session, staff_id, actor_id=actor_id, now=now, tz=tz)
 
 
 def check_change(session: Session, change: Change, *, now: datetime, tz: tzinfo) -> None:

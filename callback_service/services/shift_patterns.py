@@ -134,14 +134,21 @@ def people_for_rota(session: Session) -> list[Person]:
 
 
 def add_pattern(
-    session: Session, line: Line, *, actor_id: int | None, now: datetime
+    session: Session,
+    line: Line,
+    *,
+    actor_id: int | None,
+    now: datetime,
+    is_record: bool = False,
 ) -> ShiftPattern:
     """Put a new line on the rota: one person's pattern, or a rotation.
 
     Refuses with the field's name: an account that is gone or may not hold the duty, dates that
-    cannot be meant, and a line that overlaps another of the same person and duty.
+    cannot be meant, and a line that overlaps another of the same person and duty. A record that is
+    read from elsewhere, ``is_record``, may have dates of any time.
     """
-    check_dates(line.from_on, line.until_on, now=now)
+    if not is_record:
+        check_dates(line.from_on, line.until_on, now=now)
     parts = [line] if isinstance(line, Pattern) else line.lines()
     people = _lock_holders(session, parts)
     held = held_lines(session, people, line.duty)

@@ -21,7 +21,9 @@ from callback_service.models.staff import Staff
 from callback_service.services import rota
 from callback_service.services.rota import shifts_between
 from callback_service.services.rota_calendar import export_rota, summary_of
-from callback_service.services.rota_import import Item, Verdict, apply_import, plan_import
+from callback_service.services.rota_import import plan_import
+from callback_service.services.rota_import_apply import apply_import
+from callback_service.services.rota_import_items import Item, Verdict
 from tests.rota_builders import LONDON, make_pattern
 from tests.support.builders import NOW, make_staff
 from tests.support.calendars import duty_of_each, events_of
@@ -144,8 +146,12 @@ def test_an_event_keeps_its_name_from_export_to_export(session: Session) -> None
         ("RRULE:FREQ=WEEKLY;UNTIL=20270301T195959Z", [0], date(2027, 2, 28)),
         ("RRULE:FREQ=WEEKLY;UNTIL=20270301", [0], date(2027, 2, 28)),
         ("RRULE:FREQ=WEEKLY;COUNT=3", [0], date(2026, 12, 14)),
+        ("RRULE:FREQ=WEEKLY;UNTIL=20991231T000000Z", [0], date(2099, 12, 30)),
+        ("RRULE:FREQ=YEARLY;BYDAY=MO,TU", [0, 1], None),
+        ("RRULE:FREQ=WEEKLY\r\nRRULE:FREQ=WEEKLY;BYDAY=WE", [0, 2], None),
     ],
 )
+@pytest.mark.one_database
 def test_a_weekly_event_becomes_a_line_however_its_rule_is_spelled(
     session: Session, rule: str, weekdays: list[int], until_on: date | None
 ) -> None:
@@ -168,30 +174,24 @@ def test_a_weekly_event_becomes_a_line_however_its_rule_is_spelled(
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
-        ((*NIGHTS, "RRULE:FREQ=WEEKLY;INTERVAL=2"), "does not recur every week"),
-        ((*NIGHTS, "RRULE:FREQ=MONTHLY;BYDAY=1MO"), "does not recur every week"),
-        (("DTSTART;VALUE=DATE:20261201", "RRULE:FREQ=WEEKLY"), "lasts whole days"),
-        (
-            ("DTSTART:20261130T200000Z", "DTEND:20261201T080000Z", "RRULE:FREQ=WEEKLY"),
-            "does not keep its times by the clock of Europe/London",
-        ),
-        (
-            (NIGHTS[0], "DTEND;TZID=Europe/London:20261203T080000", "RRULE:FREQ=WEEKLY"),
-            "24 hours",
-        ),
-        ((NIGHTS[0], "RRULE:FREQ=WEEKLY"), "between a minute and 24 hours"),
+        ((NIGHTS[0], "RRULE:FREQ=WEEKLY"), "does not last"),
         (
             ("DTSTART:20261130T200030", "DTEND:20261130T210000", "RRULE:FREQ=WEEKLY"),
             "not whole minutes",
         ),
         ((*NIGHTS, "RRULE:FREQ=WEEKLY", "STATUS:CANCELLED"), "is cancelled"),
-        ((*NIGHTS, "RRULE:FREQ=WEEKLY;UNTIL=20991231T000000Z"), "within five years"),
-        ((*NIGHTS, "RRULE:FREQ=SECONDLY"), "more often than once a day"),
-        ((*NIGHTS, "RRULE:FREQ=WEEKLY", "RRULE:FREQ=DAILY"), "more than one rule"),
-        (("RRULE:FREQ=WEEKLY",), "cannot be read"),
+        ((*NIGHTS, "RRULE:FREQ=SECONDLY;COUNT=1000000000"), "more often than once an hour"),
+        ((*NIGHTS, "RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"), "too long to work out"),
+        ((*NIGHTS, "RRULE:FREQ=WEEKLY;INTERVAL=0"), "too long to work out"),
+        ((*NIGHTS, "RRULE:FREQ=WEEKLY", "EXRULE:FREQ=DAILY"), "EXRULE"),
+        ((*NIGHTS, "RRULE:FREQ=OFTEN"), "its RRULE cannot be read"),
+        (("RRULE:FREQ=WEEKLY",), "says no start"),
+        (("DTSTART:99991231T200000Z", "DURATION:PT8H"), "its start cannot be meant"),
+        (("DTSTART;TZID=Moon/Crater:20261130T200000", "DURATION:PT8H"), "Moon/Crater"),
     ],
 )
-def test_what_is_no_weekly_line_is_named_with_the_reason(
+@pytest.mark.one_database
+def test_what_can_be_no_shift_is_named_with_the_reason(
     session: Session, lines: tuple[str, ...], reason: str
 ) -> None:
     zoe(session)
@@ -199,6 +199,21 @@ def test_what_is_no_weekly_line_is_named_with_the_reason(
     assert item.verdict is Verdict.NOT_UNDERSTOOD
     assert reason in item.words
     assert session.scalars(select(ShiftPattern)).all() == []
+
+
+@pytest.mark.one_database
+def test_a_rule_that_is_no_line_is_taken_date_by_date_up_to_a_date_that_is_named(
+    session: Session,
+) -> None:
+    zoe(session)
+    [rule, *dates] = taken(session, calendar(event(*NIGHTS, "RRULE:FREQ=MONTHLY;BYDAY=1MO")))
+    assert rule.verdict is Verdict.BY_DATE
+    assert rule.words == (
+        "Helpline, Zoë Khan: it recurs neither on the same days of each week nor after so many "
+        "weeks or days, so each of its dates up to 4 December 2028 is taken by itself"
+    )
+    assert set(verdicts(dates)) == {Verdict.DATE_ADDED}
+    assert dates[-1].words == "Zoë Khan, Monday 4 December 2028, 20:00 to 08:00"
 
 
 def test_times_without_a_zone_are_those_of_the_service(session: Session) -> None:
@@ -243,24 +258,32 @@ def test_overlaps_are_named_with_what_they_overlap(session: Session) -> None:
     twice = [event(*NIGHTS, WEEKDAY_NIGHTS), event(*NIGHTS, "RRULE:FREQ=WEEKLY;BYDAY=SU", uid="2")]
     twice.append(event(*NIGHTS, "RRULE:FREQ=DAILY", uid="3"))
     items = taken(session, calendar(*twice))
-    assert verdicts(items) == [Verdict.OVERLAP, Verdict.NOT_UNDERSTOOD, Verdict.OVERLAP]
+    expected = [Verdict.OVERLAP, Verdict.ADDED, Verdict.OVERLAP, Verdict.OVERLAP]
+    assert verdicts(items) == expected
     assert "overlaps Tuesday, 07:00 to 15:00" in items[0].words
 
 
 def test_overlaps_inside_the_file_are_named(session: Session) -> None:
     zoe(session)
+    longer = (NIGHTS[0], "DURATION:PT13H")
     content = calendar(
-        event(*NIGHTS, WEEKDAY_NIGHTS), event(*NIGHTS, "RRULE:FREQ=WEEKLY;COUNT=2", uid="2")
+        event(*NIGHTS, WEEKDAY_NIGHTS),
+        event(*longer, "RRULE:FREQ=WEEKLY;COUNT=2", uid="2"),
+        event(*longer, uid="3"),
     )
-    assert verdicts(taken(session, content)) == [Verdict.ADDED, Verdict.OVERLAP]
+    items = taken(session, content)
+    assert verdicts(items) == [Verdict.ADDED, Verdict.OVERLAP, Verdict.OVERLAP]
+    assert "overlaps a shift they have, Monday 30 November 2026, 20:00 to 08:00" in items[2].words
 
 
-def test_single_dates_are_named_and_not_taken(session: Session) -> None:
+def test_a_single_date_is_added_for_that_date(session: Session) -> None:
     zoe(session)
-    [item] = taken(session, calendar(event(*NIGHTS)))
-    assert item.verdict is Verdict.SINGLE_DATE
+    content = calendar(event(*NIGHTS))
+    [item] = taken(session, content)
+    assert item.verdict is Verdict.DATE_ADDED
     assert item.words == "Zoë Khan, Monday 30 November 2026, 20:00 to 08:00"
     assert session.scalars(select(ShiftPattern)).all() == []
+    assert verdicts(planned(session, content)) == [Verdict.UNCHANGED]
 
 
 def test_a_single_date_that_is_on_the_rota_already_is_unchanged(session: Session) -> None:
@@ -268,10 +291,7 @@ def test_a_single_date_that_is_on_the_rota_already_is_unchanged(session: Session
     assert verdicts(planned(session, calendar(event(*NIGHTS)))) == [Verdict.UNCHANGED]
 
 
-def test_a_series_with_exceptions_is_not_taken_and_each_exception_is_named(
-    session: Session,
-) -> None:
-    """Taken without its exceptions it would show somebody on shift who is not."""
+def test_a_series_is_taken_with_its_exceptions(session: Session) -> None:
     zoe(session)
     series = event(*NIGHTS, WEEKDAY_NIGHTS, "EXDATE;TZID=Europe/London:20261225T200000")
     moved = event(
@@ -285,15 +305,16 @@ def test_a_series_with_exceptions_is_not_taken_and_each_exception_is_named(
         "DTEND;TZID=Europe/London:20270102T080000",
         "STATUS:CANCELLED",
     )
-    items = taken(session, calendar(series, moved, called_off))
-    assert verdicts(items) == [Verdict.SINGLE_DATE] * 5
-    assert [item.words.removeprefix("Zoë Khan, ") for item in items[1:]] == [
-        "Friday 25 December 2026, 20:00 to 08:00: left out",
-        "Thursday 31 December 2026, 18:00 to 08:00: on this date only",
-        "Thursday 31 December 2026, 20:00 to 08:00: left out",
-        "Friday 1 January 2027, 20:00 to 08:00: left out",
+    content = calendar(series, moved, called_off)
+    [line, *dates] = taken(session, content)
+    assert line.verdict is Verdict.ADDED
+    assert [(item.verdict, item.words.removeprefix("Zoë Khan, ")) for item in dates] == [
+        (Verdict.DATE_REMOVED, "Friday 25 December 2026, 20:00 to 08:00: left out"),
+        (Verdict.DATE_ADDED, "Thursday 31 December 2026, 18:00 to 08:00: on this date only"),
+        (Verdict.DATE_REMOVED, "Thursday 31 December 2026, 20:00 to 08:00: left out"),
+        (Verdict.DATE_REMOVED, "Friday 1 January 2027, 20:00 to 08:00: left out"),
     ]
-    assert session.scalars(select(ShiftPattern)).all() == []
+    assert set(verdicts(planned(session, content))) == {Verdict.UNCHANGED}
 
 
 def test_a_line_that_was_edited_in_an_export_is_changed_from_today(session: Session) -> None:
@@ -374,4 +395,4 @@ def test_a_file_that_is_no_calendar_is_refused(cli: FlaskCliRunner, tmp_path: Pa
     file.write_text("hello")
     result = cli.invoke(args=["rota", "import", str(file), "--apply"])
     assert result.exit_code == 1
-    assert "This is not an iCalendar file." in result.output
+    assert "This is not an iCalendar file" in result.output
