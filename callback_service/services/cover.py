@@ -22,7 +22,6 @@ from callback_service.domain.cover import (
     week_grid,
 )
 from callback_service.domain.rota import Duty
-from callback_service.domain.rota_changes import Change
 from callback_service.domain.wall_time import (
     EVERY_DAY,
     ONE_DAY,
@@ -35,7 +34,7 @@ from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.gateways.bank_holidays import bank_holidays
 from callback_service.models.rota import CoverRequirement
 from callback_service.services import audit
-from callback_service.services.rota import resolve, zulu
+from callback_service.services.rota import Proposal, resolve, zulu
 from callback_service.services.shift_patterns import check_dates
 
 #: More people at once than any helpline has desks for; keeps a slip of the finger out.
@@ -51,12 +50,12 @@ def cover_between(
     tz: tzinfo,
     step: timedelta | None = None,
     duty: Duty = Duty.COUNSELLING,
-    proposed: Collection[Change] = (),
+    proposed: Collection[Proposal] = (),
 ) -> list[Stretch]:
     """Cover over ``[start, end)``: a row per stretch in which nothing changes, or per ``step``.
 
-    A duty lead is needed at every minute; requirements are for counselling. ``proposed`` changes
-    of the rota count as if they were stored.
+    A duty lead is needed at every minute; requirements are for counselling. What is
+    ``proposed`` for the rota counts as if it were stored.
     """
     shifts, _ = resolve(session, start, end, tz=tz, duty=duty, proposed=proposed)
     needs = _needs_between(session, start, end, tz) if duty is Duty.COUNSELLING else []

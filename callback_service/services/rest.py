@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from functools import partial
@@ -21,7 +21,8 @@ from callback_service.domain.rest import (
     Work,
     rest_breaches,
 )
-from callback_service.domain.rota import Duty, Pattern, resolve_shifts
+from callback_service.domain.rota import Duty, Pattern, Shift
+from callback_service.domain.rotations import Rotation
 from callback_service.domain.wall_time import ONE_DAY, WEEK, start_of_day
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.gateways.bank_holidays import bank_holidays
@@ -30,7 +31,7 @@ from callback_service.models.rota import ShiftPattern, ShiftTurn
 from callback_service.models.staff import Staff
 from callback_service.services import audit, shift_patterns
 from callback_service.services.cover_warnings import given_reason
-from callback_service.services.rota import Person, shifts_between
+from callback_service.services.rota import Person, Proposal, resolve, shifts_between
 from callback_service.services.shift_patterns import FURTHEST_DATE
 
 #: A new pattern is tried for as long as an average takes to show all of it.
@@ -101,16 +102,13 @@ def report_on_people(
     )
 
 
-def _works_since(session: Session, staff_id: int | None = None) -> dict[int, date]:
+def _works_since(session: Session) -> dict[int, date]:
     """The first day of each person's work here, as far as the rota knows: for reg. 4(4)."""
     holder = func.coalesce(ShiftPattern.staff_id, ShiftTurn.staff_id)
     rows = session.execute(
         select(holder, func.min(ShiftPattern.from_on))
         .outerjoin(ShiftPattern.turns)
-        .where(
-            ShiftPattern.duty == Duty.COUNSELLING,
-            *([holder == staff_id] if staff_id is not None else []),
-        )
+        .where(ShiftPattern.duty == Duty.COUNSELLING)
         .group_by(holder)
     )
     return {who: from_on for who, from_on in rows if who is not None}
@@ -154,21 +152,38 @@ def breaches_of_new_pattern(
         return []
     if abs(pattern.from_on - today) > FURTHEST_DATE:
         return []  # refused for its dates when it is saved
-    start = start_of_day(max(pattern.from_on, today) - ONE_DAY, tz=tz)
+    return breaches_of(session, [pattern], {who}, since=pattern.from_on, now=now, tz=tz)
+
+
+def breaches_of(
+    session: Session, proposed: Collection[Proposal], people: Iterable[int], *,
+    since: date, now: datetime, tz: tzinfo,
+) -> list[Breach]:  # fmt: skip
+    """What the rota of these people would break with the proposal and does not break without.
+
+    By person, from ``since`` or today on, for as long as an average takes to show all of it.
+    """
+    today = now.astimezone(tz).date()
+    start = start_of_day(max(since, today) - ONE_DAY, tz=tz)
     tried = start, start + TRIED_FOR
     seen = tried[0] - LOOK_BACK, tried[1] + LOOK_ON
-    shifts = shifts_between(session, *seen, tz=tz, duty=Duty.COUNSELLING)
-    held: list[Work] = [shift for shift in shifts if shift.staff_id == who]
-    since = _works_since(session, who).get(who)
-    is_out = who in _opted_out(session, today)
-    judged = partial(rest_breaches, staff_id=who, tz=tz, has_opted_out=is_out)
-    before = set(judged(held, *tried, works_since=since))
-    after = judged(
-        [*held, *resolve_shifts([pattern], *seen, tz=tz)],
-        *tried,
-        works_since=min(since or pattern.from_on, pattern.from_on),
-    )
-    return [breach for breach in after if breach not in before]
+    before, _ = resolve(session, *seen, tz=tz, duty=Duty.COUNSELLING)
+    after, _ = resolve(session, *seen, tz=tz, duty=Duty.COUNSELLING, proposed=proposed)
+    began, opted_out = _works_since(session), _opted_out(session, today)
+    found: list[Breach] = []
+    for who in sorted(people):
+        begins = [one.from_on for one in proposed if isinstance(one, Pattern)]
+        stored = began.get(who)
+        judged = partial(rest_breaches, staff_id=who, tz=tz, has_opted_out=who in opted_out)
+        already = set(judged(_of(before, who), *tried, works_since=stored))
+        worked_since = min([*begins, *([stored] if stored else [])], default=None)
+        broken = judged(_of(after, who), *tried, works_since=worked_since)
+        found += [breach for breach in broken if breach not in already]
+    return found
+
+
+def _of(shifts: Iterable[Shift], staff_id: int) -> list[Work]:
+    return [shift for shift in shifts if shift.staff_id == staff_id]
 
 
 class RestBroken(Refused):
@@ -198,16 +213,26 @@ def add_pattern(
         return
     if reason is None:
         raise RestBroken(breaches)
-    begins = start_of_day(pattern.from_on - ONE_DAY, tz=tz)
-    until = pattern.until_on
+    allow_breaches(session, breaches, pattern, reason=reason, actor_id=actor_id, now=now, tz=tz)
+
+
+def allow_breaches(
+    session: Session, breaches: Iterable[Breach], line: Pattern | Rotation, *,
+    reason: str, actor_id: int | None, now: datetime, tz: tzinfo,
+) -> None:  # fmt: skip
+    """Record that what a new line breaks is allowed for as long as the line goes on, and why."""
+    begins = start_of_day(line.from_on - ONE_DAY, tz=tz)
+    until = line.until_on
     ends_at = None if until is None else start_of_day(until + 2 * ONE_DAY, tz=tz)
-    for rule in Rule:
-        starts = [breach.start for breach in breaches if breach.rule is rule]
-        if starts:
-            _allow(
-                session, breaches[0].staff_id, rule, min(*starts, begins), ends_at,
-                reason=reason, actor_id=actor_id, now=now,
-            )  # fmt: skip
+    starts: dict[tuple[int, Rule], datetime] = {}
+    for breach in breaches:
+        key = breach.staff_id, breach.rule
+        starts[key] = min(starts.get(key, begins), breach.start)
+    for (staff_id, rule), starts_at in sorted(starts.items()):
+        _allow(
+            session, staff_id, rule, starts_at, ends_at,
+            reason=reason, actor_id=actor_id, now=now,
+        )  # fmt: skip
 
 
 def allow_breach(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callback_service.domain import planning
-from callback_service.domain.cover import gap_in_words, new_gaps
+from callback_service.domain.cover import Stretch, gap_in_words, new_gaps
 from callback_service.domain.planning import Planned
 from callback_service.domain.rota import Duty
 from callback_service.domain.rota_changes import Change, Leave, Override, OverrideKind
@@ -19,6 +20,7 @@ from callback_service.models.rota_change import ChangeKind, RotaChange
 from callback_service.services.cover import cover_between
 from callback_service.services.planning import availability, open_tasks
 from callback_service.services.promises import Oversold, oversold_by
+from callback_service.services.rota import Proposal
 from callback_service.services.rota_change_rows import change_of, in_words, span_in_words
 
 
@@ -33,12 +35,17 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Breakage:
-    """What a change costs. ``gaps`` are in words; ``moved`` counts requests that change hands."""
+    """What a change costs. ``moved`` counts requests that change hands.
+
+    ``gaps`` are those that open, in words with the figures after the change; ``closed`` those that
+    close or get smaller, with the figures before it.
+    """
 
     gaps: list[str]
     oversold: list[Oversold]
     lost: list[Lost]
     moved: int
+    closed: list[str] = field(default_factory=list)
 
     @property
     def is_harmless(self) -> bool:
@@ -51,33 +58,40 @@ def what_would_break(session: Session, change: Change, *, now: datetime, tz: tzi
 
     Facts as they are now, with the change counted as if it were saved; nothing is written.
     """
-    lost, moved = _promises(session, change, now=now, tz=tz)
-    return Breakage(
-        gaps=_gaps(session, change, now=now, tz=tz),
-        oversold=oversold_by(session, change, now=now, tz=tz),
-        lost=lost,
-        moved=moved,
-    )
+    duties = list(Duty) if isinstance(change, Leave) else [change.duty]
+    span = max(change.start, now), change.end
+    return what_proposal_breaks(session, [change], *span, duties=duties, now=now, tz=tz)
 
 
-def _gaps(session: Session, change: Change, *, now: datetime, tz: tzinfo) -> list[str]:
-    start, end = max(change.start, now), change.end
-    found = []
-    for duty in Duty if isinstance(change, Leave) else [change.duty]:
+def what_proposal_breaks(
+    session: Session, proposed: Collection[Proposal], start: datetime, end: datetime, *,
+    duties: Iterable[Duty], now: datetime, tz: tzinfo,
+) -> Breakage:  # fmt: skip
+    """What a proposal breaks that differs from what is stored in ``[start, end)`` alone."""
+    lost, moved = _promises(session, proposed, now=now, tz=tz)
+    opened: list[str] = []
+    closed: list[str] = []
+    for duty in duties:
         before = cover_between(session, start, end, tz=tz, duty=duty)
-        after = cover_between(session, start, end, tz=tz, duty=duty, proposed=[change])
-        lead = "Duty lead: " if duty is Duty.DUTY_LEAD else ""
-        found += [f"{lead}{gap_in_words(gap, tz=tz)}" for gap in new_gaps(before, after)]
-    return found
+        after = cover_between(session, start, end, tz=tz, duty=duty, proposed=proposed)
+        opened += _in_words(new_gaps(before, after), duty, tz)
+        closed += _in_words(new_gaps(after, before), duty, tz)
+    oversold = oversold_by(session, proposed, start, end, tz=tz)
+    return Breakage(gaps=opened, oversold=oversold, lost=lost, moved=moved, closed=closed)
+
+
+def _in_words(gaps: Iterable[Stretch], duty: Duty, tz: tzinfo) -> list[str]:
+    lead = "Duty lead: " if duty is Duty.DUTY_LEAD else ""
+    return [f"{lead}{gap_in_words(gap, tz=tz)}" for gap in gaps]
 
 
 def _promises(
-    session: Session, change: Change, *, now: datetime, tz: tzinfo
+    session: Session, proposed: Collection[Proposal], *, now: datetime, tz: tzinfo
 ) -> tuple[list[Lost], int]:
-    """The promises that two plans, without and with the change, tell apart; and how many move."""
+    """The promises that two plans, without and with the proposal, tell apart; how many move."""
     tasks = open_tasks(session, now=now, tz=tz)
     before = _plan(planning.make_plan(tasks, availability(session, tasks, now=now, tz=tz), now=now))
-    changed = availability(session, tasks, now=now, tz=tz, proposed=[change])
+    changed = availability(session, tasks, now=now, tz=tz, proposed=proposed)
     after = _plan(planning.make_plan(tasks, changed, now=now))
     requests = session.execute(
         select(
