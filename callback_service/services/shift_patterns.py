@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from callback_service.domain.rota import MAY_HOLD, Duty, Pattern, first_clash
@@ -63,9 +63,11 @@ class PatternLine:
         return in_a_row(self.names)
 
 
-def list_patterns(session: Session, *, today: date) -> list[PatternLine]:
-    """The lines that have not ended before ``today``, by duty, names and start."""
-    rows = session.scalars(
+def list_patterns(
+    session: Session, *, today: date, staff_id: int | None = None
+) -> list[PatternLine]:
+    """The lines that have not ended before ``today``, by duty, names and start; of one, or all."""
+    statement = (
         select(ShiftPattern)
         .where(or_(ShiftPattern.until_on.is_(None), ShiftPattern.until_on >= today))
         .options(
@@ -73,8 +75,17 @@ def list_patterns(session: Session, *, today: date) -> list[PatternLine]:
             selectinload(ShiftPattern.turns).selectinload(ShiftTurn.staff),
         )
     )
-    lines = [_listed(row, today=today) for row in rows]
+    if staff_id is not None:
+        statement = statement.where(_is_of([staff_id]))
+    lines = [_listed(row, today=today) for row in session.scalars(statement)]
     return sorted(lines, key=lambda one: (one.duty, one.name, one.from_on, one.start, one.id))
+
+
+def _is_of(staff_ids: Collection[int]) -> ColumnElement[bool]:
+    return or_(
+        ShiftPattern.staff_id.in_(staff_ids),
+        ShiftPattern.turns.any(ShiftTurn.staff_id.in_(staff_ids)),
+    )
 
 
 def pattern_line(session: Session, pattern_id: int, *, today: date) -> PatternLine:
@@ -223,10 +234,7 @@ def held_lines(session: Session, staff_ids: Collection[int], duty: Duty) -> list
         select(ShiftPattern)
         .where(
             ShiftPattern.duty == duty,
-            or_(
-                ShiftPattern.staff_id.in_(staff_ids),
-                ShiftPattern.turns.any(ShiftTurn.staff_id.in_(staff_ids)),
-            ),
+            _is_of(staff_ids),
         )
         .order_by(ShiftPattern.id)
     )
