@@ -179,7 +179,7 @@ def _conflicts(
         name = people[shift.staff_id].name
         when = span_in_words(shift.start, shift.end, tz=tz)
         if not any(_is_new(other) and other.duty is shift.duty for other in held):
-            yield f"{name} does not work {when}: a change for those dates beats the pattern"
+            yield f"{name} does not work {when}: a change for that time comes first"
         elif any(other.duty is not shift.duty for other in held):
             yield f"{name} is on two duties at once, {when}"
 
