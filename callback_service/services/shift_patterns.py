@@ -335,7 +335,7 @@ def check_end(session: Session, ending: Ending, *, now: datetime, tz: tzinfo) ->
 def _check_end(row: ShiftPattern, last_on: date, *, today: date) -> None:
     if last_on < today - ONE_DAY:
         raise _field_error("last_on", "The last day can be yesterday at the earliest.")
-    if row.until_on is not None and last_on > row.until_on:
+    if row.until_on is not None and last_on >= row.until_on:
         raise _field_error("last_on", f"This pattern already ends on {full_date(row.until_on)}.")
 
 
