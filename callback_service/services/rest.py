@@ -21,7 +21,7 @@ from callback_service.domain.rest import (
     Work,
     rest_breaches,
 )
-from callback_service.domain.rota import Duty, Pattern, Shift
+from callback_service.domain.rota import Duty, Pattern
 from callback_service.domain.rotations import Rotation
 from callback_service.domain.wall_time import ONE_DAY, WEEK, start_of_day
 from callback_service.errors import BadInput, NotFound, Refused
@@ -156,7 +156,7 @@ def breaches_of_new_pattern(
 
 
 def breaches_of(
-    session: Session, proposed: Collection[Proposal], people: Iterable[int], *,
+    session: Session, proposed: Collection[Proposal], people: Collection[int], *,
     since: date, now: datetime, tz: tzinfo,
 ) -> list[Breach]:  # fmt: skip
     """What the rota of these people would break with the proposal and does not break without.
@@ -167,23 +167,32 @@ def breaches_of(
     start = start_of_day(max(since, today) - ONE_DAY, tz=tz)
     tried = start, start + TRIED_FOR
     seen = tried[0] - LOOK_BACK, tried[1] + LOOK_ON
-    before, _ = resolve(session, *seen, tz=tz, duty=Duty.COUNSELLING)
-    after, _ = resolve(session, *seen, tz=tz, duty=Duty.COUNSELLING, proposed=proposed)
+    before = _work_of(session, people, *seen, tz=tz)
+    after = _work_of(session, people, *seen, tz=tz, proposed=proposed)
     began, opted_out = _works_since(session), _opted_out(session, today)
     found: list[Breach] = []
     for who in sorted(people):
         begins = [one.from_on for one in proposed if isinstance(one, Pattern)]
         stored = began.get(who)
         judged = partial(rest_breaches, staff_id=who, tz=tz, has_opted_out=who in opted_out)
-        already = set(judged(_of(before, who), *tried, works_since=stored))
+        already = set(judged(before[who], *tried, works_since=stored))
         worked_since = min([*begins, *([stored] if stored else [])], default=None)
-        broken = judged(_of(after, who), *tried, works_since=worked_since)
+        broken = judged(after[who], *tried, works_since=worked_since)
         found += [breach for breach in broken if breach not in already]
     return found
 
 
-def _of(shifts: Iterable[Shift], staff_id: int) -> list[Work]:
-    return [shift for shift in shifts if shift.staff_id == staff_id]
+def _work_of(
+    session: Session, people: Collection[int], start: datetime, end: datetime, *,
+    tz: tzinfo, proposed: Collection[Proposal] = (),
+) -> dict[int, list[Work]]:  # fmt: skip
+    """What each of these people works that meets ``[start, end)``, in order."""
+    shifts, _ = resolve(session, start, end, tz=tz, duty=Duty.COUNSELLING, proposed=proposed)
+    found: dict[int, list[Work]] = {staff_id: [] for staff_id in people}
+    for shift in shifts:
+        if shift.staff_id in found:
+            found[shift.staff_id].append(shift)
+    return found
 
 
 class RestBroken(Refused):
