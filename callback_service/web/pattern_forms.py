@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import RadioField, StringField
@@ -52,10 +53,18 @@ class LineForm(FlaskForm):
         self.start.data, self.end.data = line.start, line.end
         self.from_on.data, self.until_on.data = from_on, line.until_on
 
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Judge the whole form at once, so that nobody is sent back twice."""
+        is_valid = super().validate(extra_validators)
+        if not self.weekdays.errors and self._needs_weekdays() and not self.weekdays.data:
+            self.weekdays.errors = ["Choose at least one day."]
+        return is_valid and not self.weekdays.errors
+
+    def _needs_weekdays(self) -> bool:
+        return True
+
     def _days(self) -> frozenset[int]:
-        if not self.weekdays.data:
-            raise _field_error("weekdays", "Choose at least one day.")
-        return frozenset(self.weekdays.data)
+        return frozenset(self.weekdays.data or EVERY_DAY)
 
 
 class PatternForm(LineForm):
@@ -82,18 +91,16 @@ class PatternForm(LineForm):
 
     def line(self) -> Pattern:
         """The line as it was typed, of a form that is valid; raises BadInput."""
-        cycle = self._cycle()
-        is_any_day = self.recurs.data == SOME_DAYS and not self.weekdays.data
         return Pattern(
             id=None,
             staff_id=int(self.staff_id.data),
             duty=self.duty.data,
-            weekdays=EVERY_DAY if is_any_day else self._days(),
+            weekdays=self._days(),
             start=given(self.start.data),
             end=given(self.end.data),
             from_on=given(self.from_on.data),
             until_on=self.until_on.data,
-            cycle=cycle,
+            cycle=self._cycle(),
         )
 
     def fill(self, line: Pattern | Rotation, *, from_on: date) -> None:
@@ -113,6 +120,9 @@ class PatternForm(LineForm):
         self.recurs.data, self.cycle_from_on.data = SOME_DAYS, cycle.anchor_on
         self.days_on.data = str(len(cycle.on))
         self.days_off.data = str(cycle.length - len(cycle.on))
+
+    def _needs_weekdays(self) -> bool:
+        return bool(self.recurs.data != SOME_DAYS)
 
     def _cycle(self) -> Cycle | None:
         match self.recurs.data:
@@ -142,26 +152,30 @@ class RotationForm(LineForm):
     anchor_on = Day("First day of the first turn (optional)", is_needed=False)
     turns = TurnsField("Turns")
 
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Judge the whole form at once, with its turns."""
+        is_valid = super().validate(extra_validators)
+        return bool(self.turns.turns(self._unit(), self.people)) and is_valid
+
+    def _unit(self) -> str:
+        return str(self.unit.data) if self.unit.data in UNITS else WEEKS
+
     def line(self) -> Rotation:
         """The rotation as it was typed, of a form that is valid; raises BadInput."""
-        unit = self.unit.data if self.unit.data in UNITS else WEEKS
-        turns = self.turns.turns(unit, self.people)
-        days = self._days()
-        if self.turns.errors:
-            raise _field_error("turns", str(self.turns.errors[0]))
+        unit = self._unit()
         from_on = given(self.from_on.data)
         try:
             return Rotation(
                 id=None,
                 duty=self.duty.data,
-                weekdays=days,
+                weekdays=self._days(),
                 start=given(self.start.data),
                 end=given(self.end.data),
                 from_on=from_on,
                 until_on=self.until_on.data,
                 anchor_on=self.anchor_on.data or from_on,
-                counted_in=CountedIn.SHIFTS if unit == "shifts" else CountedIn.DAYS,
-                turns=turns,
+                counted_in=CountedIn.DAYS if unit == WEEKS else CountedIn(unit),
+                turns=self.turns.turns(unit, self.people),
             )
         except ValueError as error:
             raise _field_error("turns", f"Make the turns shorter: {error}.") from error
