@@ -147,8 +147,11 @@ def team_in_words(turn: Turn, names: Mapping[int, str]) -> str:
 
 
 def whose_turn(rotation: Rotation, names: Mapping[int, str], *, today: date) -> tuple[str, ...]:
-    """Whose turn it is on ``today``, or on the first day where that is later, and who is next."""
-    day = max(today, rotation.from_on)
+    """Who has the shift of ``today``, or the first one after it, and whose turn is next."""
+    days = (max(today, rotation.from_on) + ahead * ONE_DAY for ahead in range(7))
+    day = next(day for day in days if day.weekday() in rotation.weekdays)
+    if rotation.until_on is not None and day > rotation.until_on:
+        return ()
     number, _ = rotation.turn_on(day)
     following, begins_on = rotation.turn_after(day)
     now, later = (team_in_words(rotation.turns[at], names) for at in (number, following))

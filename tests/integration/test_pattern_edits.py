@@ -249,6 +249,18 @@ def test_the_list_says_whose_turn_it_is_and_who_is_next(session: Session) -> Non
     assert running.whose == ("Ben now", "Ann and Ben from 21 December 2026")
 
 
+def test_the_turn_before_the_first_shift_is_nobodys(session: Session) -> None:
+    ann, ben = people(session, "Ann", "Ben")
+    turns = tuple(Turn(frozenset({one.id}), 1) for one in (ann, ben))
+    weekends = Rotation(
+        None, Duty.COUNSELLING, frozenset({5, 6}), time(9), time(12), MONDAY, None, MONDAY,
+        CountedIn.SHIFTS, turns,
+    )  # fmt: skip
+    save(session, PatternEdit(weekends))
+    [line] = shift_patterns.list_patterns(session, today=TODAY)
+    assert line.whose == ("Ann from 5 December 2026", "Ben from 6 December 2026")
+
+
 def test_the_list_of_one_person_has_their_turns_too(session: Session) -> None:
     ann, ben = people(session, "Ann", "Ben")
     save(session, PatternEdit(a_rotation({ann}, {ben})))
