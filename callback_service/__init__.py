@@ -37,6 +37,7 @@ from callback_service.web import (
     public,
     rota,
     rota_changes,
+    shift_patterns,
     staff_skills,
     twilio,
 )
@@ -101,8 +102,8 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
 def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
     for room in (
-        public, account, desk, manager, cover, gaps, rota, rota_changes, people, admin,
-        staff_skills, twilio, calendar, health, api,
+        public, account, desk, manager, cover, gaps, rota, rota_changes, shift_patterns, people,
+        admin, staff_skills, twilio, calendar, health, api,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (access, frame, headers, errors, cli):

@@ -6,9 +6,10 @@ cycle, so the resolver, the calendars and the checks know only patterns.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, time
+from dataclasses import dataclass, replace
+from datetime import date, time, timedelta
 from enum import StrEnum
 from math import gcd
 
@@ -75,8 +76,8 @@ class Rotation:
     def lines(self) -> list[Pattern]:
         """A pattern for each person, in order of id; none has a shift outside their turns."""
         places: dict[int, set[int]] = {}
-        for place, turn in self._turn_by_day():
-            for staff_id in turn.staff_ids:
+        for place, number in self._turn_by_day():
+            for staff_id in self.turns[number].staff_ids:
                 places.setdefault(staff_id, set()).add(place)
         return [
             Pattern(
@@ -86,9 +87,44 @@ class Rotation:
             for staff_id, on in sorted(places.items())
         ]  # fmt: skip
 
-    def _turn_by_day(self) -> Iterator[tuple[int, Turn]]:
-        """Each day of the cycle on which the turn counts, by its place, and whose turn it is."""
-        by_count = [turn for turn in self.turns for _ in range(turn.length)]
+    def turn_on(self, day: date) -> tuple[int, date]:
+        """The number of the turn, from 0, that ``day`` falls in, and the first day of that turn."""
+        return self._begun(day, 0)
+
+    def turn_after(self, day: date) -> tuple[int, date]:
+        """The number of the turn after that of ``day``, and its first day."""
+        return self._begun(day, 1)
+
+    def listed_from(self, day: date) -> Rotation:
+        """The same rotation with the turn of ``day`` as its first: who is next stays next.
+
+        So turns can be added and taken away from that day on without a jump in the order.
+        """
+        number, begins_on = self.turn_on(day)
+        turns = self.turns[number:] + self.turns[:number]
+        return replace(self, anchor_on=begins_on, turns=turns)
+
+    def _begun(self, day: date, ahead: int) -> tuple[int, date]:
+        begins = self._begins()
+        cycles, place = divmod((day - self.anchor_on).days, self.days)
+        at = bisect_right(begins, place, key=lambda begin: begin[0]) - 1 + ahead
+        more, at = divmod(at, len(begins))
+        first, number = begins[at]
+        return number, self.anchor_on + timedelta(days=(cycles + more) * self.days + first)
+
+    def _begins(self) -> list[tuple[int, int]]:
+        """The places in the cycle at which a turn begins, in order, each with the turn's number."""
+        firsts = {sum(turn.length for turn in self.turns[:n]) for n in range(len(self.turns))}
+        total = sum(turn.length for turn in self.turns)
+        return [
+            (place, number)
+            for counted, (place, number) in enumerate(self._turn_by_day())
+            if counted % total in firsts
+        ]
+
+    def _turn_by_day(self) -> Iterator[tuple[int, int]]:
+        """Each day of the cycle that counts, by its place, and the number of its turn."""
+        by_count = [number for number, turn in enumerate(self.turns) for _ in range(turn.length)]
         counted = 0
         for place in range(self.days):
             is_run = (self.anchor_on + place * ONE_DAY).weekday() in self.weekdays

@@ -32,7 +32,6 @@ from callback_service.domain.cover_week import Week, week_grid
 from callback_service.domain.cover_words import gap_in_words, requirement_in_words
 from callback_service.domain.languages import is_english
 from callback_service.domain.rota import Duty, Shift
-from callback_service.domain.rota_changes import Change
 from callback_service.domain.skills import Skill, SkillKind, parse_skill
 from callback_service.domain.wall_time import (
     EVERY_DAY,
@@ -46,7 +45,7 @@ from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.gateways.bank_holidays import bank_holidays
 from callback_service.models.rota import CoverRequirement
 from callback_service.services import audit
-from callback_service.services.rota import resolve, zulu
+from callback_service.services.rota import Proposal, resolve, zulu
 from callback_service.services.shift_patterns import check_dates
 from callback_service.services.staff_skills import skills_of_staff
 
@@ -63,12 +62,12 @@ def cover_between(
     tz: tzinfo,
     step: timedelta | None = None,
     duty: Duty = Duty.COUNSELLING,
-    proposed: Collection[Change] = (),
+    proposed: Collection[Proposal] = (),
 ) -> list[Stretch]:
     """Cover over ``[start, end)``: a row per stretch in which nothing changes, or per ``step``.
 
-    A duty lead is needed at every minute; requirements are for counselling. ``proposed`` changes
-    of the rota count as if they were stored.
+    A duty lead is needed at every minute; requirements are for counselling. What is
+    ``proposed`` for the rota counts as if it were stored.
     """
     shifts, needs = _facts(session, start, end, tz, duty, proposed)
     if step is None:
@@ -82,7 +81,7 @@ def _facts(
     end: datetime,
     tz: tzinfo,
     duty: Duty,
-    proposed: Collection[Change],
+    proposed: Collection[Proposal],
 ) -> tuple[list[Shift], list[Requirement]]:
     shifts, _ = resolve(session, start, end, tz=tz, duty=duty, proposed=proposed)
     return shifts, _needs_between(session, start, end, tz) if duty is Duty.COUNSELLING else []
@@ -105,7 +104,7 @@ def whole_cover(
     end: datetime,
     *,
     tz: tzinfo,
-    proposed: Collection[Change] = (),
+    proposed: Collection[Proposal] = (),
     duty: Duty = Duty.COUNSELLING,
 ) -> Cover:
     """Cover over ``[start, end)`` by headcount and by skill; for a duty lead no skill is needed."""

@@ -14,10 +14,9 @@ from callback_service.domain import planning
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.planning import Availability, Planned, Task
 from callback_service.domain.rota import Duty
-from callback_service.domain.rota_changes import Change
 from callback_service.models.callback import Attempt, CallbackRequest, Offer, OfferEnding
 from callback_service.models.plan import PlanEntry, PlanTrigger
-from callback_service.services.rota import on_now, shifts_between
+from callback_service.services.rota import Proposal, on_now, shifts_between
 
 #: How far past the last request's release the rota is looked at for somebody to serve it.
 LOOK_PAST: Final = timedelta(days=2)
@@ -117,11 +116,11 @@ def availability(
     *,
     now: datetime,
     tz: tzinfo,
-    proposed: Collection[Change] = (),
+    proposed: Collection[Proposal] = (),
 ) -> list[Availability]:
     """Every counsellor with a shift that could serve ``tasks``, and when they are free.
 
-    ``proposed`` changes of the rota count as if they were stored.
+    What is ``proposed`` for the rota counts as if it were stored.
     """
     until = max((task.release for task in tasks), default=now) + LOOK_PAST
     spans: defaultdict[int, list[tuple[datetime, datetime]]] = defaultdict(list)

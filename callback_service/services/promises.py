@@ -15,11 +15,10 @@ from callback_service.domain import planning
 from callback_service.domain.contact import Window, window_grid
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.rota import Duty
-from callback_service.domain.rota_changes import Change
 from callback_service.errors import WindowGone
 from callback_service.models.callback import CallbackRequest, ContactWindow
 from callback_service.services.planning import expect_newcomer
-from callback_service.services.rota import shifts_between
+from callback_service.services.rota import Proposal, shifts_between
 
 #: Promised when the rota holds nobody: the duty lead is told at once and has this long.
 NOBODY_FREE = timedelta(hours=1)
@@ -58,21 +57,23 @@ class Oversold:
     places: int
 
 
-def oversold_by(session: Session, change: Change, *, now: datetime, tz: tzinfo) -> list[Oversold]:
-    """The promised windows inside ``change`` that it would leave with too little room."""
+def oversold_by(
+    session: Session, proposed: Collection[Proposal], start: datetime, end: datetime, *, tz: tzinfo
+) -> list[Oversold]:
+    """The promised windows in ``[start, end)`` that the proposal would leave too little room."""
     rows = session.execute(
         select(ContactWindow.starts_at, ContactWindow.due_at, func.count())
         .where(
             ContactWindow.place.is_not(None),
-            ContactWindow.starts_at < change.end,
-            ContactWindow.due_at > max(change.start, now),
+            ContactWindow.starts_at < end,
+            ContactWindow.due_at > start,
         )
         .group_by(ContactWindow.starts_at, ContactWindow.due_at)
         .order_by(ContactWindow.starts_at)
     ).all()
     windows = [Window(start, end) for start, end, _ in rows]
     before = _capacity(session, windows, tz=tz)
-    after = _capacity(session, windows, tz=tz, proposed=[change])
+    after = _capacity(session, windows, tz=tz, proposed=proposed)
     return [
         Oversold(window, promised, after[window])
         for window, (*_, promised) in zip(windows, rows, strict=True)
@@ -81,7 +82,7 @@ def oversold_by(session: Session, change: Change, *, now: datetime, tz: tzinfo) 
 
 
 def _capacity(
-    session: Session, windows: list[Window], *, tz: tzinfo, proposed: Collection[Change] = ()
+    session: Session, windows: list[Window], *, tz: tzinfo, proposed: Collection[Proposal] = ()
 ) -> dict[Window, int]:
     """How many requests each window can be promised to. ``windows`` in order of time."""
     if not windows:

@@ -106,10 +106,7 @@ def works_since(session: Session, staff_id: int | None = None) -> dict[int, date
     rows = session.execute(
         select(holder, func.min(ShiftPattern.from_on))
         .outerjoin(ShiftPattern.turns)
-        .where(
-            ShiftPattern.duty == Duty.COUNSELLING,
-            *([holder == staff_id] if staff_id is not None else []),
-        )
+        .where(ShiftPattern.duty == Duty.COUNSELLING)
         .group_by(holder)
     )
     return {who: from_on for who, from_on in rows if who is not None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, tzinfo
 
 from sqlalchemy.orm import Session
@@ -17,18 +17,17 @@ from callback_service.domain.rest import (
     breach_in_words,
     rest_breaches,
 )
-from callback_service.domain.rota import Duty, Pattern, resolve_shifts
+from callback_service.domain.rota import Duty
 from callback_service.domain.rota_changes import Change, Override, OverrideKind
 from callback_service.domain.wall_time import ONE_DAY, WEEK, Span, start_of_day
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.rest import RestAllowance
-from callback_service.models.rota import ShiftPattern
 from callback_service.models.rota_change import ChangeKind, RotaChange
 from callback_service.models.staff import Staff
-from callback_service.services import audit, rota_changes, shift_patterns
+from callback_service.services import audit, rota_changes
 from callback_service.services.cover_warnings import given_reason
 from callback_service.services.rest import excluded_days, opted_out, works_since
-from callback_service.services.rota import shifts_between
+from callback_service.services.rota import Proposal, resolve
 from callback_service.services.shift_patterns import FURTHEST_DATE, Line
 
 #: Something new is tried for as long as an average takes to show all of it.
@@ -43,23 +42,6 @@ class RestBroken(Refused):
         self.breaches = breaches
 
 
-def breaches_of_line(session: Session, line: Line, *, now: datetime, tz: tzinfo) -> list[Breach]:
-    """What a line that is not on the rota yet would break for its people, by person and rule.
-
-    Looked at from where it begins, today at the earliest; what is broken already is not told.
-    """
-    today = now.astimezone(tz).date()
-    if line.duty is not Duty.COUNSELLING or abs(line.from_on - today) > FURTHEST_DATE:
-        return []  # the latter is refused for its dates when it is saved
-    parts = [line] if isinstance(line, Pattern) else line.lines()
-    start = start_of_day(max(line.from_on, today) - ONE_DAY, tz=tz)
-    tried = start, start + TRIED_FOR
-    who = {part.staff_id for part in parts if part.staff_id is not None}
-    held = _held(session, who, tried, tz)
-    more = [*held, *resolve_shifts(parts, *_seen(tried), tz=tz)]
-    return _new_breaches(session, who, held, more, tried, from_on=line.from_on, now=now, tz=tz)
-
-
 def breaches_of_change(
     session: Session, change: Change, *, now: datetime, tz: tzinfo
 ) -> list[Breach]:
@@ -68,43 +50,62 @@ def breaches_of_change(
         return []
     if change.kind is OverrideKind.REMOVE or change.end - now > FURTHEST_DATE:
         return []
+    worker = change.by_id or change.staff_id
+    since = change.start.astimezone(tz).date()
     tried = change.start - ONE_DAY, change.end + TRIED_FOR
-    who = {change.by_id or change.staff_id}
-    held = _held(session, who, tried, tz)
-    more = _held(session, who, tried, tz, proposed=[change])
-    from_on = change.start.astimezone(tz).date()
-    return _new_breaches(session, who, held, more, tried, from_on=from_on, now=now, tz=tz)
+    return _breaches_in(session, [change], {worker}, tried, since=since, now=now, tz=tz)
 
 
-def _seen(tried: Span) -> Span:
-    return tried[0] - LOOK_BACK, tried[1] + LOOK_ON
-
-
-def _held(
-    session: Session, who: set[int], tried: Span, tz: tzinfo, *, proposed: Collection[Change] = ()
-) -> Sequence[Work]:
-    return shifts_between(
-        session, *_seen(tried), tz=tz, duty=Duty.COUNSELLING, proposed=proposed, only=who
-    )
-
-
-def _new_breaches(
-    session: Session, who: Iterable[int], held: Sequence[Work], more: Sequence[Work], tried: Span,
-    *, from_on: date, now: datetime, tz: tzinfo,
+def breaches_of(
+    session: Session, proposed: Collection[Proposal], people: Collection[int], *,
+    since: date, now: datetime, tz: tzinfo,
 ) -> list[Breach]:  # fmt: skip
+    """What the rota of these people would break with the proposal and does not break without.
+
+    By person and rule, from ``since`` or today on, for as long as an average takes to show all.
+    """
+    today = now.astimezone(tz).date()
+    start = start_of_day(max(since, today) - ONE_DAY, tz=tz)
+    tried = start, start + TRIED_FOR
+    return _breaches_in(session, proposed, people, tried, since=since, now=now, tz=tz)
+
+
+def _breaches_in(
+    session: Session, proposed: Collection[Proposal], people: Collection[int], tried: Span, *,
+    since: date, now: datetime, tz: tzinfo,
+) -> list[Breach]:  # fmt: skip
+    seen = tried[0] - LOOK_BACK, tried[1] + LOOK_ON
+    held = _work_of(session, people, seen, (), tz)
+    more = _work_of(session, people, seen, proposed, tz)
     agreed = opted_out(session, now.astimezone(tz).date())
-    off = excluded_days(session, *_seen(tried), tz=tz)
+    off = excluded_days(session, *seen, tz=tz)
     found: list[Breach] = []
-    for staff_id in sorted(who):
-        since = works_since(session, staff_id).get(staff_id)
-        judged = [
+    for who in sorted(people):
+        begun = works_since(session, who).get(who)
+        before, after = (
             rest_breaches(
-                shifts, *tried, staff_id=staff_id, tz=tz, has_opted_out=staff_id in agreed,
-                works_since=begins, excluded=off.get(staff_id, ()),
+                work[who], *tried, staff_id=who, tz=tz, has_opted_out=who in agreed,
+                works_since=begins, excluded=off.get(who, ()),
             )
-            for shifts, begins in ((held, since), (more, min(since or from_on, from_on)))
-        ]  # fmt: skip
-        found += [breach for breach in judged[1] if breach not in set(judged[0])]
+            for work, begins in ((held, begun), (more, min(begun or since, since)))
+        )  # fmt: skip
+        already = set(before)
+        found += [breach for breach in after if breach not in already]
+    return found
+
+
+def _work_of(
+    session: Session, people: Collection[int], seen: Span, proposed: Collection[Proposal],
+    tz: tzinfo,
+) -> dict[int, list[Work]]:  # fmt: skip
+    """What each of these people works that meets a range, in order."""
+    shifts, _ = resolve(
+        session, *seen, tz=tz, duty=Duty.COUNSELLING, proposed=proposed, only=people
+    )
+    found: dict[int, list[Work]] = {staff_id: [] for staff_id in people}
+    for shift in shifts:
+        if shift.staff_id is not None:
+            found[shift.staff_id].append(shift)
     return found
 
 
@@ -118,28 +119,6 @@ def in_words(session: Session, breaches: Sequence[Breach], *, tz: tzinfo) -> lis
         else breach_in_words(breach, tz=tz)
         for breach in breaches
     ]
-
-
-def add_pattern(
-    session: Session,
-    line: Line,
-    *,
-    reason: str | None,
-    actor_id: int | None,
-    now: datetime,
-    tz: tzinfo,
-) -> ShiftPattern:
-    """Put a new line on the rota. Raises RestBroken where it breaks rest and no reason is given.
-
-    With a reason, what it breaks is allowed for as long as it goes on.
-    """
-    breaches = breaches_of_line(session, line, now=now, tz=tz)
-    row = shift_patterns.add_pattern(session, line, actor_id=actor_id, now=now)
-    begins = start_of_day(line.from_on - ONE_DAY, tz=tz)
-    until = line.until_on
-    ends = None if until is None else start_of_day(until + 2 * ONE_DAY, tz=tz)
-    _allow_all(session, breaches, begins, ends, reason=reason, actor_id=actor_id, now=now)
-    return row
 
 
 def make_change(
@@ -158,7 +137,7 @@ def make_change(
     breaches = breaches_of_change(session, change, now=now, tz=tz)
     row = rota_changes.make_change(session, change, actor_id=actor_id, now=now, tz=tz)
     begins, ends = change.start - ONE_DAY, change.end + ONE_DAY
-    _allow_all(session, breaches, begins, ends, reason=reason, actor_id=actor_id, now=now)
+    allow_all(session, breaches, begins, ends, reason=reason, actor_id=actor_id, now=now)
     return row
 
 
@@ -179,11 +158,25 @@ def take_open_shift(
     return rota_changes.take_open_shift(session, change_id, staff_id=staff_id, now=now, tz=tz)
 
 
-def _allow_all(
+def allow_line(
+    session: Session, breaches: list[Breach], line: Line, *,
+    reason: str | None, actor_id: int | None, now: datetime, tz: tzinfo,
+) -> None:  # fmt: skip
+    """Allow what a new line breaks for as long as it goes on; RestBroken without a reason."""
+    begins = start_of_day(line.from_on - ONE_DAY, tz=tz)
+    until = line.until_on
+    ends = None if until is None else start_of_day(until + 2 * ONE_DAY, tz=tz)
+    allow_all(session, breaches, begins, ends, reason=reason, actor_id=actor_id, now=now)
+
+
+def allow_all(
     session: Session, breaches: list[Breach], begins: datetime, ends: datetime | None, *,
     reason: str | None, actor_id: int | None, now: datetime,
 ) -> None:  # fmt: skip
-    """Allow breaches of something that holds over ``[begins, ends)``, by person and rule."""
+    """Allow breaches of something that holds over ``[begins, ends)``, by person and rule.
+
+    Raises RestBroken where there are any and no reason is given.
+    """
     if not breaches:
         return
     if reason is None:

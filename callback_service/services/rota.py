@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import groupby
 from operator import attrgetter
@@ -44,6 +44,18 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """The end of a stored line of the rota: its last shift starts on ``last_on``."""
+
+    pattern_id: int
+    last_on: date
+
+
+#: What may count as if it were stored: a change for given dates, a new line, the end of a line.
+Proposal = Change | Pattern | Ending
+
+
+@dataclass(frozen=True, slots=True)
 class RotaShift:
     """A shift with the person who holds it; None where nobody does yet. ``[start, end)``, UTC."""
 
@@ -67,24 +79,28 @@ def resolve(
     *,
     tz: tzinfo,
     duty: Duty | None = None,
-    proposed: Collection[Change] = (),
+    proposed: Collection[Proposal] = (),
     only: Collection[int] | None = None,
 ) -> tuple[list[Shift], dict[int, Person]]:
     """Every shift that meets ``[start, end)`` from all that is stored, and its people by id.
 
-    Everything that looks at the rota looks here. ``proposed`` changes count as if they were stored.
+    Everything that looks at the rota looks here. What is ``proposed`` counts as if it were stored.
     ``only`` the shifts of these people, unless all are wanted.
     A shift of an account that is not active is no shift: who cannot sign in is no cover.
     """
     first, last = start - MARGIN, end + MARGIN
-    changes = [*load_changes(session, first, last, duty=duty), *proposed]
+    changes = load_changes(session, first, last, duty=duty)
+    changes += [one for one in proposed if isinstance(one, Change)]
     replaced = replaced_in(changes)
-    patterns, people = load_patterns(session, first, last, duty=duty, also_of=replaced, only=only)
+    patterns, people = load_patterns(
+        session, first, last, duty=duty, also_of=replaced, only=only, proposed=proposed
+    )
     if missing := people_in(changes) - people.keys():
         people |= _active_people(session, missing)
     shifts = resolve_shifts(patterns, start, end, tz=tz, changes=ChangeSet(changes))
     if only is not None:
-        return [shift for shift in shifts if shift.staff_id in people.keys() & only], people
+        wanted = people.keys() & set(only)
+        return [shift for shift in shifts if shift.staff_id in wanted], people
     return [s for s in shifts if s.staff_id is None or s.staff_id in people], people
 
 
@@ -103,6 +119,7 @@ def load_patterns(
     duty: Duty | None = None,
     also_of: Collection[int] = (),
     only: Collection[int] | None = None,
+    proposed: Collection[Proposal] = (),
 ) -> tuple[list[Pattern], dict[int, Person]]:
     """The patterns that may have a shift in ``[start, end)``, and the people in them by id.
 
@@ -119,20 +136,38 @@ def load_patterns(
                 ShiftPattern.until_on >= start.astimezone(UTC).date() - 3 * ONE_DAY,
             ),
             *([ShiftPattern.duty == duty] if duty else []),
-            *([_is_worked_by({*only, *also_of})] if only is not None else []),
+            *([is_worked_by({*only, *also_of})] if only is not None else []),
         )
         .options(selectinload(ShiftPattern.turns))
         .order_by(ShiftPattern.id)
     )
     lines = [line for row in rows for line in lines_of(row)]
+    if proposed:
+        lines = as_proposed(lines, proposed, duty)
     people = _active_people(session, {line.staff_id for line in lines if line.staff_id is not None})
     counted = people.keys() | set(also_of)
     return [line for line in lines if line.staff_id in counted], people
 
 
-def _is_worked_by(staff_ids: Collection[int]) -> ColumnElement[bool]:
+def is_worked_by(staff_ids: Collection[int]) -> ColumnElement[bool]:
+    """Whether a stored line is worked by any of these people, alone or in turn."""
     in_turn = ShiftPattern.turns.any(ShiftTurn.staff_id.in_(staff_ids))
     return or_(ShiftPattern.staff_id.in_(staff_ids), in_turn)
+
+
+def as_proposed(
+    lines: Iterable[Pattern], proposed: Collection[Proposal], duty: Duty | None = None
+) -> list[Pattern]:
+    """The lines with the ends and the further lines that are proposed."""
+    ends = {one.pattern_id: one.last_on for one in proposed if isinstance(one, Ending)}
+    kept = [
+        replace(line, until_on=min(ends[line.id], line.until_on or date.max))
+        if line.id in ends
+        else line
+        for line in lines
+    ]
+    added = [one for one in proposed if isinstance(one, Pattern) and duty in {None, one.duty}]
+    return [line for line in [*kept, *added] if (line.until_on or date.max) >= line.from_on]
 
 
 def lines_of(row: ShiftPattern) -> list[Pattern]:
@@ -171,7 +206,7 @@ def shifts_between(
     *,
     tz: tzinfo,
     duty: Duty | None = None,
-    proposed: Collection[Change] = (),
+    proposed: Collection[Proposal] = (),
     only: Collection[int] | None = None,
 ) -> list[RotaShift]:
     """Every shift that meets ``[start, end)``, whole, in order; of one duty, or of all."""

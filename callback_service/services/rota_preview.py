@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
 from sqlalchemy import select
@@ -18,6 +19,7 @@ from callback_service.models.rota_change import ChangeKind, RotaChange
 from callback_service.services.cover import new_gaps_in_words, whole_cover
 from callback_service.services.planning import availability, open_tasks
 from callback_service.services.promises import Oversold, oversold_by
+from callback_service.services.rota import Proposal
 from callback_service.services.rota_change_rows import change_of, in_words, span_in_words
 
 
@@ -32,12 +34,17 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Breakage:
-    """What a change costs. ``gaps`` are in words; ``moved`` counts requests that change hands."""
+    """What a change costs. ``moved`` counts requests that change hands.
+
+    ``gaps`` are those that open, in words with the figures after the change; ``closed`` those that
+    close or get smaller, with the figures before it.
+    """
 
     gaps: list[str]
     oversold: list[Oversold]
     lost: list[Lost]
     moved: int
+    closed: list[str] = field(default_factory=list)
 
     @property
     def is_harmless(self) -> bool:
@@ -50,33 +57,36 @@ def what_would_break(session: Session, change: Change, *, now: datetime, tz: tzi
 
     Facts as they are now, with the change counted as if it were saved; nothing is written.
     """
-    lost, moved = _promises(session, change, now=now, tz=tz)
-    return Breakage(
-        gaps=_gaps(session, change, now=now, tz=tz),
-        oversold=oversold_by(session, change, now=now, tz=tz),
-        lost=lost,
-        moved=moved,
-    )
+    duties = list(Duty) if isinstance(change, Leave) else [change.duty]
+    span = max(change.start, now), change.end
+    return what_proposal_breaks(session, [change], *span, duties=duties, now=now, tz=tz)
 
 
-def _gaps(session: Session, change: Change, *, now: datetime, tz: tzinfo) -> list[str]:
-    start, end = max(change.start, now), change.end
-    found = []
-    for duty in Duty if isinstance(change, Leave) else [change.duty]:
+def what_proposal_breaks(
+    session: Session, proposed: Collection[Proposal], start: datetime, end: datetime, *,
+    duties: Iterable[Duty], now: datetime, tz: tzinfo,
+) -> Breakage:  # fmt: skip
+    """What a proposal breaks that differs from what is stored in ``[start, end)`` alone."""
+    lost, moved = _promises(session, proposed, now=now, tz=tz)
+    opened: list[str] = []
+    closed: list[str] = []
+    for duty in duties:
         lead = "Duty lead: " if duty is Duty.DUTY_LEAD else ""
         before = whole_cover(session, start, end, tz=tz, duty=duty)
-        after = whole_cover(session, start, end, tz=tz, duty=duty, proposed=[change])
-        found += [f"{lead}{words}" for words in new_gaps_in_words(before, after, tz=tz)]
-    return found
+        after = whole_cover(session, start, end, tz=tz, duty=duty, proposed=proposed)
+        opened += [f"{lead}{words}" for words in new_gaps_in_words(before, after, tz=tz)]
+        closed += [f"{lead}{words}" for words in new_gaps_in_words(after, before, tz=tz)]
+    oversold = oversold_by(session, proposed, start, end, tz=tz)
+    return Breakage(gaps=opened, oversold=oversold, lost=lost, moved=moved, closed=closed)
 
 
 def _promises(
-    session: Session, change: Change, *, now: datetime, tz: tzinfo
+    session: Session, proposed: Collection[Proposal], *, now: datetime, tz: tzinfo
 ) -> tuple[list[Lost], int]:
-    """The promises that two plans, without and with the change, tell apart; and how many move."""
+    """The promises that two plans, without and with the proposal, tell apart; how many move."""
     tasks = open_tasks(session, now=now, tz=tz)
     before = _plan(planning.make_plan(tasks, availability(session, tasks, now=now, tz=tz), now=now))
-    changed = availability(session, tasks, now=now, tz=tz, proposed=[change])
+    changed = availability(session, tasks, now=now, tz=tz, proposed=proposed)
     after = _plan(planning.make_plan(tasks, changed, now=now))
     requests = session.execute(
         select(

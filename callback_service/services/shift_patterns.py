@@ -19,12 +19,19 @@ from callback_service.domain.wall_time import (
     mask_from_weekdays,
     weekly_in_words,
 )
-from callback_service.errors import BadInput, NotFound, Refused
+from callback_service.errors import BadInput, NotFound
 from callback_service.models.rota import ShiftPattern, ShiftTurn
 from callback_service.models.staff import Staff
 from callback_service.services import audit
 from callback_service.services.plan_trigger import ask_for_plan
-from callback_service.services.rota import Person, lines_of, rotation_of
+from callback_service.services.rota import (
+    Ending,
+    Person,
+    as_proposed,
+    is_worked_by,
+    lines_of,
+    rotation_of,
+)
 
 #: A date further from today than this is a slip of the finger, such as 2206 for 2026.
 FURTHEST_DATE = timedelta(days=5 * 366)
@@ -45,6 +52,7 @@ class PatternLine:
     words: str
     days: str  # the part of the words that says on which days
     turns: tuple[str, ...]  # of a rotation, each in words, in order
+    whose: tuple[str, ...]  # of a rotation: whose turn it is and who is next, in words
     start: time
     end: time
     from_on: date
@@ -56,9 +64,11 @@ class PatternLine:
         return in_a_row(self.names)
 
 
-def list_patterns(session: Session, *, today: date) -> list[PatternLine]:
-    """The lines that have not ended before ``today``, by duty, names and start."""
-    rows = session.scalars(
+def list_patterns(
+    session: Session, *, today: date, staff_id: int | None = None
+) -> list[PatternLine]:
+    """The lines that have not ended before ``today``, by duty, names and start; of one, or all."""
+    statement = (
         select(ShiftPattern)
         .where(or_(ShiftPattern.until_on.is_(None), ShiftPattern.until_on >= today))
         .options(
@@ -66,21 +76,34 @@ def list_patterns(session: Session, *, today: date) -> list[PatternLine]:
             selectinload(ShiftPattern.turns).selectinload(ShiftTurn.staff),
         )
     )
-    lines = [_listed(row) for row in rows]
+    if staff_id is not None:
+        statement = statement.where(is_worked_by([staff_id]))
+    lines = [_listed(row, today=today) for row in session.scalars(statement)]
     return sorted(lines, key=lambda one: (one.duty, one.name, one.from_on, one.start, one.id))
 
 
-def pattern_line(session: Session, pattern_id: int) -> PatternLine:
+def pattern_line(session: Session, pattern_id: int, *, today: date) -> PatternLine:
     """One line of the rota; raises NotFound."""
-    row = session.get(ShiftPattern, pattern_id)
+    return _listed(stored_line(session, pattern_id), today=today)
+
+
+def stored_line(session: Session, pattern_id: int, *, is_locking: bool = False) -> ShiftPattern:
+    """A line of the rota as it is kept; raises NotFound."""
+    row = session.get(ShiftPattern, pattern_id, with_for_update=is_locking or None)
     if row is None:
         raise NotFound("That pattern is not on the rota.")
-    return _listed(row)
+    return row
 
 
-def _listed(row: ShiftPattern) -> PatternLine:
+def line_of(row: ShiftPattern) -> Line:
+    """The stored line as it was added."""
+    return rotation_of(row) if row.staff_id is None else lines_of(row)[0]
+
+
+def _listed(row: ShiftPattern, *, today: date) -> PatternLine:
     people = {one.id: one for one in [row.staff, *(turn.staff for turn in row.turns)] if one}
-    turns = rotation_of(row).turns if row.staff_id is None else ()
+    line = line_of(row)
+    turns = line.turns if isinstance(line, Rotation) else ()
     names = {staff_id: one.name for staff_id, one in people.items()}
     unit = row.counted_in or CountedIn.DAYS
     return PatternLine(
@@ -88,9 +111,10 @@ def _listed(row: ShiftPattern) -> PatternLine:
         duty=row.duty,
         names=tuple(sorted(names.values())),
         disabled=tuple(sorted(one.name for one in people.values() if not one.is_active)),
-        words=line_in_words(row),
-        days=days_in_words(rotation_of(row) if row.staff_id is None else lines_of(row)[0]),
+        words=line_in_words(line),
+        days=days_in_words(line),
         turns=tuple(turn_in_words(turn, unit, names) for turn in turns),
+        whose=whose_turn(line, names, today=today) if isinstance(line, Rotation) else (),
         start=row.starts,
         end=row.ends,
         from_on=row.from_on,
@@ -98,18 +122,37 @@ def _listed(row: ShiftPattern) -> PatternLine:
     )
 
 
-def line_in_words(row: ShiftPattern) -> str:
-    """When a stored line runs, in words: of a rotation without whose turn it is."""
-    if row.staff_id is not None:
-        return weekly_in_words(lines_of(row)[0])
-    rotation = rotation_of(row)
-    return f"{weekly_in_words(rotation)}, in turns from {full_date(rotation.anchor_on)}"
+def line_in_words(line: Line) -> str:
+    """When a line runs, in words: of a rotation without whose turn it is."""
+    words = weekly_in_words(line)
+    if isinstance(line, Pattern):
+        return words
+    return f"{words}, in turns from {full_date(line.anchor_on)}"
 
 
 def turn_in_words(turn: Turn, counted_in: CountedIn, names: Mapping[int, str]) -> str:
     """A turn for people: "Ana and Ben, 1 week"."""
-    who = in_a_row(sorted(names[staff_id] for staff_id in turn.staff_ids)) or "nobody"
-    return f"{who}, {length_in_words(turn.length, counted_in)}"
+    return f"{team_in_words(turn, names)}, {length_in_words(turn.length, counted_in)}"
+
+
+def team_in_words(turn: Turn, names: Mapping[int, str]) -> str:
+    """Who is on together: "Ana and Ben", "nobody"."""
+    return in_a_row(sorted(names[staff_id] for staff_id in turn.staff_ids)) or "nobody"
+
+
+def whose_turn(rotation: Rotation, names: Mapping[int, str], *, today: date) -> tuple[str, ...]:
+    """Who has the shift of ``today``, or the first one after it, and whose turn is next."""
+    days = (max(today, rotation.from_on) + ahead * ONE_DAY for ahead in range(7))
+    day = next(day for day in days if day.weekday() in rotation.weekdays)
+    if rotation.until_on is not None and day > rotation.until_on:
+        return ()
+    number, _ = rotation.turn_on(day)
+    following, begins_on = rotation.turn_after(day)
+    now, later = (team_in_words(rotation.turns[at], names) for at in (number, following))
+    since = "now" if day == today else f"from {full_date(day)}"
+    if rotation.until_on is not None and begins_on > rotation.until_on:
+        return (f"{now} {since}",)
+    return f"{now} {since}", f"{later} from {full_date(begins_on)}"
 
 
 def length_in_words(length: int, counted_in: CountedIn) -> str:
@@ -147,20 +190,42 @@ def add_pattern(
     cannot be meant, and a line that overlaps another of the same person and duty. A record that is
     read from elsewhere, ``is_record``, may have dates of any time.
     """
-    if not is_record:
-        check_dates(line.from_on, line.until_on, now=now)
-    parts = [line] if isinstance(line, Pattern) else line.lines()
-    people = _lock_holders(session, parts)
-    held = held_lines(session, people, line.duty)
-    for part in parts:
-        own = [other for other in held if other.staff_id == part.staff_id]
-        if clash := first_clash(part, own):
-            raise _field_error("start", _clash_in_words(people, clash, is_one=len(parts) == 1))
+    _check(session, line, ending=None, is_locking=True, is_record=is_record, now=now)
     row = _row(line, actor_id=actor_id, now=now)
     session.add(row)
     session.flush()
     _changed(session, "rota.pattern_added", row, actor_id=actor_id, now=now)
     return row
+
+
+def check_line(
+    session: Session, line: Line, *, instead_of: Ending | None = None, now: datetime
+) -> None:
+    """Refuse what ``add_pattern`` would refuse now, before anybody is asked to confirm it.
+
+    ``instead_of`` is the end of another line that would be saved with it.
+    """
+    _check(session, line, ending=instead_of, is_locking=False, now=now)
+
+
+def _check(
+    session: Session, line: Line, *, ending: Ending | None, is_locking: bool, now: datetime,
+    is_record: bool = False,
+) -> None:  # fmt: skip
+    if not is_record:
+        check_dates(line.from_on, line.until_on, now=now)
+    parts = parts_of(line)
+    people = _holders(session, parts, is_locking=is_locking)
+    held = as_proposed(held_lines(session, people, line.duty), [ending] if ending else [])
+    for part in parts:
+        own = [other for other in held if other.staff_id == part.staff_id]
+        if clash := first_clash(part, own):
+            raise _field_error("start", _clash_in_words(people, clash, is_one=len(parts) == 1))
+
+
+def parts_of(line: Line) -> list[Pattern]:
+    """A line as patterns: itself, or one for each person of a rotation."""
+    return [line] if isinstance(line, Pattern) else line.lines()
 
 
 def _clash_in_words(people: Mapping[int, Staff], clash: Pattern, *, is_one: bool) -> str:
@@ -174,21 +239,19 @@ def held_lines(session: Session, staff_ids: Collection[int], duty: Duty) -> list
         select(ShiftPattern)
         .where(
             ShiftPattern.duty == duty,
-            or_(
-                ShiftPattern.staff_id.in_(staff_ids),
-                ShiftPattern.turns.any(ShiftTurn.staff_id.in_(staff_ids)),
-            ),
+            is_worked_by(staff_ids),
         )
         .order_by(ShiftPattern.id)
     )
     return [line for row in rows for line in lines_of(row) if line.staff_id in staff_ids]
 
 
-def _lock_holders(session: Session, parts: Iterable[Pattern]) -> dict[int, Staff]:
-    """The accounts the line is for, locked so that no other line of theirs is added now."""
+def _holders(session: Session, parts: Iterable[Pattern], *, is_locking: bool) -> dict[int, Staff]:
+    """The accounts the line is for; locked, so that no other line of theirs is added now."""
     people: dict[int, Staff] = {}
     for part in sorted(parts, key=lambda part: part.staff_id or 0):
-        staff = session.get(Staff, part.staff_id, with_for_update=True) if part.staff_id else None
+        lock = True if is_locking else None
+        staff = session.get(Staff, part.staff_id, with_for_update=lock) if part.staff_id else None
         if staff is None or not staff.is_active:
             raise _field_error("staff_id", "Choose somebody who has an active account.")
         if staff.role not in MAY_HOLD[part.duty]:
@@ -257,13 +320,8 @@ def end_pattern(
 
     What was worked stays on record; a pattern that would end before it began is removed.
     """
-    row = session.get(ShiftPattern, pattern_id, with_for_update=True)
-    if row is None:
-        raise NotFound("That pattern is not on the rota.")
-    if last_on < now.astimezone(tz).date() - ONE_DAY:
-        raise _field_error("last_on", "The last day can be yesterday at the earliest.")
-    if row.until_on is not None and last_on > row.until_on:
-        raise Refused(f"This pattern already ends on {row.until_on.day} {row.until_on:%B %Y}.")
+    row = stored_line(session, pattern_id, is_locking=True)
+    _check_end(row, last_on, today=now.astimezone(tz).date())
     if last_on < row.from_on:
         _changed(session, "rota.pattern_removed", row, actor_id=actor_id, now=now)
         session.delete(row)
@@ -271,6 +329,19 @@ def end_pattern(
         row.until_on = last_on
         _changed(session, "rota.pattern_ended", row, actor_id=actor_id, now=now)
     session.flush()
+
+
+def check_end(session: Session, ending: Ending, *, now: datetime, tz: tzinfo) -> None:
+    """Refuse what ``end_pattern`` would refuse now."""
+    row = stored_line(session, ending.pattern_id)
+    _check_end(row, ending.last_on, today=now.astimezone(tz).date())
+
+
+def _check_end(row: ShiftPattern, last_on: date, *, today: date) -> None:
+    if last_on < today - ONE_DAY:
+        raise _field_error("last_on", "The last day can be yesterday at the earliest.")
+    if row.until_on is not None and last_on >= row.until_on:
+        raise _field_error("last_on", f"This pattern already ends on {full_date(row.until_on)}.")
 
 
 def _changed(
@@ -284,6 +355,6 @@ def _changed(
         actor_id=actor_id,
         now=now,
         staff_id=row.staff_id,
-        pattern=f"{row.duty}: {line_in_words(row)}",
+        pattern=f"{row.duty}: {line_in_words(line_of(row))}",
     )
     ask_for_plan(session, reason="rota", now=now)

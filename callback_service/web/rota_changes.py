@@ -31,6 +31,7 @@ from callback_service.services import rota_changes as service
 from callback_service.services.rota import Person
 from callback_service.services.rota_change_rows import span_in_words
 from callback_service.web.access import current_staff, requires
+from callback_service.web.breakage import breakage_in_words
 from callback_service.web.rota import DUTY_WORDS
 from callback_service.web.weekly import Day, OneOf, Reason, WallTime, blame, choice, given, zone
 
@@ -49,8 +50,6 @@ WHAT = {
 }
 REASONS = frozenset(reason.value for reason in LeaveReason)
 
-#: More lines than this say no more to anybody; the rest is counted.
-MOST_LINES = 20
 #: Where the form shows what a service says of a field.
 FIELDS = {"start": "from_on", "end": "until_on"}
 
@@ -207,34 +206,8 @@ def _confirm_page(form: ChangeForm, change: Change, now: datetime) -> str:
         facts_of=facts,
         typed={name: request.form.get(name, "") for name in form.data if name in unseen},
         broken=broken_words,
-        **_breakage(breakage),
+        **breakage_in_words(breakage),
     )
-
-
-def _breakage(breakage: rota_preview.Breakage) -> dict[str, object]:
-    """What a change breaks, in words."""
-    tz = zone()
-    promises = [
-        f"{lost.reference}: {span_in_words(lost.ring_from, lost.due_at, tz=tz)}"
-        for lost in breakage.lost
-    ]
-    windows = [
-        f"{span_in_words(sold.window.start, sold.window.end, tz=tz)}: "
-        f"{sold.promised} promised, room for {sold.places}"
-        for sold in breakage.oversold
-    ]
-    return {
-        "breakage": breakage,
-        "costs": [
-            (title, lines[:MOST_LINES], max(0, len(lines) - MOST_LINES))
-            for title, lines in (
-                ("Gaps that open", breakage.gaps),
-                ("Promises that could not be kept", promises),
-                ("Windows promised more often than there is room", windows),
-            )
-            if lines
-        ],
-    }
 
 
 @bp.get("/changes/<int:change_id>/cancel")
@@ -248,7 +221,7 @@ def cancel_form(change_id: int) -> ResponseReturnValue:
         breakage = rota_preview.Breakage([], [], [], 0)
         if undoing is not None:
             breakage = rota_preview.what_would_break(session, undoing, now=now, tz=zone())
-    return render_template("rota/change_cancel.html", line=line, **_breakage(breakage))
+    return render_template("rota/change_cancel.html", line=line, **breakage_in_words(breakage))
 
 
 @bp.post("/changes/<int:change_id>/cancel")

@@ -44,6 +44,7 @@ def test_the_week_in_october_has_a_day_of_25_hours(service: Service, sign_in: Si
         "/desk",
         "/rota",
         "/rota/patterns",
+        "/rota/patterns/add-rotation",
         "/rota/changes",
         "/rota/people",
         "/messages",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
 from callback_service.config import Settings
+from callback_service.domain.rota import Duty
 from callback_service.domain.rota_changes import (
     Change,
     Leave,
@@ -18,16 +19,20 @@ from callback_service.domain.rota_changes import (
     Override,
     OverrideKind,
 )
+from callback_service.domain.rotations import CountedIn, Rotation, Turn
 from callback_service.extensions import transaction
 from callback_service.models.audit import AuditEntry
+from callback_service.models.rota import ShiftPattern
 from callback_service.models.rota_change import ChangeKind, RotaChange, RotaChangeSpan
-from callback_service.services import rota_changes
+from callback_service.services import pattern_edits, rota_changes
+from callback_service.services.pattern_edits import PatternEdit, instead
 from tests.concurrency.racing import race
-from tests.rota_builders import LONDON
+from tests.rota_builders import LONDON, a_pattern, make_pattern
 from tests.support.builders import NOW, make_staff
 from tests.support.request_builders import make_shift, make_shifts, stored
 
 HOUR = timedelta(hours=1)
+MONDAY = date(2026, 11, 30)
 START, END = NOW + 24 * HOUR, NOW + 30 * HOUR
 
 
@@ -161,3 +166,44 @@ def test_a_change_that_is_cancelled_while_its_person_falls_ill_ends_once(
         ).all()
         assert kinds == [ChangeKind.LEAVE]
         assert session.scalars(select(RotaChangeSpan.staff_id)).all() == [staff_id]
+
+
+def a_rotation(staff_ids: list[int], start: time) -> Rotation:
+    """These people, a week each, from a Monday on."""
+    turns = tuple(Turn(frozenset({staff_id}), 7) for staff_id in staff_ids)
+    return Rotation(
+        None, Duty.COUNSELLING, frozenset({0}), start, time(12), MONDAY, None, MONDAY,
+        CountedIn.DAYS, turns,
+    )  # fmt: skip
+
+
+def edit_once(edit: PatternEdit) -> None:
+    with transaction() as session:
+        pattern_edits.save(session, edit, reason="Agreed", actor_id=None, now=NOW, tz=LONDON)
+
+
+def test_six_overlapping_rotations_of_the_same_people_at_once_are_one(
+    app: Flask, settings: Settings
+) -> None:
+    """Their people in opposite orders, so that those who lock them would wait for each other."""
+    with stored(app) as session:
+        ids = [make_staff(session, name=f"Person {n}").id for n in range(3)]
+    edits = [PatternEdit(a_rotation(ids[:: 1 - n % 2 * 2], time(8, n))) for n in range(6)]
+    finishes = race(settings, edit_once, [(edit,) for edit in edits])
+    assert Counter(f.refused_with for f in finishes) == {None: 1, "BadInput": 5}, finishes
+    with stored(app) as session:
+        [kept] = session.scalars(select(ShiftPattern))
+        assert len(kept.turns) == 3
+
+
+def test_a_line_that_four_change_at_once_is_changed_once(app: Flask, settings: Settings) -> None:
+    with stored(app) as session:
+        people = [make_staff(session, name=f"Person {n}") for n in range(5)]
+        row = make_pattern(session, people[0])
+        edits = [instead(a_pattern(one, from_on=MONDAY), row.id) for one in people[1:]]
+    finishes = race(settings, edit_once, [(edit,) for edit in edits])
+    with stored(app) as session:
+        lines = session.scalars(select(ShiftPattern).order_by(ShiftPattern.id)).all()
+    assert lines[0].until_on == MONDAY - timedelta(days=1)
+    assert Counter(f.refused_with for f in finishes) == {None: 1, "BadInput": 3}, finishes
+    assert len(lines) == 2

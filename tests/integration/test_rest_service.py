@@ -26,7 +26,8 @@ from callback_service.models.rest import RestAllowance, WorkingTimeOptOut
 from callback_service.models.rota import ShiftPattern
 from callback_service.models.rota_change import RotaChange
 from callback_service.models.staff import Staff
-from callback_service.services import rest, rest_checks, rota_changes
+from callback_service.services import pattern_edits, rest, rest_checks, rota_changes
+from callback_service.services.pattern_edits import PatternEdit
 from callback_service.services.rest import BreachLine, PeopleReport
 from tests.rota_builders import LONDON, a_pattern, make_pattern
 from tests.support.builders import NOW, make_staff
@@ -44,8 +45,8 @@ def report(
 
 
 def add(session: Session, pattern: Pattern, manager: Staff, reason: str | None = None) -> None:
-    rest_checks.add_pattern(
-        session, pattern, reason=reason, actor_id=manager.id, now=NOW, tz=LONDON
+    pattern_edits.save(
+        session, PatternEdit(pattern), reason=reason, actor_id=manager.id, now=NOW, tz=LONDON
     )
 
 
@@ -255,8 +256,8 @@ def test_a_rotation_is_held_against_the_rest_of_each_of_its_people(session: Sess
         date(2026, 11, 30), CountedIn.DAYS, turns,
     )  # fmt: skip
     with pytest.raises(rest_checks.RestBroken) as broken:
-        rest_checks.add_pattern(
-            session, evenings, reason=None, actor_id=manager.id, now=NOW, tz=LONDON
+        pattern_edits.save(
+            session, PatternEdit(evenings), reason=None, actor_id=manager.id, now=NOW, tz=LONDON
         )
     assert {breach.staff_id for breach in broken.value.breaches} == {ben.id}
     assert len(broken.value.breaches) == 9  # every second week of those that were tried

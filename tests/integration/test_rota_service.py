@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.rota import Duty
 from callback_service.domain.staff import Role
-from callback_service.errors import BadInput, NotFound, Refused
+from callback_service.errors import BadInput, NotFound
 from callback_service.models.audit import AuditEntry
 from callback_service.models.plan import PlanTrigger
 from callback_service.models.rota import ShiftPattern
@@ -199,7 +199,7 @@ def test_what_was_worked_stays_on_record(session: Session) -> None:
 
 def test_an_end_is_never_moved_later(session: Session) -> None:
     row = make_pattern(session, make_staff(session), until_on=TODAY + ONE_DAY)
-    with pytest.raises(Refused, match="26 November 2026"):
+    with pytest.raises(BadInput, match="26 November 2026"):
         end(session, row, TODAY + 2 * ONE_DAY)
 
 

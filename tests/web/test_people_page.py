@@ -198,22 +198,21 @@ def early_friday(app: Flask, **more: str) -> dict[str, object]:
         }
 
 
-def test_a_pattern_that_breaks_rest_is_saved_only_with_a_tick_and_a_reason(
+def test_a_pattern_that_breaks_rest_is_saved_only_with_a_reason(
     app: Flask, sign_in_as: SignIn
 ) -> None:
     make_double(app)
-    form, client, path = early_friday(app), sign_in_as(Role.MANAGER), "/rota/patterns"
+    form, client, path = early_friday(app), sign_in_as(Role.MANAGER), "/rota/patterns/add"
     before = len(stored(app, ShiftPattern))
-    answer = submit(client, path, form, page=path)
-    page = answer.get_data(as_text=True)
-    assert answer.status_code == 409
-    assert "6 hours of rest in the 24 from Thursday" in page
-    assert "Save all the same" in page
-    no_reason = submit(client, path, {**form, "save_anyway": "y"}, page=path)
-    assert no_reason.status_code == 409
-    assert "Give a reason." in no_reason.get_data(as_text=True)
+    looked_at = submit(client, path, form).text
+    assert "6 hours of rest in the 24 from Thursday" in looked_at
+    assert "Why this is allowed" in looked_at
+    for reason in ("", " ", "x" * 201):
+        refused = submit(client, path, {**form, "step": "save", "rest_reason": reason})
+        assert refused.status_code == 409
+        assert "There is a problem" in refused.text
     assert len(stored(app, ShiftPattern)) == before
-    saved = submit(client, path, {**form, "save_anyway": "y", "rest_reason": "Agreed"}, page=path)
+    saved = submit(client, path, {**form, "step": "save", "rest_reason": "Agreed"})
     assert saved.status_code == 303
     assert len(stored(app, ShiftPattern)) == before + 1
     assert "Allowed: Agreed" in text_of(get(client, "/rota/people?from=2027-01-04&to=2027-01-10"))
@@ -222,5 +221,6 @@ def test_a_pattern_that_breaks_rest_is_saved_only_with_a_tick_and_a_reason(
 def test_a_pattern_that_breaks_nothing_asks_for_no_reason(app: Flask, sign_in_as: SignIn) -> None:
     make_double(app)
     form, client = early_friday(app, start="11:00", end="17:00"), sign_in_as(Role.MANAGER)
-    assert "Save all the same" not in get(client, "/rota/patterns")
-    assert submit(client, "/rota/patterns", form, page="/rota/patterns").status_code == 303
+    assert "Why this is allowed" not in submit(client, "/rota/patterns/add", form).text
+    saved = submit(client, "/rota/patterns/add", {**form, "step": "save"})
+    assert saved.status_code == 303
