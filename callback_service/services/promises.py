@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
@@ -58,21 +58,24 @@ class Oversold:
     places: int
 
 
-def oversold_by(session: Session, change: Change, *, now: datetime, tz: tzinfo) -> list[Oversold]:
-    """The promised windows inside ``change`` that it would leave with too little room."""
+def oversold_by(
+    session: Session, changes: Sequence[Change], *, now: datetime, tz: tzinfo
+) -> list[Oversold]:
+    """The promised windows inside ``changes`` that they would leave with too little room."""
+    start, end = min(one.start for one in changes), max(one.end for one in changes)
     rows = session.execute(
         select(ContactWindow.starts_at, ContactWindow.due_at, func.count())
         .where(
             ContactWindow.place.is_not(None),
-            ContactWindow.starts_at < change.end,
-            ContactWindow.due_at > max(change.start, now),
+            ContactWindow.starts_at < end,
+            ContactWindow.due_at > max(start, now),
         )
         .group_by(ContactWindow.starts_at, ContactWindow.due_at)
         .order_by(ContactWindow.starts_at)
     ).all()
     windows = [Window(start, end) for start, end, _ in rows]
     before = _capacity(session, windows, tz=tz)
-    after = _capacity(session, windows, tz=tz, proposed=[change])
+    after = _capacity(session, windows, tz=tz, proposed=changes)
     return [
         Oversold(window, promised, after[window])
         for window, (*_, promised) in zip(windows, rows, strict=True)

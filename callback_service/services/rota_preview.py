@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
 from sqlalchemy import select
@@ -16,6 +17,7 @@ from callback_service.domain.rota_changes import Change, Leave, Override, Overri
 from callback_service.errors import NotFound
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.rota_change import ChangeKind, RotaChange
+from callback_service.services.availability import conflicts
 from callback_service.services.cover import cover_between
 from callback_service.services.planning import availability, open_tasks
 from callback_service.services.promises import Oversold, oversold_by
@@ -33,51 +35,66 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Breakage:
-    """What a change costs. ``gaps`` are in words; ``moved`` counts requests that change hands."""
+    """What a change costs. ``gaps`` are in words; ``moved`` counts requests that change hands.
+
+    ``conflicts`` say who would be on duty at a time they stated they cannot work.
+    """
 
     gaps: list[str]
     oversold: list[Oversold]
     lost: list[Lost]
     moved: int
+    conflicts: list[str] = field(default_factory=list)
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether cover or a promise is lost."""
+        return bool(self.gaps or self.oversold or self.lost)
 
     @property
     def is_harmless(self) -> bool:
-        """Whether nothing is lost; requests may still move to somebody else."""
-        return not (self.gaps or self.oversold or self.lost)
+        """Whether nothing speaks against it; requests may still move to somebody else."""
+        return not (self.is_costly or self.conflicts)
 
 
-def what_would_break(session: Session, change: Change, *, now: datetime, tz: tzinfo) -> Breakage:
-    """The gaps that ``change`` would open and the promises inside it that would lose their place.
+def what_would_break(session: Session, *changes: Change, now: datetime, tz: tzinfo) -> Breakage:
+    """The gaps that ``changes`` would open and the promises inside them that lose their place.
 
-    Facts as they are now, with the change counted as if it were saved; nothing is written.
+    Facts as they are now, with all of them counted as if they were saved; nothing is written.
     """
-    lost, moved = _promises(session, change, now=now, tz=tz)
+    if not changes:
+        return Breakage([], [], [], 0)
+    lost, moved = _promises(session, changes, now=now, tz=tz)
     return Breakage(
-        gaps=_gaps(session, change, now=now, tz=tz),
-        oversold=oversold_by(session, change, now=now, tz=tz),
+        gaps=_gaps(session, changes, now=now, tz=tz),
+        oversold=oversold_by(session, changes, now=now, tz=tz),
         lost=lost,
         moved=moved,
+        conflicts=[one.words for one in conflicts(session, *changes, tz=tz)],
     )
 
 
-def _gaps(session: Session, change: Change, *, now: datetime, tz: tzinfo) -> list[str]:
-    start, end = max(change.start, now), change.end
+def _gaps(session: Session, changes: Sequence[Change], *, now: datetime, tz: tzinfo) -> list[str]:
+    start = max(min(change.start for change in changes), now)
+    end = max(change.end for change in changes)
     found = []
-    for duty in Duty if isinstance(change, Leave) else [change.duty]:
+    for duty in Duty:
+        if not any(isinstance(change, Leave) or change.duty is duty for change in changes):
+            continue
         before = cover_between(session, start, end, tz=tz, duty=duty)
-        after = cover_between(session, start, end, tz=tz, duty=duty, proposed=[change])
+        after = cover_between(session, start, end, tz=tz, duty=duty, proposed=changes)
         lead = "Duty lead: " if duty is Duty.DUTY_LEAD else ""
         found += [f"{lead}{gap_in_words(gap, tz=tz)}" for gap in new_gaps(before, after)]
     return found
 
 
 def _promises(
-    session: Session, change: Change, *, now: datetime, tz: tzinfo
+    session: Session, changes: Sequence[Change], *, now: datetime, tz: tzinfo
 ) -> tuple[list[Lost], int]:
-    """The promises that two plans, without and with the change, tell apart; and how many move."""
+    """The promises that two plans, without and with the changes, tell apart; and how many move."""
     tasks = open_tasks(session, now=now, tz=tz)
     before = _plan(planning.make_plan(tasks, availability(session, tasks, now=now, tz=tz), now=now))
-    changed = availability(session, tasks, now=now, tz=tz, proposed=[change])
+    changed = availability(session, tasks, now=now, tz=tz, proposed=changes)
     after = _plan(planning.make_plan(tasks, changed, now=now))
     requests = session.execute(
         select(
@@ -170,13 +187,15 @@ class OpenLine:
     words: str
 
 
-def open_shifts(session: Session, *, now: datetime, tz: tzinfo) -> list[OpenLine]:
-    """The shifts that nobody holds yet, soonest first."""
+def open_shifts(
+    session: Session, *, now: datetime, tz: tzinfo, taken_by: int | None = None
+) -> list[OpenLine]:
+    """The shifts that nobody holds yet, soonest first; or those ``taken_by`` somebody."""
     rows = session.scalars(
         select(RotaChange)
         .where(
             RotaChange.kind == ChangeKind.OPEN,
-            RotaChange.staff_id.is_(None),
+            RotaChange.staff_id == taken_by,
             RotaChange.cancelled_at.is_(None),
             RotaChange.ends_at > now,
         )
