@@ -24,6 +24,7 @@ from callback_service.web import (
     addresses,
     admin,
     api,
+    availability,
     calendar,
     cover,
     desk,
@@ -32,11 +33,15 @@ from callback_service.web import (
     gaps,
     headers,
     health,
+    leave,
     manager,
+    open_shifts,
     people,
     public,
     rota,
     rota_changes,
+    rota_notices,
+    swaps,
     twilio,
 )
 
@@ -101,7 +106,7 @@ def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
     for room in (
         public, account, desk, manager, cover, gaps, rota, rota_changes, people, admin, twilio,
-        calendar, health, api,
+        calendar, open_shifts, swaps, availability, leave, rota_notices, health, api,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (access, frame, headers, errors, cli):

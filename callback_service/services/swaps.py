@@ -105,7 +105,9 @@ def _check_wanted(
     if not now < wanted[0] <= now + LOOK_AHEAD or wanted == offer.shift:
         raise _field_error("wanted", "Choose another shift, that has not begun.")
     if not _is_there(session, to_id, offer.duty, wanted, tz=tz):
-        raise _field_error("wanted", "Choose a whole shift of the patterns that is theirs.")
+        raise _field_error(
+            "wanted", "Choose a whole shift of theirs by a pattern, of the same duty."
+        )
 
 
 def _field_error(field: str, sentence: str) -> BadInput:

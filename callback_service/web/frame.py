@@ -25,7 +25,17 @@ NAVIGATION: Final = (
 )
 
 #: Rooms that are shown as a part of another.
-PART_OF: Final = {"rota_changes": "rota", "people": "rota", "calendar": "rota", "gaps": "cover"}
+PART_OF: Final = {
+    "rota_changes": "rota",
+    "open_shifts": "rota",
+    "swaps": "rota",
+    "availability": "rota",
+    "leave": "rota",
+    "rota_notices": "rota",
+    "people": "rota",
+    "calendar": "rota",
+    "gaps": "cover",
+}
 
 
 def init_app(app: Flask) -> None:

@@ -25,9 +25,9 @@ from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import ONE_DAY, first_instant, last_instant, start_of_day
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import reading, transaction
+from callback_service.services import availability, rota_preview, shift_patterns
 from callback_service.services import rota as rota_service
 from callback_service.services import rota_changes as service
-from callback_service.services import rota_preview, shift_patterns
 from callback_service.services.rota import Person
 from callback_service.services.rota_change_rows import span_in_words
 from callback_service.web.access import current_staff, requires
@@ -184,11 +184,11 @@ def _confirm_page(form: ChangeForm, change: Change, now: datetime) -> str:
     facts.append(("When", span_in_words(change.start, change.end, tz=zone())))
     typed = {name: request.form.get(name, "") for name in form.data if name != "csrf_token"}
     return render_template(
-        "rota/change_confirm.html", facts_of=facts, typed=typed, **_breakage(breakage)
+        "rota/change_confirm.html", facts_of=facts, typed=typed, **breakage_in_words(breakage)
     )
 
 
-def _breakage(breakage: rota_preview.Breakage) -> dict[str, object]:
+def breakage_in_words(breakage: rota_preview.Breakage) -> dict[str, object]:
     """What a change breaks, in words."""
     tz = zone()
     promises = [
@@ -208,6 +208,7 @@ def _breakage(breakage: rota_preview.Breakage) -> dict[str, object]:
                 ("Gaps that open", breakage.gaps),
                 ("Promises that could not be kept", promises),
                 ("Windows promised more often than there is room", windows),
+                ("On duty when they cannot work", breakage.conflicts),
             )
             if lines
         ],
@@ -225,7 +226,7 @@ def cancel_form(change_id: int) -> ResponseReturnValue:
         breakage = rota_preview.Breakage([], [], [], 0)
         if undoing is not None:
             breakage = rota_preview.what_would_break(session, undoing, now=now, tz=zone())
-    return render_template("rota/change_cancel.html", line=line, **_breakage(breakage))
+    return render_template("rota/change_cancel.html", line=line, **breakage_in_words(breakage))
 
 
 @bp.post("/changes/<int:change_id>/cancel")
@@ -242,24 +243,33 @@ def cancel_change(change_id: int) -> ResponseReturnValue:
 @requires(Role.COUNSELLOR, Role.MANAGER)
 def open_shifts() -> ResponseReturnValue:
     """The shifts that nobody holds yet, to take."""
-    is_manager = current_staff().role is Role.MANAGER
+    me, now = current_staff(), clock.utc_now()
     with reading() as session:
         lines = [
             (line, DUTY_WORDS[line.duty])
-            for line in rota_preview.open_shifts(session, now=clock.utc_now(), tz=zone())
-            if line.duty is Duty.COUNSELLING or is_manager
+            for line in rota_preview.open_shifts(session, now=now, tz=zone())
+            if line.duty is Duty.COUNSELLING or me.role is Role.MANAGER
         ]
-    return render_template("rota/open_shifts.html", lines=lines)
+        mine = [
+            (line, DUTY_WORDS[line.duty])
+            for line in rota_preview.open_shifts(session, now=now, tz=zone(), taken_by=me.id)
+        ]
+    return render_template("rota/open_shifts.html", lines=lines, mine=mine, now=now)
 
 
 @bp.post("/open-shifts/<int:change_id>/take")
 @requires(Role.COUNSELLOR, Role.MANAGER)
 def take_open_shift(change_id: int) -> ResponseReturnValue:
-    """Take a shift that nobody holds."""
+    """Take a shift that nobody holds; ask first where one stated that one cannot work then."""
+    me = current_staff().id
+    with reading() as session:
+        against = availability.conflicts_of_open_shift(session, change_id, me, tz=zone())
+    if against and "confirmed" not in request.form:
+        return render_template("rota/open_shift_confirm.html", change_id=change_id, against=against)
     try:
         with transaction() as session:
             row = service.take_open_shift(
-                session, change_id, staff_id=current_staff().id, now=clock.utc_now(), tz=zone()
+                session, change_id, staff_id=me, now=clock.utc_now(), tz=zone()
             )
             words = span_in_words(row.starts_at, row.ends_at, tz=zone())
     except (BadInput, Refused) as refusal:

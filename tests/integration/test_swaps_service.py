@@ -85,12 +85,10 @@ def team(session: Session) -> Team:
 def test_a_shift_is_offered_taken_and_approved_and_the_rota_says_swap(team: Team) -> None:
     swap = team.offer()
     assert team.on_duty(team.ana, "2026-11-27") == [EARLY]
-    team.take(swap, team.cy)
-    assert swap.state is SwapState.TAKEN
+    assert team.take(swap, team.cy).state is SwapState.TAKEN
     assert team.on_duty(team.cy, "2026-11-27") == []
     team.session.query(PlanTrigger).delete()
-    team.approve(swap)
-    assert swap.state is SwapState.APPROVED
+    assert team.approve(swap).state is SwapState.APPROVED
     assert team.on_duty(team.ana, "2026-11-27") == []
     [worked] = [
         one
