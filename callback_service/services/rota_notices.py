@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from callback_service.domain.lifecycle import HELD
+from callback_service.domain.lifecycle import HELD, RequestState
 from callback_service.domain.rota import Duty, Shift, clip
 from callback_service.domain.rota_changes import Leave
 from callback_service.domain.staff import Role
@@ -84,12 +84,11 @@ def _managers() -> Select[Staff]:
 
 def _given_back(session: Session, found: Found) -> int | None:
     """The request they held, unless they are still calling."""
-    if found.request_id is None:
-        return None
-    holder = session.scalar(
-        select(CallbackRequest.assigned_to_id).where(CallbackRequest.id == found.request_id)
+    return session.scalar(
+        select(CallbackRequest.id).where(
+            CallbackRequest.id == found.request_id, CallbackRequest.state == RequestState.WAITING
+        )
     )
-    return found.request_id if holder != found.staff_id else None
 
 
 @dataclass(frozen=True, slots=True)

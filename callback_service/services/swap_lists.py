@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.rest import (
@@ -59,7 +59,13 @@ def list_swaps(session: Session, *, now: datetime, tz: tzinfo) -> list[SwapLine]
     """Every swap that is open, holds for shifts to come, or ended lately; by its first instant."""
     rows = session.scalars(
         select(Swap)
-        .where(or_(Swap.state.in_(OPEN), Swap.ends_at > now, Swap.ended_at > now - SHOWN_FOR))
+        .where(
+            or_(
+                Swap.state.in_(OPEN),
+                and_(Swap.state == SwapState.APPROVED, Swap.ends_at > now),
+                Swap.ended_at > now - SHOWN_FOR,
+            )
+        )
         .order_by(Swap.begins_at, Swap.id)
     )
     return [_line(session, row, now=now, tz=tz) for row in rows]

@@ -241,9 +241,11 @@ def give_up(
 def withdraw(
     session: Session, swap_id: int, *, actor_id: int, is_manager: bool, now: datetime
 ) -> None:
-    """Take an offer back before it is approved."""
+    """Take an offer back before it is approved; or, as who alone was asked, say no to it."""
     row = _locked(session, swap_id)
-    if not is_manager and row.offered_by_id != actor_id:
+    if row.state is SwapState.OFFERED and row.to is not None and row.to_id == actor_id:
+        row.reason = f"{row.to.name} cannot take it."
+    elif not is_manager and row.offered_by_id != actor_id:
         raise Refused("Only who offered the shift can take it back.")
     _move(session, row, SwapState.WITHDRAWN, actor_id=actor_id, now=now)
 

@@ -22,7 +22,7 @@ from callback_service.web.weekly import Day, OneOf, Reason, blame, choice, given
 bp = Blueprint("leave", __name__, url_prefix="/rota/leave")
 
 STATE_WORDS = {
-    LeaveState.ASKED: ("Waits for a manager", "yellow"),
+    LeaveState.ASKED: ("Waiting", "yellow"),
     LeaveState.GRANTED: ("Granted", "green"),
     LeaveState.DECLINED: ("Declined", "red"),
     LeaveState.WITHDRAWN: ("Taken back", "grey"),

@@ -35,7 +35,7 @@ bp = Blueprint("swaps", __name__, url_prefix="/rota/swaps")
 
 STATE_WORDS = {
     SwapState.OFFERED: ("Offered", "blue"),
-    SwapState.TAKEN: ("Waits for a manager", "yellow"),
+    SwapState.TAKEN: ("Waiting", "yellow"),
     SwapState.APPROVED: ("Agreed", "green"),
     SwapState.DECLINED: ("Declined", "red"),
     SwapState.WITHDRAWN: ("Taken back", "grey"),
@@ -219,14 +219,13 @@ def take_form(swap_id: int) -> ResponseReturnValue:
     now = clock.utc_now()
     with reading() as session:
         line = swap_lists.swap_line(session, swap_id, now=now, tz=zone())
+        _check_offered(line)
         taker_id = _taker(line)
         people = _takers(session, line)
         names = {person.id: person.name for person in people}
         if taker_id not in names:
             return render_template("rota/swap_taker.html", line=line, people=people)
         meaning = swap_lists.meaning_of(session, swap_id, taker_id, now=now, tz=zone())
-    if line.state is not SwapState.OFFERED:
-        raise Refused("This shift is no longer offered.")
     return render_template(
         "rota/swap_take.html",
         line=line,
@@ -237,6 +236,16 @@ def take_form(swap_id: int) -> ResponseReturnValue:
         is_me=taker_id == current_staff().id,
         **breakage_in_words(meaning.breakage),
     )
+
+
+def _check_offered(line: SwapLine) -> None:
+    """Refuse who is not offered the shift, or comes too late. A manager may act for others."""
+    me = current_staff()
+    if line.state is not SwapState.OFFERED:
+        raise Refused("This shift is no longer offered.")
+    is_for_me = line.offered_by_id != me.id and line.to_id in {None, me.id}
+    if me.role is not Role.MANAGER and not (is_for_me and me.role in MAY_HOLD[line.duty]):
+        raise Refused("This shift is not offered to you.")
 
 
 def _taker(line: SwapLine) -> int | None:

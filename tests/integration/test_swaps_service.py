@@ -25,6 +25,7 @@ from callback_service.services.rota import resolve, shifts_as_json, shifts_betwe
 from callback_service.services.swaps import BEGAN, MOVED, Offer
 from tests.rota_builders import LONDON, local, make_pattern
 from tests.support.builders import NOW, make_staff
+from tests.support.request_builders import accept, make_request, mobile
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 EARLY: Span = (local("2026-11-27 07:00"), local("2026-11-27 15:00"))
@@ -106,6 +107,25 @@ def test_without_approval_a_swap_holds_as_soon_as_it_is_taken(team: Team) -> Non
     swap = team.take(team.offer(), team.cy, needs_approval=False)
     assert swap.state is SwapState.APPROVED
     assert team.on_duty(team.cy, "2026-11-27") == [EARLY]
+
+
+def test_without_approval_a_swap_that_costs_a_promise_waits_for_a_manager_all_the_same(
+    session: Session,
+) -> None:
+    """Cy is in a call that lasts beyond the time at which Ana, who comes on, is to ring."""
+    team = Team(session)
+    start, end = NOW + HOUR / 12, NOW + HOUR
+    make_pattern(session, team.ana, "20:05", "21:00")
+    make_pattern(session, team.cy, "19:00", "20:05")
+    accept(session, make_request(session), team.cy)
+    request = make_request(session, mobile(2))
+    request.due_at = NOW + HOUR / 4
+    session.flush()
+    offer = Offer(team.ana.id, Duty.COUNSELLING, (start, end))
+    swap = swaps.offer_shift(session, offer, actor_id=team.ana.id, now=NOW, tz=LONDON)
+    meaning = swap_lists.meaning_of(session, swap.id, team.cy.id, now=NOW, tz=LONDON)
+    assert [lost.reference for lost in meaning.breakage.lost] == [request.reference]
+    assert team.take(swap, team.cy, needs_approval=False).state is SwapState.TAKEN
 
 
 @pytest.mark.parametrize("wanted", [LATE, SAME_DAY], ids=["apart", "overlapping"])
@@ -248,6 +268,12 @@ def test_either_goes_back_before_the_approval_and_nobody_else_for_them(team: Tea
     assert swap.state is SwapState.WITHDRAWN
     with pytest.raises(Refused):
         team.approve(swap)
+
+
+def test_who_alone_is_asked_may_say_no(team: Team) -> None:
+    swap = team.offer(team.cy)
+    swaps.withdraw(team.session, swap.id, actor_id=team.cy.id, is_manager=False, now=NOW)
+    assert (swap.state, swap.reason) == (SwapState.WITHDRAWN, "Cy cannot take it.")
 
 
 def test_after_the_approval_only_undoing_it_ends_a_swap(team: Team) -> None:

@@ -51,6 +51,7 @@ def test_two_secrets_are_all_that_must_be_given(load: Load, tmp_path: Path) -> N
     assert settings.public_base_url == "http://127.0.0.1:8000"
     assert settings.service_time_zone.key == "Europe/London"
     assert settings.service_nation == "ENG"
+    assert settings.swaps_need_approval
     assert (settings.port, settings.trusted_hops) == (8000, 0)
     assert (settings.demo, settings.texts_go_out, settings.is_https) == (False, False, False)
 
@@ -58,6 +59,7 @@ def test_two_secrets_are_all_that_must_be_given(load: Load, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
+        ({"SWAPS_NEED_APPROVAL": "no"}, "SWAPS_NEED_APPROVAL must be 1 or 0."),
         ({"SERVICE_NATION": "GB"}, "SERVICE_NATION must be one of ENG, WLS, SCT, NIR."),
         ({"SECRET_KEY": None}, "SECRET_KEY is not set"),
         ({"SECRET_KEY": ""}, "SECRET_KEY is not set"),
@@ -297,3 +299,7 @@ def test_with_a_whole_account_texts_go_out(load: Load, sender: dict[str, str]) -
 
 def test_the_nation_may_be_written_small(load: Load) -> None:
     assert load(SERVICE_NATION="sct").service_nation == "SCT"
+
+
+def test_a_swap_may_do_without_a_manager(load: Load) -> None:
+    assert not load(SWAPS_NEED_APPROVAL="0").swaps_need_approval

@@ -45,6 +45,7 @@ def longest(kind: TextKind) -> dict[str, str]:
             "reference": "MMMMMMMM",
         },
         TextKind.GAP: {"when": "at 999 times, first on Wednesday 23 September from 11:55am"},
+        TextKind.ABSENCE: {},
     }[kind]
 
 

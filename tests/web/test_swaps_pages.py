@@ -178,6 +178,7 @@ def test_a_counsellor_decides_nothing_for_others(
 ) -> None:
     offer(ana)
     path = f"/rota/swaps/{one_swap(app).id}"
+    assert ana.get(f"{path}/take").status_code == 409
     assert submit(ben, f"{path}/withdraw", {}, page="/rota/availability").status_code == 409
     for closed in ("approve", "decline", "undo"):
         answer = submit(ben, f"{path}/{closed}", {}, page="/rota/availability")
@@ -240,8 +241,10 @@ def test_a_change_and_an_open_shift_warn_of_a_stated_time(
             db.session(), OpenShift(*SPAN), actor_id=None, now=datetime.now(UTC), tz=LONDON
         ).id
         db.session.commit()
-    change = {"what": "add", "staff_id": ben_id, "duty": "counselling", "from_on": SOON,
-              "from_at": "07:00", "until_on": SOON, "until_at": "15:00", "step": "preview"}  # fmt: skip
+    change = {
+        "what": "add", "staff_id": ben_id, "duty": "counselling", "step": "preview",
+        "from_on": SOON, "from_at": "07:00", "until_on": SOON, "until_at": "15:00",
+    }  # fmt: skip
     asked = page(submit(mo, "/rota/changes", change))
     assert "Ben Ito cannot work on " in asked
     assert "Somebody said that they cannot work then." in asked
