@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, time, timedelta
 from itertools import product
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from callback_service.domain import leave_requests
 from callback_service.domain.leave_requests import LeaveState
@@ -13,7 +15,7 @@ from callback_service.domain.rota import Duty, Pattern, Shift, Source, resolve_s
 from callback_service.domain.rota_changes import ChangeSet
 from callback_service.domain.spans import joined
 from callback_service.domain.swaps import ALLOWED, SwapState, Terms, check_move, replacements
-from callback_service.domain.wall_time import EVERY_DAY, Span
+from callback_service.domain.wall_time import EVERY_DAY, ONE_DAY, Span, start_of_day, wall_span
 from callback_service.errors import Refused
 from tests.rota_builders import LONDON, local
 
@@ -42,7 +44,7 @@ def test_only_leave_that_was_asked_for_moves(current: LeaveState, target: LeaveS
 
 
 @pytest.mark.parametrize(
-    ("given", "returned"),
+    ("offered", "returned"),
     [
         (("2026-12-01 07:00", "2026-12-01 15:00"), ("2026-12-02 15:00", "2026-12-02 23:00")),
         (("2026-12-01 07:00", "2026-12-01 15:00"), ("2026-12-01 14:00", "2026-12-01 22:00")),
@@ -52,13 +54,13 @@ def test_only_leave_that_was_asked_for_moves(current: LeaveState, target: LeaveS
     ids=["apart", "overlapping", "one within the other", "nothing in return"],
 )
 def test_who_exchange_shifts_have_exactly_each_others(
-    given: tuple[str, str], returned: tuple[str, str] | None
+    offered: tuple[str, str], returned: tuple[str, str] | None
 ) -> None:
-    day = local(given[0]).date()
-    patterns = [_once(ANA, given)]
+    day = local(offered[0]).date()
+    patterns = [_once(ANA, offered)]
     if returned:
         patterns.append(_once(BEN, returned))
-    spans = [(local(one[0]), local(one[1])) for one in (given, returned) if one]
+    spans = [(local(one[0]), local(one[1])) for one in (offered, returned) if one]
     terms = Terms(ANA, BEN, Duty.COUNSELLING, spans[0], spans[1] if returned else None)
     changes = replacements(terms)
     assert all(change.source is Source.SWAP for change in changes)
@@ -86,3 +88,31 @@ def _time_of(staff_id: int, shifts: list[Shift]) -> list[Span]:
         (end - start for start, end in joined(own)), 0 * HOUR
     )
     return joined(own)
+
+
+MINUTES = st.builds(time, st.integers(0, 23), st.sampled_from([0, 30]))
+DAYS = st.sampled_from([date(2026, 10, 24), date(2026, 10, 25), date(2027, 3, 28)])
+
+
+@given(DAYS, MINUTES, MINUTES, st.integers(0, 1), MINUTES, MINUTES)
+@settings(max_examples=80)
+def test_any_two_shifts_change_hands_whole_across_clock_changes_and_nobody_is_on_twice(
+    day: date, start: time, end: time, later: int, other_start: time, other_end: time
+) -> None:
+    other_day = day + later * ONE_DAY
+    given_span = wall_span(day, start, end, tz=LONDON)
+    returned = wall_span(other_day, other_start, other_end, tz=LONDON)
+    assume(all(first < last for first, last in (given_span, returned)) and given_span != returned)
+    patterns = [
+        Pattern(None, ANA, Duty.COUNSELLING, EVERY_DAY, start, end, day, day),
+        Pattern(
+            None, BEN, Duty.COUNSELLING, EVERY_DAY, other_start, other_end, other_day, other_day
+        ),
+    ]
+    changes = replacements(Terms(ANA, BEN, Duty.COUNSELLING, given_span, returned))
+    first = start_of_day(day, tz=LONDON)
+    shifts = resolve_shifts(
+        patterns, first, first + 72 * HOUR, tz=LONDON, changes=ChangeSet(changes)
+    )
+    assert _time_of(BEN, shifts) == [given_span]
+    assert _time_of(ANA, shifts) == [returned]
