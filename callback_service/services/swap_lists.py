@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from callback_service.domain.rest import (
-    LOOK_ON,
-    Breach,
-    Rule,
-    Work,
-    breach_in_words,
-    rest_breaches,
-)
 from callback_service.domain.rota import Duty, Source
-from callback_service.domain.rota_changes import Change
 from callback_service.domain.swaps import OPEN, SwapState, replacements
-from callback_service.domain.wall_time import ONE_DAY
 from callback_service.errors import NotFound
-from callback_service.models.staff import Staff
 from callback_service.models.swap import Swap
-from callback_service.services.rota import resolve, shifts_between
+from callback_service.services.rota import resolve
 from callback_service.services.rota_change_rows import span_in_words
 from callback_service.services.rota_preview import Breakage, what_would_break
+from callback_service.services.swap_rest import broken_rest
 from callback_service.services.swaps import LOOK_AHEAD, MOVED, first_clash, lapse_reason
 
 #: Swaps that ended are shown for this long.
 SHOWN_FOR = timedelta(days=14)
-#: Of the rules of rest, those that one shift more or less can break.
-_SHOWN_RULES = frozenset({Rule.DAILY_REST, Rule.WEEKLY_REST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,42 +134,7 @@ def meaning_of(
     if impossible:
         return Meaning(Breakage([], [], [], 0), [], impossible)
     breakage = what_would_break(session, *parts, now=now, tz=tz)
-    return Meaning(breakage, _broken_rest(session, row, taker_id, parts, tz=tz), None)
-
-
-def _broken_rest(
-    session: Session, row: Swap, taker_id: int, parts: Sequence[Change], *, tz: tzinfo
-) -> list[str]:
-    """The rest in a day and in a week that a swap takes from either of the two, with names."""
-    names = {row.offered_by_id: row.offered_by.name}
-    names[taker_id] = session.get_one(Staff, taker_id).name
-    found = []
-    for staff_id, name in names.items():
-        before = _rest(session, staff_id, parts, [], tz=tz)
-        after = _rest(session, staff_id, parts, parts, tz=tz)
-        found += [f"{name}: {breach_in_words(one, tz=tz)}" for one in after if one not in before]
-    return found
-
-
-def _rest(
-    session: Session,
-    staff_id: int,
-    around: Sequence[Change],
-    proposed: Sequence[Change],
-    *,
-    tz: tzinfo,
-) -> list[Breach]:
-    """Broken rest of one person about the time of some changes, as if ``proposed`` were made."""
-    broken: list[Breach] = []
-    for change in around:
-        start, end = change.start - ONE_DAY, change.end + ONE_DAY
-        shifts = shifts_between(
-            session, start - LOOK_ON, end + LOOK_ON, tz=tz, duty=Duty.COUNSELLING, proposed=proposed
-        )
-        held: list[Work] = [shift for shift in shifts if shift.staff_id == staff_id]
-        found = rest_breaches(held, start, end, staff_id=staff_id, tz=tz, has_opted_out=True)
-        broken += [one for one in found if one.rule in _SHOWN_RULES and one not in broken]
-    return broken
+    return Meaning(breakage, broken_rest(session, parts, tz=tz), None)
 
 
 @dataclass(frozen=True, slots=True)

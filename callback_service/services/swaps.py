@@ -31,6 +31,7 @@ from callback_service.services.rota import resolve, zulu
 from callback_service.services.rota_change_rows import span_in_words
 from callback_service.services.rota_changes import cancel_swap, lock_people, make_change
 from callback_service.services.rota_preview import what_would_break
+from callback_service.services.swap_rest import broken_rest
 
 #: How far ahead a shift may be offered.
 LOOK_AHEAD: Final = 12 * WEEK
@@ -172,7 +173,7 @@ def take_swap(
 ) -> Swap:
     """Take a shift that is offered. Of several at once the first has it.
 
-    Without approval it holds at once, unless it would cost cover or a promise: then a manager
+    Without approval it holds at once, unless it would cost cover, a promise or rest: then a manager
     decides all the same. Look at the state of what comes back: it may have lapsed.
     """
     row = _locked(session, swap_id, also=[staff_id])
@@ -186,9 +187,16 @@ def take_swap(
         raise Refused(clash)
     row.taken_by_id, row.taken_at = staff_id, now
     _move(session, row, SwapState.TAKEN, actor_id=actor_id, now=now)
-    if not needs_approval and not what_would_break(session, *parts, now=now, tz=tz).is_costly:
+    if not needs_approval and not _is_costly(session, parts, now=now, tz=tz):
         _carry_out(session, row, parts, actor_id=actor_id, now=now, tz=tz)
     return row
+
+
+def _is_costly(session: Session, parts: Sequence[Override], *, now: datetime, tz: tzinfo) -> bool:
+    """Whether a swap costs cover, a promise or rest, so that a manager is asked in any case."""
+    if broken_rest(session, parts, tz=tz):
+        return True
+    return what_would_break(session, *parts, now=now, tz=tz).is_costly
 
 
 def _check_taking(session: Session, row: Swap, staff_id: int) -> None:

@@ -23,9 +23,8 @@ from callback_service.domain.wall_time import (
 )
 from callback_service.errors import BadInput
 from callback_service.extensions import reading, transaction
-from callback_service.services import rest as rest_service
+from callback_service.services import rest_checks, rota_preview, shift_patterns
 from callback_service.services import rota as rota_service
-from callback_service.services import rota_preview, shift_patterns
 from callback_service.services.rota import Person, RosterRow, RotaShift
 from callback_service.services.shift_patterns import PatternLine
 from callback_service.web.access import current_staff, requires
@@ -175,7 +174,7 @@ def add_pattern() -> ResponseReturnValue:
     pattern = form.pattern()
     try:
         with transaction() as session:
-            rest_service.add_pattern(
+            rest_checks.add_pattern(
                 session,
                 pattern,
                 reason=_reason_to_break(form),
@@ -183,7 +182,7 @@ def add_pattern() -> ResponseReturnValue:
                 now=clock.utc_now(),
                 tz=zone(),
             )
-    except rest_service.RestBroken as broken:
+    except rest_checks.RestBroken as broken:
         return _patterns_page(form, broken.breaches), broken.status
     except BadInput as refusal:
         blame(form, refusal, otherwise="start")

@@ -327,3 +327,4 @@ def test_what_a_swap_means_is_known_before_it_is_taken(team: Team) -> None:
     meaning = swap_lists.meaning_of(team.session, swap.id, team.ben.id, now=NOW, tz=LONDON)
     assert meaning.impossible is not None
     assert "Ben has a shift then already" in meaning.impossible
+    assert team.take(swap, team.cy, needs_approval=False).state is SwapState.TAKEN
