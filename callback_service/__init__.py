@@ -24,6 +24,7 @@ from callback_service.web import (
     addresses,
     admin,
     api,
+    availability,
     calendar,
     cover,
     desk,
@@ -32,13 +33,17 @@ from callback_service.web import (
     gaps,
     headers,
     health,
+    leave,
     manager,
+    open_shifts,
     people,
     public,
     rota,
     rota_changes,
+    rota_notices,
     shift_patterns,
     staff_skills,
+    swaps,
     twilio,
 )
 
@@ -103,7 +108,8 @@ def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
     for room in (
         public, account, desk, manager, cover, gaps, rota, rota_changes, shift_patterns, people,
-        admin, staff_skills, twilio, calendar, health, api,
+        admin, staff_skills, twilio, calendar, open_shifts, swaps, availability, leave,
+        rota_notices, health, api,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (access, frame, headers, errors, cli):

@@ -45,6 +45,7 @@ class Settings:
     port: int
     trusted_hops: int
     demo: bool
+    swaps_need_approval: bool  # by a manager; otherwise a swap holds when a colleague takes it
     twilio_account_sid: str | None
     twilio_auth_token: str | None = field(repr=False)
     twilio_from: str | None
@@ -104,6 +105,9 @@ class Settings:
                 "TRUSTED_HOPS", source.get("TRUSTED_HOPS") or "0", least=0, most=5
             ),
             demo=demo,
+            swaps_need_approval=_yes_or_no(
+                "SWAPS_NEED_APPROVAL", source.get("SWAPS_NEED_APPROVAL") or "1"
+            ),
             twilio_account_sid=sid,
             twilio_auth_token=token,
             twilio_from=source.get("TWILIO_FROM"),
@@ -229,6 +233,12 @@ def _whole_number(name: str, value: str, *, least: int, most: int) -> int:
     if not value.isdecimal() or not least <= int(value) <= most:
         raise SettingsError(f"{name} must be a whole number from {least} to {most}.")
     return int(value)
+
+
+def _yes_or_no(name: str, value: str) -> bool:
+    if value not in {"0", "1"}:
+        raise SettingsError(f"{name} must be 1 or 0.")
+    return value == "1"
 
 
 def _time_zone(value: str) -> ZoneInfo:

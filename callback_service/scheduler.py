@@ -32,6 +32,7 @@ from callback_service.services import (
     outbox,
     planning,
     retention,
+    swaps,
 )
 
 logger = logging.getLogger(__name__)
@@ -131,6 +132,15 @@ def warn_of_gaps(app: Flask) -> int:
         )
 
 
+def lapse_swaps(app: Flask) -> int:
+    """Let swaps lapse that nobody agreed before the shift began."""
+    with reading() as session:
+        if not swaps.lapse_is_due(session, now=utc_now()):
+            return 0
+    with transaction() as session:
+        return swaps.lapse_begun(session, now=utc_now())
+
+
 TICKS: Final = (
     Tick(TickName.PLAN, plan_when_called, timedelta(seconds=0.4)),
     Tick(TickName.REPLAN, plan_anyway, timedelta(seconds=30)),
@@ -139,6 +149,7 @@ TICKS: Final = (
     Tick(TickName.TEXTS, send_texts, timedelta(seconds=0.5)),
     Tick(TickName.RETENTION, erase, timedelta(seconds=30)),
     Tick(TickName.COVER, warn_of_gaps, timedelta(seconds=15)),
+    Tick(TickName.SWAPS, lapse_swaps, timedelta(seconds=15)),
 )
 BEAT_EVERY: Final = timedelta(seconds=5)
 FIRST_BEAT: Final = timedelta(seconds=1)

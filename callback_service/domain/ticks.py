@@ -15,6 +15,7 @@ class TickName(StrEnum):
     TEXTS = "texts"
     RETENTION = "retention"
     COVER = "cover"
+    SWAPS = "swaps"
 
 
 TICK_NAMES = tuple(TickName)

@@ -23,6 +23,7 @@ class TextKind(StrEnum):
     CLOSING = "closing"
     ESCALATION = "escalation"
     GAP = "gap"
+    ABSENCE = "absence"
 
 
 class OutboxState(StrEnum):

@@ -12,6 +12,7 @@ from callback_service.domain.rota import Duty
 from callback_service.domain.rota_changes import LeaveReason
 from callback_service.models.base import Base
 from callback_service.models.staff import Staff
+from callback_service.models.swap import Swap
 
 
 class ChangeKind(StrEnum):
@@ -53,10 +54,14 @@ class RotaChange(Base):
     taken_at: Mapped[datetime | None]  # when somebody took the open shift
     cancelled_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     cancelled_at: Mapped[datetime | None]
+    swap_id: Mapped[int | None] = mapped_column(
+        ForeignKey("swap.id"), index=True
+    )  # the swap it carries out
 
     staff: Mapped[Staff | None] = relationship(foreign_keys=[staff_id])
     by: Mapped[Staff | None] = relationship(foreign_keys=[by_id])
     created_by: Mapped[Staff | None] = relationship(foreign_keys=[created_by_id])
+    swap: Mapped[Swap | None] = relationship()
     spans: Mapped[list[RotaChangeSpan]] = relationship(cascade="all, delete-orphan")
 
 

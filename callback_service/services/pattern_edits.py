@@ -15,6 +15,7 @@ from callback_service.domain.rest import Breach
 from callback_service.domain.rota import Duty, Shift, Source, resolve_shifts
 from callback_service.domain.wall_time import ONE_DAY, WEEK, monday_of, start_of_day
 from callback_service.services import rest_checks, shift_patterns
+from callback_service.services.availability import conflicts_of_line
 from callback_service.services.rest_checks import RestBroken
 from callback_service.services.rota import Ending, Person, Proposal, resolve
 from callback_service.services.rota_change_rows import span_in_words
@@ -131,7 +132,10 @@ def preview(session: Session, edit: PatternEdit, *, now: datetime, tz: tzinfo) -
     return Preview(
         weeks=_weeks(planned, people, monday, tz),
         breakage=breakage,
-        conflicts=list(_conflicts((one for one in planned if one.end > now), shifts, people, tz)),
+        conflicts=[
+            *(one.words for one in conflicts_of_line(session, edit.added, now=now, tz=tz)),
+            *_conflicts((one for one in planned if one.end > now), shifts, people, tz),
+        ],
         breaches=[(people[breach.staff_id].name, breach) for breach in breaches],
     )
 

@@ -43,17 +43,26 @@ class RestBroken(Refused):
 
 
 def breaches_of_change(
-    session: Session, change: Change, *, now: datetime, tz: tzinfo
+    session: Session, *changes: Change, now: datetime, tz: tzinfo
 ) -> list[Breach]:
-    """What a change for dates that is not made yet would break for who is to work, by rule."""
-    if not isinstance(change, Override) or change.duty is not Duty.COUNSELLING:
+    """What changes for dates that are not made yet would break for those who are to work.
+
+    By person and rule, all of the changes counted together.
+    """
+    work = [
+        one
+        for one in changes
+        if isinstance(one, Override)
+        and (one.duty, one.kind is OverrideKind.REMOVE) == (Duty.COUNSELLING, False)
+        and one.end - now <= FURTHEST_DATE
+    ]
+    if not work:
         return []
-    if change.kind is OverrideKind.REMOVE or change.end - now > FURTHEST_DATE:
-        return []
-    worker = change.by_id or change.staff_id
-    since = change.start.astimezone(tz).date()
-    tried = change.start - ONE_DAY, change.end + TRIED_FOR
-    return _breaches_in(session, [change], {worker}, tried, since=since, now=now, tz=tz)
+    begins = min(one.start for one in work)
+    tried = begins - ONE_DAY, max(one.end for one in work) + TRIED_FOR
+    people = {one.by_id or one.staff_id for one in work}
+    since = begins.astimezone(tz).date()
+    return _breaches_in(session, changes, people, tried, since=since, now=now, tz=tz)
 
 
 def breaches_of(
@@ -109,13 +118,15 @@ def _work_of(
     return found
 
 
-def in_words(session: Session, breaches: Sequence[Breach], *, tz: tzinfo) -> list[str]:
-    """Breaches for people, each with whose it is where they are several people's."""
+def in_words(
+    session: Session, breaches: Sequence[Breach], *, tz: tzinfo, with_names: bool = False
+) -> list[str]:
+    """Breaches for people; each with whose it is if asked, or where they are several people's."""
     who = {breach.staff_id for breach in breaches}
     names = {staff_id: session.get_one(Staff, staff_id).name for staff_id in who}
     return [
         f"{names[breach.staff_id]}: {breach_in_words(breach, tz=tz)}"
-        if len(who) > 1
+        if with_names or len(who) > 1
         else breach_in_words(breach, tz=tz)
         for breach in breaches
     ]

@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from callback_service.domain.rota import Duty
+from callback_service.domain.rota import Duty, Source
 from callback_service.domain.rota_changes import (
     Change,
     Leave,
@@ -54,7 +54,8 @@ def change_of(row: RotaChange) -> Change:
     if row.kind is ChangeKind.OPEN and row.staff_id is None:
         return OpenShift(*span, row.duty)
     kind = OverrideKind.ADD if row.kind is ChangeKind.OPEN else OverrideKind(row.kind)
-    return Override(kind, _given(row.staff_id), *span, row.duty, row.by_id)
+    source = Source.OVERRIDE if row.swap_id is None else Source.SWAP
+    return Override(kind, _given(row.staff_id), *span, row.duty, row.by_id, source)
 
 
 def _given(staff_id: int | None) -> int:

@@ -29,7 +29,7 @@ from callback_service.domain.rota_changes import (
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.rota_change import ChangeKind, RotaChange, RotaChangeSpan
 from callback_service.models.staff import Staff
-from callback_service.services import audit
+from callback_service.services import audit, rota_notices
 from callback_service.services.plan_trigger import ask_for_plan
 from callback_service.services.rota import resolve, zulu
 from callback_service.services.rota_change_rows import change_of, in_words, span_in_words
@@ -44,20 +44,26 @@ LATEST_RECORD = timedelta(days=1)
 
 
 def make_change(
-    session: Session, change: Change, *, actor_id: int | None, now: datetime, tz: tzinfo
+    session: Session,
+    change: Change,
+    *,
+    actor_id: int | None,
+    now: datetime,
+    tz: tzinfo,
+    swap_id: int | None = None,
 ) -> RotaChange:
     """Make a change of the rota: an override, leave or an open shift.
 
     Refuses, with a sentence for the page: a span that cannot be meant, somebody who may not hold
     the duty or has a shift at that time already, taking somebody off a shift they do not have, and
     whatever overlaps another change of the same person. Sickness gives way to nothing: what its
-    person was to do by other changes ends where it begins.
+    person was to do by other changes ends where it begins. ``swap_id`` is the swap it carries out.
     """
-    _lock_people(session, [staff_id for staff_id, *_ in person_spans(change)])
+    lock_people(session, [staff_id for staff_id, *_ in person_spans(change)])
     _check(session, change, now=now, tz=tz)
     if isinstance(change, Leave) and change.reason is LeaveReason.SICK:
         change = _make_way(session, change, actor_id=actor_id, now=now, tz=tz)
-    row = _write(session, change, actor_id=actor_id, now=now, tz=tz)
+    row = _write(session, change, actor_id=actor_id, now=now, tz=tz, swap_id=swap_id)
     if (staff_id := _absentee(change)) is not None and change.start <= now:
         hand_back(session, staff_id, actor_id=actor_id, now=now, tz=tz)
     return row
@@ -77,10 +83,10 @@ def record_changes(
     do not have or put on two at once. Refuses somebody who may not hold the duty, and whatever
     overlaps another change of the same person.
     """
-    _lock_people(session, [staff_id for one in changes for staff_id, *_ in person_spans(one)])
+    lock_people(session, [staff_id for one in changes for staff_id, *_ in person_spans(one)])
     for change in changes:
         _check_roles(session, change)
-        _write(session, change, actor_id=actor_id, now=now, tz=tz)
+        _write(session, change, actor_id=actor_id, now=now, tz=tz, swap_id=None)
     for change in changes:
         staff_id = _absentee(change)
         if staff_id is not None and change.start <= now < change.end:
@@ -124,14 +130,17 @@ def sick_from_now(
     if end <= now:
         raise _field_error("until", "Choose a time that is still to come.")
     leave = Leave(staff_id, now, end, LeaveReason.SICK)
-    return make_change(session, leave, actor_id=actor_id, now=now, tz=tz)
+    found = rota_notices.before_absence(session, leave, tz=tz)
+    row = make_change(session, leave, actor_id=actor_id, now=now, tz=tz)
+    rota_notices.tell_of_absence(session, row, found, now=now)
+    return row
 
 
 def take_open_shift(
     session: Session, change_id: int, *, staff_id: int, now: datetime, tz: tzinfo
 ) -> RotaChange:
     """Take a shift that nobody holds. Of several who press at once the first has it."""
-    _lock_people(session, [staff_id])
+    lock_people(session, [staff_id])
     row = _locked(session, change_id)
     if row.kind is not ChangeKind.OPEN:
         raise NotFound("There is no such open shift.")
@@ -152,6 +161,22 @@ def take_open_shift(
     return row
 
 
+def give_back_open_shift(
+    session: Session, change_id: int, *, staff_id: int, now: datetime
+) -> RotaChange:
+    """Have a shift that somebody took be open again. Only they can, and before it begins."""
+    row = _locked(session, change_id)
+    if row.kind is not ChangeKind.OPEN or row.staff_id != staff_id:
+        raise NotFound("There is no such shift of yours.")
+    if row.cancelled_at is not None or row.starts_at <= now:
+        raise Refused("This shift has begun or was cancelled.")
+    row.staff_id = row.taken_at = None
+    row.spans.clear()
+    session.flush()
+    _changed(session, "rota.open_shift_given_back", row, actor_id=staff_id, now=now)
+    return row
+
+
 def cancel_change(
     session: Session, change_id: int, *, actor_id: int | None, now: datetime
 ) -> RotaChange:
@@ -159,9 +184,24 @@ def cancel_change(
     row = _locked(session, change_id)
     if row.cancelled_at is not None or row.ends_at <= now:
         raise Refused("This change is over or was cancelled already.")
+    if row.swap is not None and row.swap.begins_at > now:
+        raise Refused("This change is one side of a swap. Undo the swap instead.")
     _end(session, row, now, actor_id=actor_id, now=now)
     _changed(session, "rota.change_cancelled", row, actor_id=actor_id, now=now)
     return row
+
+
+def cancel_swap(session: Session, swap_id: int, *, actor_id: int, now: datetime) -> None:
+    """Let no change that carries out a swap hold any longer. None of them may have begun."""
+    rows = session.scalars(
+        select(RotaChange)
+        .where(RotaChange.swap_id == swap_id, RotaChange.cancelled_at.is_(None))
+        .order_by(RotaChange.id)
+        .with_for_update()
+    ).all()
+    for row in rows:
+        _end(session, row, now, actor_id=actor_id, now=now)
+        _changed(session, "rota.change_cancelled", row, actor_id=actor_id, now=now)
 
 
 def _check_span(change: Change, *, now: datetime) -> None:
@@ -181,7 +221,7 @@ def _field_error(field: str, sentence: str) -> BadInput:
     return BadInput(sentence, {field: sentence})
 
 
-def _lock_people(session: Session, ids: Sequence[int]) -> None:
+def lock_people(session: Session, ids: Sequence[int]) -> None:
     """Hold the accounts against other changes. Their calls go on: rows that name them still may."""
     session.scalars(
         select(Staff).where(Staff.id.in_(ids)).order_by(Staff.id).with_for_update(key_share=True)
@@ -245,7 +285,7 @@ def _make_way(
         _end(session, row, leave.start, actor_id=actor_id, now=now)
         _changed(session, "rota.change_cut_short", row, actor_id=actor_id, now=now)
         if rest is not None:
-            _write(session, rest, actor_id=actor_id, now=now, tz=tz)
+            _write(session, rest, actor_id=actor_id, now=now, tz=tz, swap_id=row.swap_id)
     return leave
 
 
@@ -281,10 +321,20 @@ def _end(
 
 
 def _write(
-    session: Session, change: Change, *, actor_id: int | None, now: datetime, tz: tzinfo
+    session: Session,
+    change: Change,
+    *,
+    actor_id: int | None,
+    now: datetime,
+    tz: tzinfo,
+    swap_id: int | None,
 ) -> RotaChange:
     row = RotaChange(
-        starts_at=change.start, ends_at=change.end, created_by_id=actor_id, created_at=now
+        starts_at=change.start,
+        ends_at=change.end,
+        created_by_id=actor_id,
+        created_at=now,
+        swap_id=swap_id,
     )
     if isinstance(change, Leave):
         row.kind, row.staff_id, row.reason = ChangeKind.LEAVE, change.staff_id, change.reason

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 
 from sqlalchemy import select
@@ -16,6 +16,7 @@ from callback_service.domain.rota_changes import Change, Leave, Override, Overri
 from callback_service.errors import NotFound
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.rota_change import ChangeKind, RotaChange
+from callback_service.services.availability import conflicts
 from callback_service.services.cover import new_gaps_in_words, whole_cover
 from callback_service.services.planning import availability, open_tasks
 from callback_service.services.promises import Oversold, oversold_by
@@ -37,7 +38,8 @@ class Breakage:
     """What a change costs. ``moved`` counts requests that change hands.
 
     ``gaps`` are those that open, in words with the figures after the change; ``closed`` those that
-    close or get smaller, with the figures before it.
+    close or get smaller, with the figures before it. ``conflicts`` say who would be on duty at a
+    time they stated they cannot work.
     """
 
     gaps: list[str]
@@ -45,21 +47,36 @@ class Breakage:
     lost: list[Lost]
     moved: int
     closed: list[str] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether cover or a promise is lost."""
+        return bool(self.gaps or self.oversold or self.lost)
 
     @property
     def is_harmless(self) -> bool:
-        """Whether nothing is lost; requests may still move to somebody else."""
-        return not (self.gaps or self.oversold or self.lost)
+        """Whether nothing speaks against it; requests may still move to somebody else."""
+        return not (self.is_costly or self.conflicts)
 
 
-def what_would_break(session: Session, change: Change, *, now: datetime, tz: tzinfo) -> Breakage:
-    """The gaps that ``change`` would open and the promises inside it that would lose their place.
+def what_would_break(session: Session, *changes: Change, now: datetime, tz: tzinfo) -> Breakage:
+    """The gaps that ``changes`` would open and the promises inside them that lose their place.
 
-    Facts as they are now, with the change counted as if it were saved; nothing is written.
+    Facts as they are now, with all of them counted as if they were saved; nothing is written.
     """
-    duties = list(Duty) if isinstance(change, Leave) else [change.duty]
-    span = max(change.start, now), change.end
-    return what_proposal_breaks(session, [change], *span, duties=duties, now=now, tz=tz)
+    if not changes:
+        return Breakage([], [], [], 0)
+    duties = [
+        duty
+        for duty in Duty
+        if any(isinstance(change, Leave) or change.duty is duty for change in changes)
+    ]
+    start = max(min(change.start for change in changes), now)
+    end = max(change.end for change in changes)
+    breakage = what_proposal_breaks(session, changes, start, end, duties=duties, now=now, tz=tz)
+    broken = [one.words for one in conflicts(session, *changes, tz=tz)]
+    return replace(breakage, conflicts=broken)
 
 
 def what_proposal_breaks(
@@ -179,13 +196,15 @@ class OpenLine:
     words: str
 
 
-def open_shifts(session: Session, *, now: datetime, tz: tzinfo) -> list[OpenLine]:
-    """The shifts that nobody holds yet, soonest first."""
+def open_shifts(
+    session: Session, *, now: datetime, tz: tzinfo, taken_by: int | None = None
+) -> list[OpenLine]:
+    """The shifts that nobody holds yet, soonest first; or those ``taken_by`` somebody."""
     rows = session.scalars(
         select(RotaChange)
         .where(
             RotaChange.kind == ChangeKind.OPEN,
-            RotaChange.staff_id.is_(None),
+            RotaChange.staff_id == taken_by,
             RotaChange.cancelled_at.is_(None),
             RotaChange.ends_at > now,
         )

@@ -22,6 +22,7 @@ TEMPLATES: Final = {
     TextKind.CLOSING: "closing.v1",
     TextKind.ESCALATION: "escalation.v1",
     TextKind.GAP: "gap.v1",
+    TextKind.ABSENCE: "absence.v1",
 }
 
 _WORDINGS = Environment(

@@ -29,6 +29,7 @@ def breakage_in_words(breakage: Breakage) -> dict[str, object]:
         listed("Gaps that open", breakage.gaps),
         listed("Promises that could not be kept", promises),
         listed("Windows promised more often than there is room", windows),
+        listed("On duty when they cannot work", breakage.conflicts),
         listed("Gaps that close or get smaller", breakage.closed, most=5),
     ]
     return {"breakage": breakage, "costs": [one for one in found if one[1]]}

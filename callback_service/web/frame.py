@@ -28,6 +28,11 @@ NAVIGATION: Final = (
 PART_OF: Final = {
     "shift_patterns": "rota",
     "rota_changes": "rota",
+    "open_shifts": "rota",
+    "swaps": "rota",
+    "availability": "rota",
+    "leave": "rota",
+    "rota_notices": "rota",
     "people": "rota",
     "calendar": "rota",
     "gaps": "cover",

@@ -21,6 +21,7 @@ from callback_service.services import rota as rota_service
 from callback_service.services import rota_preview
 from callback_service.services.rota import RosterRow, RotaShift
 from callback_service.web.access import current_staff, requires
+from callback_service.web.rota_links import rota_links
 from callback_service.web.weekly import (
     chosen_monday,
     week_links,
@@ -71,11 +72,13 @@ def week() -> ResponseReturnValue:
             duty: rota_service.next_on(session, now=now, tz=zone(), duty=duty) for duty in Duty
         }
         open_shifts = rota_preview.open_shifts(session, now=now, tz=zone())
+        links_of_own = rota_links(session, current_staff(), now=now)
     return render_template(
         "rota/week.html",
         is_manager=current_staff().role is Role.MANAGER,
         works_shifts=current_staff().role is not Role.ADMINISTRATOR,
         open_count=len(open_shifts),
+        rota_links=links_of_own,
         has_calendar=current_staff().role is not Role.ADMINISTRATOR,
         now_words=_clock(now),
         on_now=[(_name(shift), _until(shift, now)) for shift in running[Duty.COUNSELLING]],

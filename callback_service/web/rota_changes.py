@@ -25,7 +25,7 @@ from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import ONE_DAY, first_instant, last_instant, start_of_day
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import reading, transaction
-from callback_service.services import rest_checks, rota_preview, shift_patterns
+from callback_service.services import availability, rest_checks, rota_preview, shift_patterns
 from callback_service.services import rota as rota_service
 from callback_service.services import rota_changes as service
 from callback_service.services.rota import Person
@@ -238,24 +238,33 @@ def cancel_change(change_id: int) -> ResponseReturnValue:
 @requires(Role.COUNSELLOR, Role.MANAGER)
 def open_shifts() -> ResponseReturnValue:
     """The shifts that nobody holds yet, to take."""
-    is_manager = current_staff().role is Role.MANAGER
+    me, now = current_staff(), clock.utc_now()
     with reading() as session:
         lines = [
             (line, DUTY_WORDS[line.duty])
-            for line in rota_preview.open_shifts(session, now=clock.utc_now(), tz=zone())
-            if line.duty is Duty.COUNSELLING or is_manager
+            for line in rota_preview.open_shifts(session, now=now, tz=zone())
+            if line.duty is Duty.COUNSELLING or me.role is Role.MANAGER
         ]
-    return render_template("rota/open_shifts.html", lines=lines)
+        mine = [
+            (line, DUTY_WORDS[line.duty])
+            for line in rota_preview.open_shifts(session, now=now, tz=zone(), taken_by=me.id)
+        ]
+    return render_template("rota/open_shifts.html", lines=lines, mine=mine, now=now)
 
 
 @bp.post("/open-shifts/<int:change_id>/take")
 @requires(Role.COUNSELLOR, Role.MANAGER)
 def take_open_shift(change_id: int) -> ResponseReturnValue:
-    """Take a shift that nobody holds."""
+    """Take a shift that nobody holds; ask first where one stated that one cannot work then."""
+    me = current_staff().id
+    with reading() as session:
+        against = availability.conflicts_of_open_shift(session, change_id, me, tz=zone())
+    if against and "confirmed" not in request.form:
+        return render_template("rota/open_shift_confirm.html", change_id=change_id, against=against)
     try:
         with transaction() as session:
             row = rest_checks.take_open_shift(
-                session, change_id, staff_id=current_staff().id, now=clock.utc_now(), tz=zone()
+                session, change_id, staff_id=me, now=clock.utc_now(), tz=zone()
             )
             words = span_in_words(row.starts_at, row.ends_at, tz=zone())
     except (BadInput, Refused) as refusal:

@@ -200,7 +200,7 @@ def _confirm_page(desk: Desk, edit: PatternEdit, *, is_asked: bool = False) -> s
     if is_asked and reason.validate() and not (reason.rest_reason.data or "").strip():
         reason.rest_reason.errors = ["Give a reason."]
     broken = listed("Rules of rest", breaches_in_words(found.breaches), most=5)
-    conflicts = listed("What these people also have", found.conflicts, most=10)
+    conflicts = listed("What speaks against it for its people", found.conflicts, most=10)
     return render_template(
         "rota/pattern_confirm.html",
         title=desk.title,

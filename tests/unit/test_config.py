@@ -57,6 +57,7 @@ def test_two_secrets_are_all_that_must_be_given(load: Load, tmp_path: Path) -> N
         "gender:woman",
         "gender:man",
     ]
+    assert settings.swaps_need_approval
     assert (settings.port, settings.trusted_hops) == (8000, 0)
     assert (settings.demo, settings.texts_go_out, settings.is_https) == (False, False, False)
 
@@ -64,6 +65,7 @@ def test_two_secrets_are_all_that_must_be_given(load: Load, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
+        ({"SWAPS_NEED_APPROVAL": "no"}, "SWAPS_NEED_APPROVAL must be 1 or 0."),
         ({"SERVICE_NATION": "GB"}, "SERVICE_NATION must be one of ENG, WLS, SCT, NIR."),
         ({"SERVICE_LANGUAGES": "cy,elvish"}, "SERVICE_LANGUAGES needs words with commas between"),
         ({"SERVICE_SKILLS": "a; b"}, "SERVICE_SKILLS needs words with commas between"),
@@ -305,3 +307,7 @@ def test_with_a_whole_account_texts_go_out(load: Load, sender: dict[str, str]) -
 
 def test_the_nation_may_be_written_small(load: Load) -> None:
     assert load(SERVICE_NATION="sct").service_nation == "SCT"
+
+
+def test_a_swap_may_do_without_a_manager(load: Load) -> None:
+    assert not load(SWAPS_NEED_APPROVAL="0").swaps_need_approval

@@ -56,6 +56,7 @@ def longest(kind: TextKind) -> dict[str, str]:
             "whom": f"somebody who speaks {max(NAMES.values(), key=len)}",
             "when": "at 999 times, first on Wednesday 23 September from 11:55am",
         },
+        TextKind.ABSENCE: {},
     }[kind]
 
 
