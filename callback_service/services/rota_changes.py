@@ -33,6 +33,7 @@ from callback_service.services import audit
 from callback_service.services.plan_trigger import ask_for_plan
 from callback_service.services.rota import resolve, zulu
 from callback_service.services.rota_change_rows import change_of, in_words, span_in_words
+from callback_service.services.rota_edits import edits
 from callback_service.services.rota_handover import hand_back
 from callback_service.services.shift_patterns import FURTHEST_DATE
 
@@ -43,6 +44,7 @@ LONGEST_ABSENCE = timedelta(days=366)
 LATEST_RECORD = timedelta(days=1)
 
 
+@edits("rota.change_made")
 def make_change(
     session: Session, change: Change, *, actor_id: int | None, now: datetime, tz: tzinfo
 ) -> RotaChange:
@@ -103,6 +105,7 @@ def sick_from_now(
     return make_change(session, leave, actor_id=actor_id, now=now, tz=tz)
 
 
+@edits("rota.open_shift_taken")
 def take_open_shift(
     session: Session, change_id: int, *, staff_id: int, now: datetime, tz: tzinfo
 ) -> RotaChange:
@@ -128,6 +131,7 @@ def take_open_shift(
     return row
 
 
+@edits("rota.change_cancelled")
 def cancel_change(
     session: Session, change_id: int, *, actor_id: int | None, now: datetime
 ) -> RotaChange:
@@ -138,6 +142,42 @@ def cancel_change(
     _end(session, row, now, actor_id=actor_id, now=now)
     _changed(session, "rota.change_cancelled", row, actor_id=actor_id, now=now)
     return row
+
+
+def end_from_now(
+    session: Session, change_id: int, *, actor_id: int | None, now: datetime, tz: tzinfo
+) -> None:
+    """Let a change hold no longer than it has by now; nothing to do where it is over."""
+    row = _locked(session, change_id)
+    if row.cancelled_at is None and row.ends_at > now:
+        cancel_change(session, change_id, actor_id=actor_id, now=now)
+
+
+def put_back(
+    session: Session, before: RotaChange, *, actor_id: int | None, now: datetime, tz: tzinfo
+) -> None:
+    """Let a change that was ended say what it said ``before``, from now on.
+
+    Refuses what making it would refuse. Nothing to do where it had nothing more to say.
+    """
+    if before.cancelled_at is not None or before.ends_at <= now:
+        return
+    change = replace(change_of(before), start=max(before.starts_at, now))
+    for other in _others(session, change):
+        raise _overlap(other, tz)
+    _check(session, change, now=now, tz=tz)
+    row = _locked(session, before.id)
+    if row.cancelled_at is None:  # it has held: that stays on record, and another goes on
+        row = RotaChange(created_by_id=actor_id, created_at=now)
+    for name in ("kind", "duty", "staff_id", "by_id", "reason", "taken_at"):
+        setattr(row, name, getattr(before, name))
+    row.starts_at, row.ends_at = change.start, change.end
+    row.cancelled_at = row.cancelled_by_id = None
+    _keep(session, row, change, tz=tz)
+    session.expire(row, ["staff", "by"])
+    _changed(session, "rota.change_put_back", row, actor_id=actor_id, now=now)
+    if (staff_id := _absentee(change)) is not None and change.start <= now:
+        hand_back(session, staff_id, actor_id=actor_id, now=now, tz=tz)
 
 
 def _check_span(change: Change, *, now: datetime) -> None:

@@ -33,6 +33,7 @@ from callback_service.models.rota import ShiftPattern
 from callback_service.models.staff import Staff
 from callback_service.services.rota import lines_of, shifts_between
 from callback_service.services.rota_calendar import series_uid
+from callback_service.services.rota_edits import edits
 from callback_service.services.shift_patterns import add_pattern, check_dates, end_pattern
 
 #: Where single dates and exceptions are looked for unless told. A weekly rule has no such bounds.
@@ -132,6 +133,7 @@ def _load(
     )
 
 
+@edits("rota.imported")
 def apply_import(
     session: Session, items: Iterable[Item], *, actor_id: int | None, now: datetime, tz: ZoneInfo
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta, tzinfo
 
 from sqlalchemy import or_, select
@@ -14,6 +14,7 @@ from callback_service.domain.rotations import CountedIn, Rotation, Turn
 from callback_service.domain.wall_time import (
     ONE_DAY,
     days_in_words,
+    first_instant,
     full_date,
     in_a_row,
     mask_from_weekdays,
@@ -25,6 +26,7 @@ from callback_service.models.staff import Staff
 from callback_service.services import audit
 from callback_service.services.plan_trigger import ask_for_plan
 from callback_service.services.rota import Person, lines_of, rotation_of
+from callback_service.services.rota_edits import edits
 
 #: A date further from today than this is a slip of the finger, such as 2206 for 2026.
 FURTHEST_DATE = timedelta(days=5 * 366)
@@ -89,7 +91,7 @@ def _listed(row: ShiftPattern) -> PatternLine:
         names=tuple(sorted(names.values())),
         disabled=tuple(sorted(one.name for one in people.values() if not one.is_active)),
         words=line_in_words(row),
-        days=days_in_words(rotation_of(row) if row.staff_id is None else lines_of(row)[0]),
+        days=days_in_words(line_of(row)),
         turns=tuple(turn_in_words(turn, unit, names) for turn in turns),
         start=row.starts,
         end=row.ends,
@@ -133,6 +135,7 @@ def people_for_rota(session: Session) -> list[Person]:
     return [Person(row.id, row.name, row.email) for row in rows]
 
 
+@edits("rota.pattern_added")
 def add_pattern(
     session: Session, line: Line, *, actor_id: int | None, now: datetime
 ) -> ShiftPattern:
@@ -142,18 +145,23 @@ def add_pattern(
     cannot be meant, and a line that overlaps another of the same person and duty.
     """
     check_dates(line.from_on, line.until_on, now=now)
-    parts = [line] if isinstance(line, Pattern) else line.lines()
-    people = _lock_holders(session, parts)
-    held = held_lines(session, people, line.duty)
-    for part in parts:
-        own = [other for other in held if other.staff_id == part.staff_id]
-        if clash := first_clash(part, own):
-            raise _field_error("start", _clash_in_words(people, clash, is_one=len(parts) == 1))
+    _check_line(session, line)
     row = _row(line, actor_id=actor_id, now=now)
     session.add(row)
     session.flush()
     _changed(session, "rota.pattern_added", row, actor_id=actor_id, now=now)
     return row
+
+
+def _check_line(session: Session, line: Line) -> None:
+    """Refuse who may not work the line, and what overlaps another line of theirs."""
+    parts = [line] if isinstance(line, Pattern) else line.lines()
+    people = _lock_holders(session, parts)
+    held = held_lines(session, people, line.duty)
+    for part in parts:
+        own = [one for one in held if one.staff_id == part.staff_id and one.id != part.id]
+        if clash := first_clash(part, own):
+            raise _field_error("start", _clash_in_words(people, clash, is_one=len(parts) == 1))
 
 
 def _clash_in_words(people: Mapping[int, Staff], clash: Pattern, *, is_one: bool) -> str:
@@ -197,6 +205,7 @@ def _lock_holders(session: Session, parts: Iterable[Pattern]) -> dict[int, Staff
 
 def _row(line: Line, *, actor_id: int | None, now: datetime) -> ShiftPattern:
     row = ShiftPattern(
+        id=line.id,  # None but for one that is put back
         duty=line.duty,
         weekdays=mask_from_weekdays(line.weekdays),
         starts=line.start,
@@ -237,6 +246,7 @@ def _field_error(field: str, sentence: str) -> BadInput:
     return BadInput(sentence, {field: sentence})
 
 
+@edits("rota.pattern_ended")
 def end_pattern(
     session: Session,
     pattern_id: int,
@@ -264,6 +274,58 @@ def end_pattern(
         row.until_on = last_on
         _changed(session, "rota.pattern_ended", row, actor_id=actor_id, now=now)
     session.flush()
+
+
+def end_from_now(
+    session: Session, pattern_id: int, *, actor_id: int | None, now: datetime, tz: tzinfo
+) -> None:
+    """Let a line have no shift that has not begun; nothing to do where it has none."""
+    row = session.get(ShiftPattern, pattern_id, with_for_update=True)
+    if row is None:
+        return
+    last_on = _last_begun_on(row, now=now, tz=tz)
+    if row.until_on is None or row.until_on > last_on:
+        end_pattern(session, pattern_id, last_on=last_on, actor_id=actor_id, now=now, tz=tz)
+
+
+def put_back(
+    session: Session, before: ShiftPattern, *, actor_id: int | None, now: datetime, tz: tzinfo
+) -> None:
+    """Let a line that was ended or removed be as it was ``before``, from its next shift on.
+
+    Refuses what adding it would refuse. Nothing to do where it had no shift to come.
+    """
+    first_on = max(before.from_on, _last_begun_on(before, now=now, tz=tz) + ONE_DAY)
+    if before.until_on is not None and before.until_on < first_on:
+        return
+    row, line = session.get(ShiftPattern, before.id), line_of(before)
+    if row is None or row.until_on != first_on - ONE_DAY or not _same_but_end(row, before):
+        new_id = before.id if row is None else None
+        line = replace(line, id=new_id, from_on=first_on)
+        again = add_pattern(session, line, actor_id=actor_id, now=now)
+        if row is None:
+            again.created_by_id, again.created_at = before.created_by_id, before.created_at
+        return
+    _check_line(session, line)
+    row.until_on = before.until_on
+    session.flush()
+    _changed(session, "rota.pattern_put_back", row, actor_id=actor_id, now=now)
+
+
+def _last_begun_on(row: ShiftPattern, *, now: datetime, tz: tzinfo) -> date:
+    """Today if a shift of the line that starts today has begun by now, else yesterday."""
+    today = now.astimezone(tz).date()
+    return today if first_instant(today, row.starts, tz=tz) <= now else today - ONE_DAY
+
+
+def _same_but_end(row: ShiftPattern, other: ShiftPattern) -> bool:
+    """Whether both are one line, but for its last day."""
+    return replace(line_of(row), until_on=None) == replace(line_of(other), until_on=None)
+
+
+def line_of(row: ShiftPattern) -> Line:
+    """A stored line as the domain knows it: one person's pattern, or a rotation."""
+    return rotation_of(row) if row.staff_id is None else lines_of(row)[0]
 
 
 def _changed(
