@@ -37,6 +37,7 @@ from callback_service.web import (
     public,
     rota,
     rota_changes,
+    rota_history,
     twilio,
 )
 
@@ -100,8 +101,8 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
 def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
     for room in (
-        public, account, desk, manager, cover, gaps, rota, rota_changes, people, admin, twilio,
-        calendar, health, api,
+        public, account, desk, manager, cover, gaps, rota, rota_changes, rota_history, people,
+        admin, twilio, calendar, health, api,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (access, frame, headers, errors, cli):

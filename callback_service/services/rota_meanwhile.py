@@ -83,12 +83,19 @@ def concerns_of(edit: Change | Pattern | Rotation) -> set[str]:
     return {about_person(staff_id) for staff_id in people}
 
 
-def concerns_of_row(
-    session: Session, model: type[ShiftPattern | RotaChange], row_id: int
-) -> set[str]:
-    """What somebody has to have seen who ends a line or a change: itself, and its people."""
-    columns = stored(session, model.__tablename__, [row_id]).get(row_id)
-    return subjects_of(model.__tablename__, row_id, columns)
+def concerns_of_line(session: Session, pattern_id: int) -> set[str]:
+    """What somebody has to have seen who ends a line: itself, and its people."""
+    return _concerns_of_row(session, ShiftPattern.__tablename__, pattern_id)
+
+
+def concerns_of_change(session: Session, change_id: int) -> set[str]:
+    """What somebody has to have seen who cancels a change: itself, and its people."""
+    return _concerns_of_row(session, RotaChange.__tablename__, change_id) - {OPEN_SHIFT}
+
+
+def _concerns_of_row(session: Session, table_name: str, row_id: int) -> set[str]:
+    columns = stored(session, table_name, [row_id]).get(row_id)
+    return subjects_of(table_name, row_id, columns)
 
 
 def concerns_of_requirement(requirement_id: int) -> set[str]:

@@ -25,7 +25,13 @@ NAVIGATION: Final = (
 )
 
 #: Rooms that are shown as a part of another.
-PART_OF: Final = {"rota_changes": "rota", "people": "rota", "calendar": "rota", "gaps": "cover"}
+PART_OF: Final = {
+    "rota_changes": "rota",
+    "rota_history": "rota",
+    "people": "rota",
+    "calendar": "rota",
+    "gaps": "cover",
+}
 
 
 def init_app(app: Flask) -> None:

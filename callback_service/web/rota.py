@@ -27,8 +27,14 @@ from callback_service.services import rest as rest_service
 from callback_service.services import rota as rota_service
 from callback_service.services import rota_preview, shift_patterns
 from callback_service.services.rota import Person, RosterRow, RotaShift
+from callback_service.services.rota_meanwhile import (
+    ChangedMeanwhile,
+    concerns_of,
+    concerns_of_line,
+)
 from callback_service.services.shift_patterns import PatternLine
 from callback_service.web.access import current_staff, requires
+from callback_service.web.meanwhile import again, look_at_rota, refuse_if_changed
 from callback_service.web.weekly import (
     Day,
     OneOf,
@@ -172,6 +178,7 @@ def add_pattern() -> ResponseReturnValue:
     pattern = form.pattern()
     try:
         with transaction() as session:
+            refuse_if_changed(session, concerns_of(pattern))
             rest_service.add_pattern(
                 session,
                 pattern,
@@ -180,6 +187,8 @@ def add_pattern() -> ResponseReturnValue:
                 now=clock.utc_now(),
                 tz=zone(),
             )
+    except ChangedMeanwhile as refusal:
+        return again(refusal, lambda: _patterns_page(form))
     except rest_service.RestBroken as broken:
         return _patterns_page(form, broken.breaches), broken.status
     except BadInput as refusal:
@@ -217,6 +226,7 @@ def end_pattern(pattern_id: int) -> ResponseReturnValue:
         return _end_page(pattern_id, form), BadInput.status
     try:
         with transaction() as session:
+            refuse_if_changed(session, concerns_of_line(session, pattern_id))
             shift_patterns.end_pattern(
                 session,
                 pattern_id,
@@ -225,6 +235,8 @@ def end_pattern(pattern_id: int) -> ResponseReturnValue:
                 now=clock.utc_now(),
                 tz=zone(),
             )
+    except ChangedMeanwhile as refusal:
+        return again(refusal, lambda: _end_page(pattern_id, form))
     except BadInput as refusal:
         blame(form, refusal, otherwise="last_on")
         return _end_page(pattern_id, form), refusal.status
@@ -235,6 +247,7 @@ def end_pattern(pattern_id: int) -> ResponseReturnValue:
 def _patterns_page(form: PatternForm, broken: Sequence[Breach] = ()) -> str:
     today = clock.utc_now().astimezone(zone()).date()
     with reading() as session:
+        look_at_rota(session)
         form.offer(shift_patterns.people_for_rota(session))
         lines = shift_patterns.list_patterns(session, today=today)
     return render_template(
@@ -253,6 +266,7 @@ def _by_duty(lines: list[PatternLine]) -> list[tuple[str, list[PatternLine]]]:
 
 def _end_page(pattern_id: int, form: EndForm) -> str:
     with reading() as session:
+        look_at_rota(session)
         line = shift_patterns.pattern_line(session, pattern_id)
     return render_template("rota/end.html", form=form, line=line)
 

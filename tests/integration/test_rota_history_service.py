@@ -34,7 +34,8 @@ from callback_service.services.rota_meanwhile import (
     CONCERNS_OF_REQUIREMENTS,
     ChangedMeanwhile,
     concerns_of,
-    concerns_of_row,
+    concerns_of_change,
+    concerns_of_line,
     refuse_if_changed,
 )
 from callback_service.services.rota_snapshots import KEPT, stored
@@ -474,10 +475,10 @@ def test_a_line_a_requirement_and_an_open_shift_are_watched_too(office: Office) 
     office.session.commit()
     for concerns in (
         concerns_of(open_shift()),
-        concerns_of_row(office.session, RotaChange, change.id),
+        concerns_of_change(office.session, change.id),
         CONCERNS_OF_REQUIREMENTS,
     ):
         with pytest.raises(ChangedMeanwhile):
             check(office, seen, concerns)
     check(office, seen, concerns_of(rotation(office)))
-    check(office, seen, concerns_of_row(office.session, ShiftPattern, office.nights.id))
+    check(office, seen, concerns_of_line(office.session, office.nights.id))
