@@ -71,6 +71,7 @@ class RevisionLine:
     deed: str
     differences: tuple[Difference, ...]
     can_undo: bool
+    is_undone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,8 @@ def lines_of(
     rows = [row for revision in revisions for row in revision.rows]
     people = _people(session, rows)
     untouched = {row.id for row in unchanged_rows(session, rows)}
+    as_left = {one.id for one in revisions if all(row.id in untouched for row in one.rows)}
+    undone = _undone(session, revisions) - as_left
     return [
         RevisionLine(
             id=one.id,
@@ -141,11 +144,19 @@ def lines_of(
             made_by=actor_of(one),
             deed=_deed(session, one, tz=tz),
             differences=tuple(_differences(one.rows, people, tz=tz)),
-            can_undo=all(row.id in untouched for row in one.rows)
-            and any(_goes_on(row, now=now, tz=tz) for row in one.rows),
+            can_undo=one.id in as_left and any(_goes_on(row, now=now, tz=tz) for row in one.rows),
+            is_undone=one.id in undone,
         )
         for one in revisions
     ]
+
+
+def _undone(session: Session, revisions: Sequence[RotaRevision]) -> set[int | None]:
+    """Ids of those that were undone, some time."""
+    ids = [one.id for one in revisions]
+    return set(
+        session.scalars(select(RotaRevision.undoes_id).where(RotaRevision.undoes_id.in_(ids)))
+    )
 
 
 def actor_of(revision: RotaRevision) -> str:

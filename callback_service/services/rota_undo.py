@@ -15,12 +15,15 @@ from callback_service.domain.cover import Stretch, gap_in_words, new_gaps
 from callback_service.domain.rota import Duty
 from callback_service.domain.wall_time import day_in_words
 from callback_service.errors import BadInput, NotFound, Refused
+from callback_service.models.callback import CallbackRequest
 from callback_service.models.rota import CoverRequirement, ShiftPattern
 from callback_service.models.rota_change import RotaChange
 from callback_service.models.rota_revision import RotaRevision, RotaRevisionRow
 from callback_service.models.staff import Staff
 from callback_service.services import audit, cover, rota_changes, shift_patterns
 from callback_service.services.plan_trigger import ask_for_plan
+from callback_service.services.planning import current_plan
+from callback_service.services.rota_change_rows import span_in_words
 from callback_service.services.rota_edits import rota_edit
 from callback_service.services.rota_history import (
     Difference,
@@ -42,10 +45,11 @@ ROOMS = {
 
 @dataclass(frozen=True, slots=True)
 class UndoPreview:
-    """What undoing an edit would change, and the gaps that would open, in words."""
+    """What undoing an edit would change, the gaps it would open and the promises it would lose."""
 
     differences: list[Difference]
     gaps: list[str]
+    lost: list[str]
 
 
 def undo(
@@ -88,9 +92,11 @@ def preview_undo(
     trial = session.begin_nested()
     try:
         before = _cover_ahead(session, now=now, tz=tz)
+        kept = _promises_kept(session, now=now, tz=tz)
         revision = undo(session, revision_id, actor_id=actor_id, now=now, tz=tz)
         differences = differences_of(session, revision.rows, tz=tz)
         after = _cover_ahead(session, now=now, tz=tz)
+        still_kept = _promises_kept(session, now=now, tz=tz)
     finally:
         trial.rollback()
     gaps = [
@@ -98,12 +104,28 @@ def preview_undo(
         for duty in Duty
         for gap in new_gaps(before[duty], after[duty])
     ]
-    return UndoPreview(differences, gaps)
+    lost = [words for request_id, words in kept.items() if request_id not in still_kept]
+    return UndoPreview(differences, gaps, lost)
 
 
 def _cover_ahead(session: Session, *, now: datetime, tz: tzinfo) -> dict[Duty, list[Stretch]]:
     end = now + cover.LOOK_AHEAD
     return {duty: cover.cover_between(session, now, end, tz=tz, duty=duty) for duty in Duty}
+
+
+def _promises_kept(session: Session, *, now: datetime, tz: tzinfo) -> dict[int, str]:
+    """The waiting requests whose promise the plan keeps, each in words, soonest first."""
+    starts = {one.request_id: one.start for one in current_plan(session, now=now, tz=tz)}
+    rows = session.scalars(
+        select(CallbackRequest)
+        .where(CallbackRequest.id.in_(starts))
+        .order_by(CallbackRequest.due_at, CallbackRequest.id)
+    )
+    return {
+        row.id: f"{row.reference}: {span_in_words(row.ring_from, row.due_at, tz=tz)}"
+        for row in rows
+        if starts[row.id] <= row.due_at
+    }
 
 
 def _put_back(

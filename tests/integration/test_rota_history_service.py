@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from callback_service.domain.contact import Window
 from callback_service.domain.rota import Pattern, clip
 from callback_service.domain.rota_changes import (
     Change,
@@ -42,7 +43,7 @@ from callback_service.services.rota_snapshots import KEPT, stored
 from callback_service.services.rota_undo import preview_undo, undo
 from tests.rota_builders import LONDON, a_pattern, a_requirement, local
 from tests.support.builders import NOW, make_staff
-from tests.support.request_builders import make_manager
+from tests.support.request_builders import make_manager, make_request
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 TODAY = NOW.date()
@@ -383,7 +384,19 @@ def test_a_preview_says_what_an_undo_would_do_and_does_nothing(office: Office) -
         Difference("Cara works for calls, Friday 27 November 06:00 to 09:00", None)
     ]
     assert told.gaps == ["Friday 27 November, 06:00 to 09:00: nobody on shift, 1 needed"]
+    assert told.lost == []
     assert office.state() == before
+
+
+def test_a_preview_names_the_promises_that_only_the_edit_keeps(office: Office) -> None:
+    start = local("2026-11-27 06:00")
+    office.make(Override(ADD, office.cara.id, start, start + 3 * HOUR))
+    request = make_request(office.session, window=Window(start, start + 2 * HOUR))
+    told = preview_undo(
+        office.session, latest_revision(office.session), actor_id=office.other.id, now=NOW,
+        tz=LONDON,
+    )  # fmt: skip
+    assert told.lost == [f"{request.reference}: Friday 27 November 06:00 to 08:00"]
 
 
 def test_several_edits_in_one_are_one_revision_in_words(office: Office) -> None:

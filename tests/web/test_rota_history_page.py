@@ -135,6 +135,7 @@ def test_a_manager_reads_who_changed_what_and_undoes_it_after_one_question(
     assert "Undid what Sam Reed did on" in shown
     assert "Mo Lane, <time" in shown
     assert path not in shown  # only the undo itself can be undone now
+    assert len(re.findall(r"govuk-tag--grey\">\s*Undone", shown)) == 1
     with app.app_context():
         assert db.session.get_one(RotaChange, change_id).cancelled_at is not None
 
