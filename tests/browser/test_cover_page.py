@@ -45,6 +45,7 @@ def test_the_week_in_october_has_a_day_of_25_hours(service: Service, sign_in: Si
         "/rota",
         "/rota/patterns",
         "/rota/changes",
+        "/rota/history",
         "/rota/people",
         "/messages",
     ],
