@@ -169,7 +169,8 @@ def _deed(session: Session, revision: RotaRevision, *, tz: tzinfo) -> str:
         return DEEDS.get(revision.action, ANY_DEED)
     undone = get_revision(session, revision.undoes_id)
     at = undone.made_at.astimezone(tz)
-    return f"Undid what {actor_of(undone)} did on {day_in_words(at.date())} at {at:%H:%M}"
+    who = undone.actor.name if undone.actor else "a command"
+    return f"Undid what {who} did on {day_in_words(at.date())} at {at:%H:%M}"
 
 
 def unchanged_rows(session: Session, rows: Iterable[RotaRevisionRow]) -> list[RotaRevisionRow]:
