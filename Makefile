@@ -7,7 +7,7 @@ COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-annotate --custom-compile-command "make requirements"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format assets requirements
+.PHONY: help run test check bench format assets requirements
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -28,6 +28,9 @@ check: $(VENV)/dev-installed ## lint, format, types, import contracts, templates
 	PYTHONPATH=. $(VENV)/bin/lint-imports --no-logo
 	$(PY) -m djlint templates --lint --quiet
 	$(PY) -m tools.check_migrations
+
+bench: $(VENV)/dev-installed ## measure against the goals: a table, and bench.json
+	@PYTHONPATH=. $(PY) -m tools.bench --json bench.json
 
 format: $(VENV)/dev-installed ## put the code into the house format
 	$(PY) -m ruff check --fix .

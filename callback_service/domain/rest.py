@@ -3,8 +3,7 @@
 Nothing here forbids: it says which rule a rota breaks, by how much, and callers warn. The rota
 knows only what was planned, so these are planned hours; and only counselling counts as working
 time, for a duty lead who is free to be at home works only when called (HSE, guidance on the
-Regulations, "On-call workers"). Leave is not known here, so no day is an "excluded day" of reg.
-4(6) and 6(5).
+Regulations, "On-call workers").
 
 Instants are aware UTC, spans half-open ``[start, end)``, and hours are elapsed: nine in the evening
 to seven in the morning is nine hours on the night the clocks go forward. A week begins at midnight
@@ -13,8 +12,8 @@ between Sunday and Monday of the rota's zone (reg. 11(6)).
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from functools import lru_cache
@@ -51,9 +50,10 @@ NIGHT = time(23), time(6)
 #: (reg. 2(1): "as a normal course").
 NIGHT_WORKER = timedelta(hours=3)
 
-#: How much of the rota before and after a range ``rest_breaches`` must be given to judge it.
+#: How much of the rota before and after a range ``rest_breaches`` must be given to judge it. The
+#: latter has room for the days that stand in for six weeks of leave.
 LOOK_BACK = REFERENCE_WEEKS * WEEK + ONE_DAY
-LOOK_ON = WEEK + ONE_DAY
+LOOK_ON = 9 * WEEK + ONE_DAY
 
 _ALL_NIGHTS = Pattern(None, None, Duty.COUNSELLING, EVERY_DAY, *NIGHT, from_on=date.min)
 
@@ -104,12 +104,14 @@ def rest_breaches(
     tz: tzinfo,
     has_opted_out: bool = False,
     works_since: date | None = None,
+    excluded: Collection[date] = (),
 ) -> list[Breach]:
     """What the shifts of ``staff_id`` break in ``[start, end)``, by rule and then by time.
 
     ``shifts`` may hold those of others too, and must reach from LOOK_BACK before the range to
     LOOK_ON after it. ``has_opted_out``: there is an agreement under reg. 5. ``works_since`` is the
-    first day of their work here. Of each average, one breach is given: its worst reference period.
+    first day of their work here; ``excluded`` are the days they were on annual or sick leave (reg.
+    4(7)). Of each average, one breach is given: its worst reference period.
     Naive instants raise ValueError.
     """
     if start.tzinfo is None or end.tzinfo is None:
@@ -120,7 +122,7 @@ def rest_breaches(
         if shift.staff_id == staff_id and shift.duty is Duty.COUNSELLING
     )
     found = [*_daily(worked, start, end), *_weekly(worked, start, end, tz)]
-    averages = list(_averages(worked, start, end, tz, works_since))
+    averages = list(_averages(worked, start, end, tz, works_since, sorted(excluded)))
     if not has_opted_out:
         found += _worst(Rule.WEEKLY_HOURS, WEEKLY_HOURS, averages)
     nights = [average for average in averages if average.is_of_nights]
@@ -170,11 +172,17 @@ class _Average(NamedTuple):
 
 
 def _averages(
-    worked: Sequence[Span], start: datetime, end: datetime, tz: tzinfo, works_since: date | None
+    worked: Sequence[Span],
+    start: datetime,
+    end: datetime,
+    tz: tzinfo,
+    works_since: date | None,
+    excluded: Sequence[date],
 ) -> Iterator[_Average]:
     """The average of each reference period of whole weeks that ends with a week of the range.
 
-    Reg. 4(6): hours for each seven days are ``A / C``, hours worked over weeks. Reg. 6(5): hours
+    Reg. 4(6): hours for each seven days are ``(A + B) / C``: hours worked, and for each excluded
+    day those of one day worked after the period, over weeks. Reg. 6(5), without B: hours
     for each 24 are ``A / (B - C)``, where B is the number of days and C the weekly rests due, in
     days: one a week.
     """
@@ -186,6 +194,8 @@ def _averages(
         weeks = (monday - first) // WEEK + 1
         begins, ends = _day_begins(first, tz), _day_begins(monday + WEEK, tz)
         hours = shared(worked, [(begins, ends)])
+        days_off = bisect_left(excluded, monday + WEEK) - bisect_left(excluded, first)
+        instead = _hours_of_days(worked, ends, days_off, tz)
         work = [
             at_night
             for span, at_night in zip(worked, is_at_night, strict=True)
@@ -194,9 +204,24 @@ def _averages(
         yield _Average(
             begins,
             ends,
-            {Rule.WEEKLY_HOURS: hours / weeks, Rule.NIGHT_HOURS: hours / (7 * weeks - weeks)},
+            {
+                Rule.WEEKLY_HOURS: (hours + instead) / weeks,
+                Rule.NIGHT_HOURS: hours / (7 * weeks - weeks),
+            },
             2 * sum(work) > len(work),
         )
+
+
+def _hours_of_days(worked: Sequence[Span], start: datetime, days: int, tz: tzinfo) -> timedelta:
+    """The work of the first so many days from ``start`` on which there is any."""
+    hours, left, day = NOTHING, days, None
+    for begins, ends in worked[bisect_left(worked, start, key=_begins) :] if days else ():
+        begins_on = begins.astimezone(tz).date()
+        left -= begins_on != day
+        if left < 0:
+            break
+        hours, day = hours + (ends - begins), begins_on
+    return hours
 
 
 def _at_night(worked: Sequence[Span], nights: Sequence[Span]) -> list[bool]:

@@ -141,12 +141,12 @@ def resolve_shifts(
 
 def _is_plain(lines: list[Pattern], calendar: Calendar) -> bool:
     """Whether no two spans of one person's ``lines`` overlap."""
-    spans = [span for line in lines for span in calendar.spans(line)]
-    if len(lines) > 1:
-        spans.sort()
-    return lines[0].staff_id is None or not any(
-        later[0] < earlier[1] for earlier, later in pairwise(spans)
-    )
+    if lines[0].staff_id is None:
+        return True
+    if len(lines) == 1:
+        return not calendar.overlaps_itself(lines[0])
+    spans = sorted(span for line in lines for span in calendar.spans(line))
+    return all(one[1] <= later[0] for one, later in pairwise(spans))
 
 
 def _shifts_of(lines: Iterable[Pattern], calendar: Calendar) -> list[Shift]:

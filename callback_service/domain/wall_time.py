@@ -13,7 +13,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Protocol
+from itertools import pairwise
+from typing import NamedTuple, Protocol
 
 #: A span of instants, half-open.
 Span = tuple[datetime, datetime]
@@ -84,6 +85,14 @@ def starts_on(weekly: Weekly, day: date) -> bool:
 _Shape = tuple[frozenset[int], time, time, Cycle | None]
 
 
+class _Row(NamedTuple):
+    """All spans of one shape in a range, in order, each with the day it starts on."""
+
+    days: list[date]
+    spans: list[Span]
+    overlaps: bool
+
+
 class Calendar:
     """Weekly wall-time spans as instants over ``[start, end)``; each shape is worked out once."""
 
@@ -93,20 +102,27 @@ class Calendar:
         self._start, self._end, self._tz = start, end, tz
         self._days = list(_days_with_offsets(start, end, tz)) if start < end else []
         self._times: dict[tuple[time, time], list[tuple[date, Span]]] = {}
-        self._shapes: dict[_Shape, tuple[list[date], list[Span]]] = {}
+        self._rows: dict[_Shape, _Row] = {}
 
     def spans(self, weekly: Weekly) -> list[Span]:
         """The spans of ``weekly`` that meet the range, whole, in order; UTC, half-open."""
+        row, until = self._row(weekly), weekly.until_on
+        stop = len(row.days) if until is None else bisect_right(row.days, until)
+        return row.spans[bisect_left(row.days, weekly.from_on) : stop]
+
+    def overlaps_itself(self, weekly: Weekly) -> bool:
+        """Whether two spans shaped like ``weekly``, whatever its dates, share an instant."""
+        return self._row(weekly).overlaps
+
+    def _row(self, weekly: Weekly) -> _Row:
         shape = weekly.weekdays, weekly.start, weekly.end, weekly.cycle
-        if shape not in self._shapes:
-            self._shapes[shape] = self._expand(*shape)
-        days, spans = self._shapes[shape]
-        until = len(days) if weekly.until_on is None else bisect_right(days, weekly.until_on)
-        return spans[bisect_left(days, weekly.from_on) : until]
+        if shape not in self._rows:
+            self._rows[shape] = self._expand(*shape)
+        return self._rows[shape]
 
     def _expand(
         self, weekdays: frozenset[int], start: time, end: time, cycle: Cycle | None
-    ) -> tuple[list[date], list[Span]]:
+    ) -> _Row:
         if (start, end) not in self._times:
             self._times[start, end] = list(self._daily(start, end))
         kept = [
@@ -114,7 +130,9 @@ class Calendar:
             for day, span in self._times[start, end]
             if day.weekday() in weekdays and (cycle is None or day in cycle)
         ]
-        return [day for day, _ in kept], [span for _, span in kept]
+        spans = [span for _, span in kept]
+        overlaps = any(later[0] < one[1] for one, later in pairwise(spans))
+        return _Row([day for day, _ in kept], spans, overlaps)
 
     def _daily(self, start: time, end: time) -> Iterator[tuple[date, Span]]:
         """Each local day on which a span that meets the range starts, and the span."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
-from functools import partial
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -15,26 +15,24 @@ from callback_service.domain.fairness import Share, balance, shares
 from callback_service.domain.rest import (
     LOOK_BACK,
     LOOK_ON,
-    REFERENCE_WEEKS,
     Breach,
     Rule,
     Work,
     rest_breaches,
 )
-from callback_service.domain.rota import Duty, Pattern, resolve_shifts
-from callback_service.domain.wall_time import ONE_DAY, WEEK, start_of_day
+from callback_service.domain.rota import Duty
+from callback_service.domain.rota_changes import Leave, LeaveReason
+from callback_service.domain.wall_time import ONE_DAY, start_of_day
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.gateways.bank_holidays import bank_holidays
 from callback_service.models.rest import RestAllowance, WorkingTimeOptOut
 from callback_service.models.rota import ShiftPattern, ShiftTurn
 from callback_service.models.staff import Staff
-from callback_service.services import audit, shift_patterns
-from callback_service.services.cover_warnings import given_reason
+from callback_service.services import audit
 from callback_service.services.rota import Person, shifts_between
+from callback_service.services.rota_change_rows import load_changes
 from callback_service.services.shift_patterns import FURTHEST_DATE
 
-#: A new pattern is tried for as long as an average takes to show all of it.
-TRIED_FOR = (REFERENCE_WEEKS + 1) * WEEK
 #: Notice that ends an agreement under reg. 5 where it names no other (reg. 5(2)(b)).
 NOTICE = timedelta(days=7)
 
@@ -76,23 +74,24 @@ def report_on_people(
     people = {shift.person.id: shift.person for shift in shifts if shift.person}
     days = bank_holidays(first, last)
     parts = shares(shifts, start, end, tz=tz, bank_holidays=days)
-    opted_out = _opted_out(session, now.astimezone(tz).date())
+    agreed = opted_out(session, now.astimezone(tz).date())
     by_person: dict[int, list[Work]] = {staff_id: [] for staff_id in people}
     for shift in shifts:
         if shift.person:
             by_person[shift.person.id].append(shift)
-    since = _works_since(session)
+    since, off = works_since(session), excluded_days(session, start - LOOK_BACK, end, tz=tz)
     breaches = [
         breach
         for staff_id, worked in by_person.items()
         for breach in rest_breaches(
             worked, start, end, staff_id=staff_id, tz=tz,
-            has_opted_out=staff_id in opted_out, works_since=since.get(staff_id),
+            has_opted_out=staff_id in agreed, works_since=since.get(staff_id),
+            excluded=off.get(staff_id, ()),
         )
     ]  # fmt: skip
     return PeopleReport(
         people=sorted(
-            (PersonShare(people[part[0]], part, part[0] in opted_out) for part in parts),
+            (PersonShare(people[part[0]], part, part[0] in agreed) for part in parts),
             key=lambda row: (row.person.name, row.person.id),
         ),
         balance=balance(part.hours for part in parts),
@@ -101,7 +100,7 @@ def report_on_people(
     )
 
 
-def _works_since(session: Session, staff_id: int | None = None) -> dict[int, date]:
+def works_since(session: Session, staff_id: int | None = None) -> dict[int, date]:
     """The first day of each person's work here, as far as the rota knows: for reg. 4(4)."""
     holder = func.coalesce(ShiftPattern.staff_id, ShiftTurn.staff_id)
     rows = session.execute(
@@ -114,6 +113,21 @@ def _works_since(session: Session, staff_id: int | None = None) -> dict[int, dat
         .group_by(holder)
     )
     return {who: from_on for who, from_on in rows if who is not None}
+
+
+def excluded_days(
+    session: Session, start: datetime, end: datetime, *, tz: tzinfo
+) -> dict[int, set[date]]:
+    """Each person's days of annual and sick leave in ``[start, end)`` (reg. 4(7)): whole ones."""
+    days: defaultdict[int, set[date]] = defaultdict(set)
+    for change in load_changes(session, start, end):
+        if isinstance(change, Leave) and change.reason in {LeaveReason.ANNUAL, LeaveReason.SICK}:
+            day = change.start.astimezone(tz).date()
+            while (ends := start_of_day(day + ONE_DAY, tz=tz)) <= change.end:
+                if start_of_day(day, tz=tz) >= change.start and start < ends <= end + ONE_DAY:
+                    days[change.staff_id].add(day)
+                day += ONE_DAY
+    return days
 
 
 def _lines(
@@ -145,112 +159,6 @@ def _reason(breach: Breach, allowances: Iterable[RestAllowance]) -> str | None:
     )
 
 
-def breaches_of_new_pattern(
-    session: Session, pattern: Pattern, *, now: datetime, tz: tzinfo
-) -> list[Breach]:
-    """What the rota would break with ``pattern`` that it does not break without, from today on."""
-    who, today = pattern.staff_id, now.astimezone(tz).date()
-    if who is None or pattern.duty is not Duty.COUNSELLING:
-        return []
-    if abs(pattern.from_on - today) > FURTHEST_DATE:
-        return []  # refused for its dates when it is saved
-    start = start_of_day(max(pattern.from_on, today) - ONE_DAY, tz=tz)
-    tried = start, start + TRIED_FOR
-    seen = tried[0] - LOOK_BACK, tried[1] + LOOK_ON
-    shifts = shifts_between(session, *seen, tz=tz, duty=Duty.COUNSELLING)
-    held: list[Work] = [shift for shift in shifts if shift.staff_id == who]
-    since = _works_since(session, who).get(who)
-    is_out = who in _opted_out(session, today)
-    judged = partial(rest_breaches, staff_id=who, tz=tz, has_opted_out=is_out)
-    before = set(judged(held, *tried, works_since=since))
-    after = judged(
-        [*held, *resolve_shifts([pattern], *seen, tz=tz)],
-        *tried,
-        works_since=min(since or pattern.from_on, pattern.from_on),
-    )
-    return [breach for breach in after if breach not in before]
-
-
-class RestBroken(Refused):
-    """A change breaks rules of rest and nobody said that it may. ``breaches`` are all of them."""
-
-    def __init__(self, breaches: list[Breach]) -> None:
-        super().__init__("This breaks a rule of rest. Save it with a reason, or change it.")
-        self.breaches = breaches
-
-
-def add_pattern(
-    session: Session,
-    pattern: Pattern,
-    *,
-    reason: str | None,
-    actor_id: int | None,
-    now: datetime,
-    tz: tzinfo,
-) -> None:
-    """Put a new line on the rota. Raises RestBroken where it breaks rest and no reason is given.
-
-    With a reason, what it breaks is allowed for as long as it goes on.
-    """
-    breaches = breaches_of_new_pattern(session, pattern, now=now, tz=tz)
-    shift_patterns.add_pattern(session, pattern, actor_id=actor_id, now=now)
-    if not breaches:
-        return
-    if reason is None:
-        raise RestBroken(breaches)
-    begins = start_of_day(pattern.from_on - ONE_DAY, tz=tz)
-    until = pattern.until_on
-    ends_at = None if until is None else start_of_day(until + 2 * ONE_DAY, tz=tz)
-    for rule in Rule:
-        starts = [breach.start for breach in breaches if breach.rule is rule]
-        if starts:
-            _allow(
-                session, breaches[0].staff_id, rule, min(*starts, begins), ends_at,
-                reason=reason, actor_id=actor_id, now=now,
-            )  # fmt: skip
-
-
-def allow_breach(
-    session: Session, staff_id: int, rule: Rule, starts_at: datetime, ends_at: datetime, *,
-    reason: str, actor_id: int | None, now: datetime,
-) -> None:  # fmt: skip
-    """Record that one person's breach of a rule in ``[starts_at, ends_at)`` is allowed, and why."""
-    if session.get(Staff, staff_id) is None:
-        raise NotFound("There is no such person.")
-    if not starts_at < ends_at <= now + FURTHEST_DATE:
-        raise BadInput("That is no time on the rota.")
-    _allow(session, staff_id, rule, starts_at, ends_at, reason=reason, actor_id=actor_id, now=now)
-
-
-def _allow(
-    session: Session, staff_id: int, rule: Rule, starts_at: datetime, ends_at: datetime | None, *,
-    reason: str, actor_id: int | None, now: datetime,
-) -> None:  # fmt: skip
-    row = RestAllowance(
-        staff_id=staff_id,
-        rule=rule,
-        starts_at=starts_at,
-        ends_at=ends_at,
-        reason=given_reason(reason),
-        allowed_by_id=actor_id,
-        allowed_at=now,
-    )
-    session.add(row)
-    session.flush()
-    audit.record(
-        session,
-        "rest.allowed",
-        subject=RestAllowance.__tablename__,
-        subject_id=row.id,
-        actor_id=actor_id,
-        now=now,
-        staff_id=staff_id,
-        rule=rule,
-        starts_at=starts_at.isoformat(),
-        ends_at=ends_at.isoformat() if ends_at else None,
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class OptOutLine:
     """An agreement to work more than 48 hours a week, for the page."""
@@ -261,7 +169,7 @@ class OptOutLine:
     ends_on: date | None
 
 
-def _opted_out(session: Session, today: date) -> set[int]:
+def opted_out(session: Session, today: date) -> set[int]:
     in_force = select(WorkingTimeOptOut.staff_id).where(
         WorkingTimeOptOut.agreed_on <= today, _holds_on(today)
     )

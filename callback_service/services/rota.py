@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import groupby
 from operator import attrgetter
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from callback_service.domain.rota import (
@@ -29,7 +29,7 @@ from callback_service.domain.wall_time import (
     start_of_day,
     weekdays_from_mask,
 )
-from callback_service.models.rota import ShiftPattern
+from callback_service.models.rota import ShiftPattern, ShiftTurn
 from callback_service.models.staff import Staff
 from callback_service.services.rota_change_rows import load_changes, people_in, replaced_in
 
@@ -68,18 +68,23 @@ def resolve(
     tz: tzinfo,
     duty: Duty | None = None,
     proposed: Collection[Change] = (),
+    only: Collection[int] | None = None,
 ) -> tuple[list[Shift], dict[int, Person]]:
     """Every shift that meets ``[start, end)`` from all that is stored, and its people by id.
 
     Everything that looks at the rota looks here. ``proposed`` changes count as if they were stored.
+    ``only`` the shifts of these people, unless all are wanted.
     A shift of an account that is not active is no shift: who cannot sign in is no cover.
     """
     first, last = start - MARGIN, end + MARGIN
     changes = [*load_changes(session, first, last, duty=duty), *proposed]
-    patterns, people = load_patterns(session, first, last, duty=duty, also_of=replaced_in(changes))
+    replaced = replaced_in(changes)
+    patterns, people = load_patterns(session, first, last, duty=duty, also_of=replaced, only=only)
     if missing := people_in(changes) - people.keys():
         people |= _active_people(session, missing)
     shifts = resolve_shifts(patterns, start, end, tz=tz, changes=ChangeSet(changes))
+    if only is not None:
+        return [shift for shift in shifts if shift.staff_id in people.keys() & only], people
     return [s for s in shifts if s.staff_id is None or s.staff_id in people], people
 
 
@@ -97,11 +102,13 @@ def load_patterns(
     *,
     duty: Duty | None = None,
     also_of: Collection[int] = (),
+    only: Collection[int] | None = None,
 ) -> tuple[list[Pattern], dict[int, Person]]:
     """The patterns that may have a shift in ``[start, end)``, and the people in them by id.
 
     Only of active accounts; and the patterns, not the people, of the accounts ``also_of``: the
-    shifts of somebody who has left may be worked by who stands in.
+    shifts of somebody who has left may be worked by who stands in. ``only`` these people's, and
+    those of ``also_of``, unless all are wanted.
     """
     rows = session.scalars(
         select(ShiftPattern)
@@ -112,6 +119,7 @@ def load_patterns(
                 ShiftPattern.until_on >= start.astimezone(UTC).date() - 3 * ONE_DAY,
             ),
             *([ShiftPattern.duty == duty] if duty else []),
+            *([_is_worked_by({*only, *also_of})] if only is not None else []),
         )
         .options(selectinload(ShiftPattern.turns))
         .order_by(ShiftPattern.id)
@@ -120,6 +128,11 @@ def load_patterns(
     people = _active_people(session, {line.staff_id for line in lines if line.staff_id is not None})
     counted = people.keys() | set(also_of)
     return [line for line in lines if line.staff_id in counted], people
+
+
+def _is_worked_by(staff_ids: Collection[int]) -> ColumnElement[bool]:
+    in_turn = ShiftPattern.turns.any(ShiftTurn.staff_id.in_(staff_ids))
+    return or_(ShiftPattern.staff_id.in_(staff_ids), in_turn)
 
 
 def lines_of(row: ShiftPattern) -> list[Pattern]:
@@ -159,9 +172,12 @@ def shifts_between(
     tz: tzinfo,
     duty: Duty | None = None,
     proposed: Collection[Change] = (),
+    only: Collection[int] | None = None,
 ) -> list[RotaShift]:
     """Every shift that meets ``[start, end)``, whole, in order; of one duty, or of all."""
-    return _with_people(*resolve(session, start, end, tz=tz, duty=duty, proposed=proposed))
+    return _with_people(
+        *resolve(session, start, end, tz=tz, duty=duty, proposed=proposed, only=only)
+    )
 
 
 def _with_people(shifts: Iterable[Shift], people: dict[int, Person]) -> list[RotaShift]:

@@ -19,7 +19,7 @@ from callback_service.domain.wall_time import ONE_DAY, WEEK, day_in_words, monda
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import reading, transaction
 from callback_service.services import rest as rest_service
-from callback_service.services import shift_patterns
+from callback_service.services import rest_checks, shift_patterns
 from callback_service.services.rest import BreachLine, PeopleReport, PersonShare
 from callback_service.services.rota import Person
 from callback_service.web.access import current_staff, requires
@@ -97,7 +97,7 @@ def allow() -> ResponseReturnValue:
         raise BadInput(str(reasons[0]))
     rule, staff_id, start, end = _breach_of(form)
     with transaction() as session:
-        rest_service.allow_breach(
+        rest_checks.allow_breach(
             session,
             staff_id,
             rule,

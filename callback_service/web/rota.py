@@ -23,9 +23,8 @@ from callback_service.domain.wall_time import (
 )
 from callback_service.errors import BadInput
 from callback_service.extensions import reading, transaction
-from callback_service.services import rest as rest_service
+from callback_service.services import rest_checks, rota_preview, shift_patterns
 from callback_service.services import rota as rota_service
-from callback_service.services import rota_preview, shift_patterns
 from callback_service.services.rota import Person, RosterRow, RotaShift
 from callback_service.services.rota_meanwhile import (
     ChangedMeanwhile,
@@ -179,7 +178,7 @@ def add_pattern() -> ResponseReturnValue:
     try:
         with transaction() as session:
             refuse_if_changed(session, concerns_of(pattern))
-            rest_service.add_pattern(
+            rest_checks.add_pattern(
                 session,
                 pattern,
                 reason=_reason_to_break(form),
@@ -189,7 +188,7 @@ def add_pattern() -> ResponseReturnValue:
             )
     except ChangedMeanwhile as refusal:
         return again(refusal, lambda: _patterns_page(form))
-    except rest_service.RestBroken as broken:
+    except rest_checks.RestBroken as broken:
         return _patterns_page(form, broken.breaches), broken.status
     except BadInput as refusal:
         blame(form, refusal, otherwise="start")

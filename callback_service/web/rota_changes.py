@@ -25,9 +25,9 @@ from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import ONE_DAY, first_instant, last_instant, start_of_day
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import reading, transaction
+from callback_service.services import rest_checks, rota_preview, shift_patterns
 from callback_service.services import rota as rota_service
 from callback_service.services import rota_changes as service
-from callback_service.services import rota_preview, shift_patterns
 from callback_service.services.rota import Person
 from callback_service.services.rota_change_rows import span_in_words
 from callback_service.services.rota_meanwhile import (
@@ -38,7 +38,7 @@ from callback_service.services.rota_meanwhile import (
 from callback_service.web.access import current_staff, requires
 from callback_service.web.meanwhile import again, look_at_rota, refuse_if_changed
 from callback_service.web.rota import DUTY_WORDS
-from callback_service.web.weekly import Day, OneOf, WallTime, blame, choice, given, zone
+from callback_service.web.weekly import Day, OneOf, Reason, WallTime, blame, choice, given, zone
 
 bp = Blueprint("rota_changes", __name__, url_prefix="/rota")
 
@@ -88,6 +88,7 @@ class ChangeForm(FlaskForm):
     from_at = WallTime("From, time")
     until_on = Day("Until")
     until_at = WallTime("Until, time")
+    rest_reason = Reason("Why this is allowed", is_needed=False)
 
     def offer(self, people: list[Person]) -> None:
         """Let ``people`` be chosen."""
@@ -154,9 +155,8 @@ def make_change() -> ResponseReturnValue:
         change = form.change()
         if step != "save":
             return _confirm_page(form, change, now)
-        with transaction() as session:
-            refuse_if_changed(session, concerns_of(change))
-            service.make_change(session, change, actor_id=current_staff().id, now=now, tz=zone())
+        if not _save(form, change, now):
+            return _confirm_page(form, change, now), Refused.status
     except ChangedMeanwhile as refusal:
         return again(refusal, lambda: _changes_page(form))
     except (BadInput, Refused) as refusal:
@@ -164,6 +164,22 @@ def make_change() -> ResponseReturnValue:
         return _changes_page(form), refusal.status
     flash("The rota is changed. Everything promised is planned again now.", "success")
     return redirect(url_for("rota_changes.changes"), code=303)
+
+
+def _save(form: ChangeForm, change: Change, now: datetime) -> bool:
+    """Make the change; False where it breaks a rule of rest and no reason was given."""
+    reason = (form.rest_reason.data or "").strip() or None
+    actor_id = current_staff().id
+    try:
+        with transaction() as session:
+            refuse_if_changed(session, concerns_of(change))
+            rest_checks.make_change(
+                session, change, reason=reason, actor_id=actor_id, now=now, tz=zone()
+            )
+    except rest_checks.RestBroken:
+        form.rest_reason.errors = ["Give a reason."]
+        return False
+    return True
 
 
 def _blame(form: ChangeForm, refusal: BadInput | Refused) -> None:
@@ -185,6 +201,8 @@ def _confirm_page(form: ChangeForm, change: Change, now: datetime) -> str:
         look_at_rota(session)
         service.check_change(session, change, now=now, tz=zone())
         breakage = rota_preview.what_would_break(session, change, now=now, tz=zone())
+        broken = rest_checks.breaches_of_change(session, change, now=now, tz=zone())
+        broken_words = rest_checks.in_words(session, broken, tz=zone())
     facts = [("What", WHAT[form.what.data])]
     if not isinstance(change, OpenShift):
         facts.append(("Who", form.names[str(change.staff_id)]))
@@ -193,9 +211,14 @@ def _confirm_page(form: ChangeForm, change: Change, now: datetime) -> str:
     if not isinstance(change, Leave):
         facts.append(("Duty", DUTY_WORDS[change.duty]))
     facts.append(("When", span_in_words(change.start, change.end, tz=zone())))
-    typed = {name: request.form.get(name, "") for name in form.data if name != "csrf_token"}
+    unseen = set(form.data) - {"csrf_token", "rest_reason"}
     return render_template(
-        "rota/change_confirm.html", facts_of=facts, typed=typed, **_breakage(breakage)
+        "rota/change_confirm.html",
+        form=form,
+        facts_of=facts,
+        typed={name: request.form.get(name, "") for name in form.data if name in unseen},
+        broken=broken_words,
+        **_breakage(breakage),
     )
 
 
@@ -279,7 +302,7 @@ def take_open_shift(change_id: int) -> ResponseReturnValue:
     """Take a shift that nobody holds."""
     try:
         with transaction() as session:
-            row = service.take_open_shift(
+            row = rest_checks.take_open_shift(
                 session, change_id, staff_id=current_staff().id, now=clock.utc_now(), tz=zone()
             )
             words = span_in_words(row.starts_at, row.ends_at, tz=zone())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -11,13 +11,22 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.rest import Rule
 from callback_service.domain.rota import Duty, Pattern
+from callback_service.domain.rota_changes import (
+    Leave,
+    LeaveReason,
+    OpenShift,
+    Override,
+    OverrideKind,
+)
+from callback_service.domain.rotations import CountedIn, Rotation, Turn
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.audit import AuditEntry
 from callback_service.models.rest import RestAllowance, WorkingTimeOptOut
 from callback_service.models.rota import ShiftPattern
+from callback_service.models.rota_change import RotaChange
 from callback_service.models.staff import Staff
-from callback_service.services import rest
+from callback_service.services import rest, rest_checks, rota_changes
 from callback_service.services.rest import BreachLine, PeopleReport
 from tests.rota_builders import LONDON, a_pattern, make_pattern
 from tests.support.builders import NOW, make_staff
@@ -35,7 +44,9 @@ def report(
 
 
 def add(session: Session, pattern: Pattern, manager: Staff, reason: str | None = None) -> None:
-    rest.add_pattern(session, pattern, reason=reason, actor_id=manager.id, now=NOW, tz=LONDON)
+    rest_checks.add_pattern(
+        session, pattern, reason=reason, actor_id=manager.id, now=NOW, tz=LONDON
+    )
 
 
 def manager_of(session: Session) -> Staff:
@@ -95,7 +106,7 @@ def test_an_allowed_breach_keeps_its_reason_and_others_stay(session: Session) ->
     make_pattern(session, ann, "06:00", "14:00", frozenset({1, 3}))
     # From 14:00 on Monday and Wednesday eight hours; and from 06:00 on Tuesday enough.
     first, second = report(session).breaches
-    rest.allow_breach(
+    rest_checks.allow_breach(
         session, ann.id, first.breach.rule, first.breach.start, first.breach.end,
         reason=" She asked  for it ", actor_id=manager.id, now=NOW,
     )  # fmt: skip
@@ -108,7 +119,7 @@ def test_an_allowed_breach_keeps_its_reason_and_others_stay(session: Session) ->
 
 def test_allowing_needs_a_reason_a_person_and_a_time(session: Session) -> None:
     ann, soon = make_staff(session), NOW + H
-    allow = rest.allow_breach
+    allow = rest_checks.allow_breach
     with pytest.raises(BadInput):
         allow(session, ann.id, Rule.DAILY_REST, NOW, soon, reason=" ", actor_id=None, now=NOW)
     with pytest.raises(NotFound):
@@ -122,7 +133,7 @@ def test_a_pattern_that_breaks_rest_is_not_added_without_a_reason(session: Sessi
     manager, ann = manager_of(session), make_staff(session)
     make_pattern(session, ann, "14:00", "22:00", frozenset({0}))
     early = a_pattern(ann, "06:00", "12:00", frozenset({1}), from_on=date(2026, 12, 1))
-    with pytest.raises(rest.RestBroken) as broken:
+    with pytest.raises(rest_checks.RestBroken) as broken:
         add(session, early, manager)
     assert {breach.rule for breach in broken.value.breaches} == {Rule.DAILY_REST}
     assert broken.value.breaches[0].start == datetime(2026, 11, 30, 14, tzinfo=LONDON)
@@ -164,13 +175,91 @@ def test_a_pattern_of_sixty_hours_a_week_is_seen_at_once(session: Session) -> No
     manager, ann = manager_of(session), make_staff(session)
     sixty = a_pattern(ann, "08:00", "20:00", WEEKDAYS, from_on=date(2026, 11, 30))
     session.commit()
-    with pytest.raises(rest.RestBroken) as broken:
+    with pytest.raises(rest_checks.RestBroken) as broken:
         add(session, sixty, manager)
     session.rollback()
     [breach] = broken.value.breaches
     assert (breach.rule, breach.figure) == (Rule.WEEKLY_HOURS, 60 * H)
     rest.record_opt_out(session, ann.id, agreed_on=MONDAY, actor_id=manager.id, now=NOW, tz=LONDON)
     add(session, sixty, manager)
+
+
+def an_extra_shift(staff: Staff, start: datetime, length: timedelta) -> Override:
+    return Override(OverrideKind.ADD, staff.id, start, start + length)
+
+
+def change(session: Session, made: Override, reason: str | None = None) -> RotaChange:
+    return rest_checks.make_change(session, made, reason=reason, actor_id=None, now=NOW, tz=LONDON)
+
+
+def test_a_change_that_breaks_rest_is_not_made_without_a_reason(session: Session) -> None:
+    ann = make_staff(session)
+    make_pattern(session, ann, "14:00", "22:00", frozenset({0}))
+    early = an_extra_shift(ann, datetime(2026, 12, 1, 6, tzinfo=LONDON), 6 * H)
+    session.commit()
+    with pytest.raises(rest_checks.RestBroken) as broken:
+        change(session, early)
+    session.rollback()
+    assert [breach.rule for breach in broken.value.breaches] == [Rule.DAILY_REST]
+    assert session.scalars(select(RotaChange)).all() == []
+    change(session, early, "Nobody else could")
+    [line] = report(session, date(2026, 11, 30), date(2026, 12, 6)).breaches
+    assert line.allowed_reason == "Nobody else could"
+
+
+def test_who_stands_in_is_the_one_whose_rest_is_looked_at(session: Session) -> None:
+    ann, ben = make_staff(session), make_staff(session, name="Ben Okoro")
+    make_pattern(session, ann, "06:00", "12:00", frozenset({1}))
+    make_pattern(session, ben, "14:00", "22:00", frozenset({0}))
+    start = datetime(2026, 12, 1, tzinfo=LONDON)
+    instead = Override(OverrideKind.REPLACE, ann.id, start, start + timedelta(days=1), by_id=ben.id)
+    found = rest_checks.breaches_of_change(session, instead, now=NOW, tz=LONDON)
+    assert [(breach.staff_id, breach.rule) for breach in found] == [(ben.id, Rule.DAILY_REST)]
+    taken_off = Override(OverrideKind.REMOVE, ann.id, start, start + timedelta(days=1))
+    assert rest_checks.breaches_of_change(session, taken_off, now=NOW, tz=LONDON) == []
+
+
+def test_an_open_shift_that_leaves_too_little_rest_needs_a_manager(session: Session) -> None:
+    ann, ben = make_staff(session), make_staff(session, name="Ben Okoro")
+    make_pattern(session, ann, "14:00", "22:00", frozenset({0}))
+    start = datetime(2026, 12, 1, 6, tzinfo=LONDON)
+    row = rota_changes.make_change(
+        session, OpenShift(start, start + 6 * H), actor_id=None, now=NOW, tz=LONDON
+    )
+    with pytest.raises(Refused, match="too little rest"):
+        rest_checks.take_open_shift(session, row.id, staff_id=ann.id, now=NOW, tz=LONDON)
+    taken = rest_checks.take_open_shift(session, row.id, staff_id=ben.id, now=NOW, tz=LONDON)
+    assert taken.staff_id == ben.id
+
+
+def test_whole_days_of_annual_and_sick_leave_are_excluded_days(session: Session) -> None:
+    ann = make_staff(session)
+    midday = datetime(2026, 11, 26, 12, tzinfo=LONDON)
+    for start, length, reason in (
+        (midday, timedelta(days=2), LeaveReason.ANNUAL),
+        (midday + timedelta(days=7), timedelta(days=2), LeaveReason.TRAINING),
+    ):
+        leave = Leave(ann.id, start, start + length, reason)
+        rota_changes.make_change(session, leave, actor_id=None, now=NOW, tz=LONDON)
+    far = NOW - timedelta(days=30), NOW + timedelta(days=30)
+    assert rest.excluded_days(session, *far, tz=LONDON) == {ann.id: {date(2026, 11, 27)}}
+
+
+def test_a_rotation_is_held_against_the_rest_of_each_of_its_people(session: Session) -> None:
+    manager, ann = manager_of(session), make_staff(session)
+    ben = make_staff(session, name="Ben Okoro")
+    make_pattern(session, ben, "06:00", "12:00", frozenset({1}))
+    turns = (Turn(frozenset({ann.id}), 7), Turn(frozenset({ben.id}), 7))
+    evenings = Rotation(
+        None, Duty.COUNSELLING, frozenset({0}), time(14), time(22), date(2026, 11, 30), None,
+        date(2026, 11, 30), CountedIn.DAYS, turns,
+    )  # fmt: skip
+    with pytest.raises(rest_checks.RestBroken) as broken:
+        rest_checks.add_pattern(
+            session, evenings, reason=None, actor_id=manager.id, now=NOW, tz=LONDON
+        )
+    assert {breach.staff_id for breach in broken.value.breaches} == {ben.id}
+    assert len(broken.value.breaches) == 9  # every second week of those that were tried
 
 
 def test_a_duty_lead_is_at_home_and_breaks_nothing(session: Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -54,6 +55,7 @@ def breaches(
     weeks: int = 1,
     has_opted_out: bool = False,
     works_since: date | None = None,
+    excluded: Collection[date] = (),
 ) -> list[Breach]:
     return rest_breaches(
         shifts,
@@ -63,6 +65,7 @@ def breaches(
         tz=LONDON,
         has_opted_out=has_opted_out,
         works_since=works_since,
+        excluded=excluded,
     )
 
 
@@ -202,6 +205,24 @@ def test_the_average_is_over_seventeen_weeks() -> None:
 def test_a_busy_week_among_quiet_ones_is_within_the_average() -> None:
     one_week_of_sixty = every_week("08:00", 12, weekdays=5, weeks=1)
     assert breaches(one_week_of_sixty, works_since=date(2026, 1, 5)) == []
+
+
+def test_days_of_leave_count_as_the_days_worked_after_the_period() -> None:
+    # 15 weeks of 50 hours, the last two free: 750 hours in 17 weeks are 44. If those were leave,
+    # ten days of ten hours after the period stand in for them: (750 + 100) / 17 is 50.
+    before = every_week("09:00", 10, weekdays=5, weeks=17)[10:]
+    after = [one._replace(start=one.start + 17 * WEEK, end=one.end + 17 * WEEK) for one in before]
+    known = date(2026, 1, 5)
+    assert breaches([*before, *after], works_since=known) == []
+    leave = [MONDAY - WEEK + number * ONE_DAY for number in (0, 1, 2, 3, 4, 7, 8, 9, 10, 11)]
+    [breach] = breaches([*before, *after], works_since=known, excluded=leave)
+    assert (breach.rule, breach.figure) == (Rule.WEEKLY_HOURS, hours(50))
+
+
+def test_leave_before_the_reference_period_changes_no_average() -> None:
+    at_limit = every_week("09:00", 9.6, weekdays=5, weeks=17)
+    long_ago = [MONDAY - 17 * WEEK]
+    assert breaches(at_limit, works_since=date(2026, 1, 5), excluded=long_ago) == []
 
 
 def test_who_has_just_begun_is_measured_since_then() -> None:

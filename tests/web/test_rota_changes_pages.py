@@ -15,6 +15,7 @@ from callback_service.domain.rota import Duty
 from callback_service.domain.rota_changes import LeaveReason, OpenShift, Override, OverrideKind
 from callback_service.domain.staff import Role
 from callback_service.extensions import db
+from callback_service.models.rest import RestAllowance
 from callback_service.models.rota_change import ChangeKind, RotaChange
 from callback_service.models.staff import Staff
 from callback_service.services import rota_changes
@@ -111,6 +112,23 @@ def test_the_confirm_page_carries_every_answer_and_goes_back_to_them(
     again = page(post(client, staff_id=amira, step="edit"))
     assert 'value="17:00"' in again
     assert stored(app) == []
+
+
+def test_an_extra_shift_that_breaks_rest_asks_for_a_reason_and_keeps_it(
+    app: Flask, sign_in_as: SignIn
+) -> None:
+    amira = person(app, "Amira Khan", times="14:00-22:00")
+    client = sign_in_as(Role.MANAGER)
+    early = {"what": "add", "staff_id": amira, "from_at": "06:00", "until_at": "12:00"}
+    assert "This breaks a rule of rest" in page(post(client, **early))
+    refused = post(client, **early, step="save")
+    assert (refused.status_code, stored(app)) == (409, [])
+    assert "Give a reason." in page(refused)
+    assert post(client, **early, step="save", rest_reason="Two are ill").status_code == 303
+    assert len(stored(app)) == 1
+    with app.app_context():
+        reasons = {row.reason for row in db.session.scalars(select(RestAllowance))}
+    assert reasons == {"Two are ill"}
 
 
 def test_a_change_that_costs_nothing_says_so(app: Flask, sign_in_as: SignIn) -> None:
