@@ -40,6 +40,7 @@ from callback_service.web import (
     public,
     rota,
     rota_changes,
+    rota_history,
     rota_notices,
     shift_patterns,
     staff_skills,
@@ -109,7 +110,7 @@ def _add_web(app: Flask) -> None:
     for room in (
         public, account, desk, manager, cover, gaps, rota, rota_changes, shift_patterns, people,
         admin, staff_skills, twilio, calendar, open_shifts, swaps, availability, leave,
-        rota_notices, health, api,
+        rota_notices, rota_history, health, api,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (access, frame, headers, errors, cli):

@@ -20,6 +20,7 @@ from callback_service.domain.availability import (
 )
 from callback_service.domain.rota import Duty, Pattern, clip, resolve_shifts
 from callback_service.domain.rota_changes import Change, Leave, OpenShift, Override, OverrideKind
+from callback_service.domain.rotation_words import Line
 from callback_service.domain.wall_time import (
     ONE_DAY,
     WEEK,
@@ -34,7 +35,7 @@ from callback_service.models.staff import Staff
 from callback_service.services import audit
 from callback_service.services.rota import resolve
 from callback_service.services.rota_change_rows import span_in_words
-from callback_service.services.shift_patterns import FURTHEST_DATE, Line, check_dates
+from callback_service.services.shift_patterns import FURTHEST_DATE, check_dates
 
 #: How far ahead the rota is held against what people state.
 LOOK_AHEAD = 8 * WEEK

@@ -46,6 +46,7 @@ from callback_service.gateways.bank_holidays import bank_holidays
 from callback_service.models.rota import CoverRequirement
 from callback_service.services import audit
 from callback_service.services.rota import Proposal, resolve, zulu
+from callback_service.services.rota_edits import edits
 from callback_service.services.shift_patterns import check_dates
 from callback_service.services.staff_skills import skills_of_staff
 
@@ -218,6 +219,7 @@ def requirement_of(row: CoverRequirement) -> Requirement:
     )
 
 
+@edits("cover.requirement_added")
 def add_requirement(
     session: Session, requirement: Requirement, *, actor_id: int | None, now: datetime
 ) -> CoverRequirement:
@@ -235,6 +237,7 @@ def add_requirement(
     mask = mask_from_weekdays(requirement.weekdays)
     _refuse_same_times(session, requirement, mask)
     row = CoverRequirement(
+        id=requirement.id,  # None but for one that is put back
         applies_on=requirement.applies_on,
         weekdays=mask,
         starts=requirement.start,
@@ -292,6 +295,7 @@ def _refuse_same_times(session: Session, requirement: Requirement, mask: int) ->
         )
 
 
+@edits("cover.requirement_removed")
 def remove_requirement(
     session: Session, requirement_id: int, *, actor_id: int | None, now: datetime, tz: tzinfo
 ) -> None:
@@ -306,6 +310,46 @@ def remove_requirement(
     else:
         row.until_on = yesterday
     session.flush()
+
+
+def end_from_now(
+    session: Session, requirement_id: int, *, actor_id: int | None, now: datetime, tz: tzinfo
+) -> None:
+    """Let a requirement hold no longer from today on; nothing to do where it does not."""
+    row = session.get(CoverRequirement, requirement_id, with_for_update=True)
+    if row is not None and (row.until_on is None or row.until_on >= now.astimezone(tz).date()):
+        remove_requirement(session, requirement_id, actor_id=actor_id, now=now, tz=tz)
+
+
+def put_back(
+    session: Session, before: CoverRequirement, *, actor_id: int | None, now: datetime, tz: tzinfo
+) -> None:
+    """Let a requirement that was removed hold as it did ``before``, from today on.
+
+    Refuses what stating it would refuse. Nothing to do where it was over.
+    """
+    first_on = max(before.from_on, now.astimezone(tz).date())
+    if before.until_on is not None and before.until_on < first_on:
+        return
+    row = session.get(CoverRequirement, before.id)
+    need = replace(requirement_of(before), from_on=first_on)
+    if row is None or row.until_on != first_on - ONE_DAY or not _same_but_end(row, before):
+        new_id = before.id if row is None else None
+        again = add_requirement(session, replace(need, id=new_id), actor_id=actor_id, now=now)
+        if row is None:
+            again.created_by_id, again.created_at = before.created_by_id, before.created_at
+        return
+    _refuse_same_times(session, need, before.weekdays)
+    row.until_on = before.until_on
+    session.flush()
+    _changed(session, "cover.requirement_put_back", row, actor_id=actor_id, now=now)
+
+
+def _same_but_end(row: CoverRequirement, other: CoverRequirement) -> bool:
+    """Whether both are one requirement, but for its last day."""
+    return replace(requirement_of(row), until_on=None) == replace(
+        requirement_of(other), until_on=None
+    )
 
 
 def _changed(

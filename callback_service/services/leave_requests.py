@@ -16,8 +16,10 @@ from callback_service.models.availability import LeaveRequest
 from callback_service.models.staff import Staff
 from callback_service.services import audit
 from callback_service.services.cover_warnings import given_reason
+from callback_service.services.rota_change_checks import LONGEST_ABSENCE
 from callback_service.services.rota_change_rows import REASON_WORDS
-from callback_service.services.rota_changes import LONGEST_ABSENCE, make_change
+from callback_service.services.rota_changes import make_change
+from callback_service.services.rota_edits import edits
 from callback_service.services.shift_patterns import check_dates
 
 
@@ -92,6 +94,7 @@ def withdraw(session: Session, request_id: int, *, staff_id: int, now: datetime)
     _end(session, row, LeaveState.WITHDRAWN, actor_id=staff_id, now=now)
 
 
+@edits("rota.leave_granted")
 def grant(session: Session, request_id: int, *, actor_id: int, now: datetime, tz: tzinfo) -> None:
     """Grant leave: it becomes a change of the rota, with all that makes one refuse."""
     row = _locked(session, request_id)

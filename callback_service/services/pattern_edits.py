@@ -13,14 +13,16 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.rest import Breach
 from callback_service.domain.rota import Duty, Shift, Source, resolve_shifts
+from callback_service.domain.rotation_words import Line
 from callback_service.domain.wall_time import ONE_DAY, WEEK, monday_of, start_of_day
 from callback_service.services import rest_checks, shift_patterns
 from callback_service.services.availability import conflicts_of_line
 from callback_service.services.rest_checks import RestBroken
 from callback_service.services.rota import Ending, Person, Proposal, resolve
 from callback_service.services.rota_change_rows import span_in_words
+from callback_service.services.rota_edits import rota_edit
 from callback_service.services.rota_preview import Breakage, what_proposal_breaks
-from callback_service.services.shift_patterns import Line, parts_of
+from callback_service.services.shift_patterns import parts_of
 
 #: How far ahead a manager looks before saving.
 SHOWN = 6 * WEEK
@@ -38,6 +40,13 @@ class PatternEdit:
         """The edit as the resolver takes it."""
         parts = parts_of(self.added) if self.added else []
         return [*parts, *([self.ended] if self.ended else [])]
+
+    @property
+    def action(self) -> str:
+        """What the history calls it."""
+        if self.added is None:
+            return "rota.pattern_ended"
+        return "rota.pattern_replaced" if self.ended else "rota.pattern_added"
 
 
 def instead(line: Line, pattern_id: int) -> PatternEdit:
@@ -81,24 +90,25 @@ def save(
     tz: tzinfo,
 ) -> None:
     """Make the edit. Raises RestBroken where the new line breaks rest and no reason is given."""
-    check(session, edit, now=now, tz=tz)
-    breaches = _breaches(session, edit, now=now, tz=tz)
-    if breaches and reason is None:
-        raise RestBroken(breaches)
-    if edit.ended:
-        shift_patterns.end_pattern(
-            session,
-            edit.ended.pattern_id,
-            last_on=edit.ended.last_on,
-            actor_id=actor_id,
-            now=now,
-            tz=tz,
-        )
-    if edit.added:
-        shift_patterns.add_pattern(session, edit.added, actor_id=actor_id, now=now)
-        rest_checks.allow_line(
-            session, breaches, edit.added, reason=reason, actor_id=actor_id, now=now, tz=tz
-        )
+    with rota_edit(session, edit.action, actor_id=actor_id, now=now):
+        check(session, edit, now=now, tz=tz)
+        breaches = _breaches(session, edit, now=now, tz=tz)
+        if breaches and reason is None:
+            raise RestBroken(breaches)
+        if edit.ended:
+            shift_patterns.end_pattern(
+                session,
+                edit.ended.pattern_id,
+                last_on=edit.ended.last_on,
+                actor_id=actor_id,
+                now=now,
+                tz=tz,
+            )
+        if edit.added:
+            shift_patterns.add_pattern(session, edit.added, actor_id=actor_id, now=now)
+            rest_checks.allow_line(
+                session, breaches, edit.added, reason=reason, actor_id=actor_id, now=now, tz=tz
+            )
 
 
 def _breaches(session: Session, edit: PatternEdit, *, now: datetime, tz: tzinfo) -> list[Breach]:

@@ -19,6 +19,7 @@ from callback_service.domain.rest import (
 )
 from callback_service.domain.rota import Duty
 from callback_service.domain.rota_changes import Change, Override, OverrideKind
+from callback_service.domain.rotation_words import Line
 from callback_service.domain.wall_time import ONE_DAY, WEEK, Span, start_of_day
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.rest import RestAllowance
@@ -28,7 +29,7 @@ from callback_service.services import audit, rota_changes
 from callback_service.services.cover_warnings import given_reason
 from callback_service.services.rest import excluded_days, opted_out, works_since
 from callback_service.services.rota import Proposal, resolve
-from callback_service.services.shift_patterns import FURTHEST_DATE, Line
+from callback_service.services.shift_patterns import FURTHEST_DATE
 
 #: Something new is tried for as long as an average takes to show all of it.
 TRIED_FOR = (REFERENCE_WEEKS + 1) * WEEK

@@ -8,7 +8,7 @@ changes of one person overlap is decided by the database.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 
@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from callback_service.domain.rota import MAY_HOLD, Duty, clip
+from callback_service.domain.rota import Duty
 from callback_service.domain.rota_changes import (
     Change,
     Leave,
@@ -26,23 +26,25 @@ from callback_service.domain.rota_changes import (
     OverrideKind,
     person_spans,
 )
-from callback_service.errors import BadInput, NotFound, Refused
+from callback_service.errors import NotFound, Refused
 from callback_service.models.rota_change import ChangeKind, RotaChange, RotaChangeSpan
-from callback_service.models.staff import Staff
 from callback_service.services import audit, rota_notices
 from callback_service.services.plan_trigger import ask_for_plan
 from callback_service.services.rota import resolve, zulu
-from callback_service.services.rota_change_rows import change_of, in_words, span_in_words
+from callback_service.services.rota_change_checks import (
+    absentee,
+    check_facts,
+    check_roles,
+    check_shifts,
+    field_error,
+    lock_people,
+)
+from callback_service.services.rota_change_rows import change_of, in_words
+from callback_service.services.rota_edits import edits
 from callback_service.services.rota_handover import hand_back
-from callback_service.services.shift_patterns import FURTHEST_DATE
-
-#: A shift longer than this is a slip of the finger; a weekend on call is shorter.
-LONGEST_SHIFT = timedelta(days=7)
-LONGEST_ABSENCE = timedelta(days=366)
-#: What happened longer ago than this is on record and is not changed.
-LATEST_RECORD = timedelta(days=1)
 
 
+@edits("rota.change_made")
 def make_change(
     session: Session,
     change: Change,
@@ -60,11 +62,11 @@ def make_change(
     person was to do by other changes ends where it begins. ``swap_id`` is the swap it carries out.
     """
     lock_people(session, [staff_id for staff_id, *_ in person_spans(change)])
-    _check(session, change, now=now, tz=tz)
+    check_facts(session, change, now=now, tz=tz)
     if isinstance(change, Leave) and change.reason is LeaveReason.SICK:
         change = _make_way(session, change, actor_id=actor_id, now=now, tz=tz)
     row = _write(session, change, actor_id=actor_id, now=now, tz=tz, swap_id=swap_id)
-    if (staff_id := _absentee(change)) is not None and change.start <= now:
+    if (staff_id := absentee(change)) is not None and change.start <= now:
         hand_back(session, staff_id, actor_id=actor_id, now=now, tz=tz)
     return row
 
@@ -85,34 +87,20 @@ def record_changes(
     """
     lock_people(session, [staff_id for one in changes for staff_id, *_ in person_spans(one)])
     for change in changes:
-        _check_roles(session, change)
+        check_roles(session, change)
         _write(session, change, actor_id=actor_id, now=now, tz=tz, swap_id=None)
     for change in changes:
-        staff_id = _absentee(change)
+        staff_id = absentee(change)
         if staff_id is not None and change.start <= now < change.end:
             hand_back(session, staff_id, actor_id=actor_id, now=now, tz=tz)
 
 
 def check_change(session: Session, change: Change, *, now: datetime, tz: tzinfo) -> None:
     """Refuse what ``make_change`` would refuse now, before anybody is asked to confirm it."""
-    _check(session, change, now=now, tz=tz)
+    check_facts(session, change, now=now, tz=tz)
     is_sickness = isinstance(change, Leave) and change.reason is LeaveReason.SICK
     for row in [] if is_sickness else _others(session, change):
         raise _overlap(row, tz)
-
-
-def _check(session: Session, change: Change, *, now: datetime, tz: tzinfo) -> None:
-    _check_span(change, now=now)
-    _check_roles(session, change)
-    _check_shifts(session, change, tz=tz)
-
-
-def _absentee(change: Change) -> int | None:
-    """Who is away by the change, if anybody."""
-    if isinstance(change, OpenShift):
-        return None
-    is_added = isinstance(change, Override) and change.kind is OverrideKind.ADD
-    return None if is_added else change.staff_id
 
 
 def sick_from_now(
@@ -128,7 +116,7 @@ def sick_from_now(
     shifts, _ = resolve(session, now, now + timedelta(seconds=1), tz=tz)
     end = max([until, *(shift.end for shift in shifts if shift.staff_id == staff_id)])
     if end <= now:
-        raise _field_error("until", "Choose a time that is still to come.")
+        raise field_error("until", "Choose a time that is still to come.")
     leave = Leave(staff_id, now, end, LeaveReason.SICK)
     found = rota_notices.before_absence(session, leave, tz=tz)
     row = make_change(session, leave, actor_id=actor_id, now=now, tz=tz)
@@ -136,6 +124,7 @@ def sick_from_now(
     return row
 
 
+@edits("rota.open_shift_taken")
 def take_open_shift(
     session: Session, change_id: int, *, staff_id: int, now: datetime, tz: tzinfo
 ) -> RotaChange:
@@ -153,14 +142,15 @@ def take_open_shift(
     span = max(row.starts_at, now), row.ends_at
     duty = row.duty or Duty.COUNSELLING
     change = Override(OverrideKind.ADD, staff_id, *span, duty)
-    _check_roles(session, change)
-    _check_shifts(session, change, tz=tz)
+    check_roles(session, change)
+    check_shifts(session, change, tz=tz)
     _keep(session, row, change, tz=tz)
     row.staff_id, row.taken_at, row.starts_at = staff_id, now, span[0]
     _changed(session, "rota.open_shift_taken", row, actor_id=staff_id, now=now)
     return row
 
 
+@edits("rota.open_shift_given_back")
 def give_back_open_shift(
     session: Session, change_id: int, *, staff_id: int, now: datetime
 ) -> RotaChange:
@@ -177,6 +167,7 @@ def give_back_open_shift(
     return row
 
 
+@edits("rota.change_cancelled")
 def cancel_change(
     session: Session, change_id: int, *, actor_id: int | None, now: datetime
 ) -> RotaChange:
@@ -204,67 +195,42 @@ def cancel_swap(session: Session, swap_id: int, *, actor_id: int, now: datetime)
         _changed(session, "rota.change_cancelled", row, actor_id=actor_id, now=now)
 
 
-def _check_span(change: Change, *, now: datetime) -> None:
-    longest = LONGEST_SHIFT if _absentee(change) is None else LONGEST_ABSENCE
-    if change.end <= now:
-        raise _field_error("end", "The change must end in the future.")
-    if change.start < now - LATEST_RECORD:
-        raise _field_error("start", "A change can begin a day ago at the earliest.")
-    if change.end - now > FURTHEST_DATE:
-        raise _field_error("end", "Enter a date within five years of today.")
-    if change.end - change.start > longest:
-        raise _field_error("end", f"A change of this kind lasts {longest.days} days at most.")
+def end_from_now(
+    session: Session, change_id: int, *, actor_id: int | None, now: datetime, tz: tzinfo
+) -> None:
+    """Let a change hold no longer than it has by now; nothing to do where it is over."""
+    row = _locked(session, change_id)
+    if row.cancelled_at is None and row.ends_at > now:
+        cancel_change(session, change_id, actor_id=actor_id, now=now)
 
 
-def _field_error(field: str, sentence: str) -> BadInput:
-    """A reason beside its field."""
-    return BadInput(sentence, {field: sentence})
+def put_back(
+    session: Session, before: RotaChange, *, actor_id: int | None, now: datetime, tz: tzinfo
+) -> None:
+    """Let a change that was ended say what it said ``before``, from now on.
 
-
-def lock_people(session: Session, ids: Sequence[int]) -> None:
-    """Hold the accounts against other changes. Their calls go on: rows that name them still may."""
-    session.scalars(
-        select(Staff).where(Staff.id.in_(ids)).order_by(Staff.id).with_for_update(key_share=True)
-    ).all()
-
-
-def _check_roles(session: Session, change: Change) -> None:
-    if isinstance(change, OpenShift):
+    Refuses what making it would refuse. Nothing to do where it had nothing more to say.
+    """
+    if before.cancelled_at is not None or before.ends_at <= now:
         return
-    staff = session.get(Staff, change.staff_id)
-    if staff is None or not staff.is_active:
-        raise _field_error("staff_id", "Choose somebody who has an active account.")
-    if isinstance(change, Leave) or change.kind is OverrideKind.REMOVE:
-        return
-    field, worker_id = "staff_id", change.staff_id
-    if change.by_id is not None:
-        field, worker_id = "by_id", change.by_id
-    worker = session.get(Staff, worker_id)
-    if worker is None or not worker.is_active or worker.role not in MAY_HOLD[change.duty]:
-        raise _field_error(field, "Choose somebody active who may have this duty.")
-
-
-def _check_shifts(session: Session, change: Change, *, tz: tzinfo) -> None:
-    """Refuse to take somebody off shifts they do not have, and to have anybody on two at once."""
-    if not isinstance(change, Override):
-        return
-    shifts, people = resolve(session, change.start, change.end, tz=tz, duty=change.duty)
-    worked = [(change.start, change.end)]
-    if change.kind is not OverrideKind.ADD:
-        own = [shift for shift in shifts if shift.staff_id == change.staff_id]
-        worked = [(s.start, s.end) for s in clip(own, change.start, change.end)]
-        if not worked:
-            raise _field_error("staff_id", "They have no shift of this duty then.")
-    if change.kind is OverrideKind.REMOVE:
-        return
-    worker_id = change.by_id or change.staff_id
-    for shift in shifts:
-        if shift.staff_id == worker_id and any(
-            shift.start < end and shift.end > start for start, end in worked
-        ):
-            when = span_in_words(shift.start, shift.end, tz=tz)
-            sentence = f"{people[worker_id].name} has a shift then already: {when}."
-            raise _field_error("by_id" if change.by_id else "staff_id", sentence)
+    if before.swap_id is not None:
+        raise Refused("This was one side of a swap. Let the two agree on it anew.")
+    change = replace(change_of(before), start=max(before.starts_at, now))
+    for other in _others(session, change):
+        raise _overlap(other, tz)
+    check_facts(session, change, now=now, tz=tz)
+    row = _locked(session, before.id)
+    if row.cancelled_at is None:  # it has held: that stays on record, and another goes on
+        row = RotaChange(created_by_id=actor_id, created_at=now)
+    for name in ("kind", "duty", "staff_id", "by_id", "reason", "taken_at"):
+        setattr(row, name, getattr(before, name))
+    row.starts_at, row.ends_at = change.start, change.end
+    row.cancelled_at = row.cancelled_by_id = None
+    _keep(session, row, change, tz=tz)
+    session.expire(row, ["staff", "by"])
+    _changed(session, "rota.change_put_back", row, actor_id=actor_id, now=now)
+    if (staff_id := absentee(change)) is not None and change.start <= now:
+        hand_back(session, staff_id, actor_id=actor_id, now=now, tz=tz)
 
 
 def _make_way(

@@ -25,11 +25,13 @@ from callback_service.errors import BadInput, CallbackServiceError
 from callback_service.models.rota import ShiftPattern
 from callback_service.models.staff import Staff
 from callback_service.services.rota_changes import record_changes
+from callback_service.services.rota_edits import edits
 from callback_service.services.rota_import import plan_import
 from callback_service.services.rota_import_items import Item
 from callback_service.services.shift_patterns import add_pattern, end_pattern
 
 
+@edits("rota.imported")
 def import_calendar(
     session: Session,
     content: bytes,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta, tzinfo
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from callback_service.domain.rota import MAY_HOLD, Duty, Pattern, first_clash
-from callback_service.domain.rotations import CountedIn, Rotation, Turn
+from callback_service.domain.rotation_words import Line, line_in_words, turn_in_words, whose_turn
+from callback_service.domain.rotations import CountedIn, Rotation
 from callback_service.domain.wall_time import (
     ONE_DAY,
     days_in_words,
+    first_instant,
     full_date,
     in_a_row,
     mask_from_weekdays,
@@ -32,13 +34,10 @@ from callback_service.services.rota import (
     lines_of,
     rotation_of,
 )
+from callback_service.services.rota_edits import edits
 
 #: A date further from today than this is a slip of the finger, such as 2206 for 2026.
 FURTHEST_DATE = timedelta(days=5 * 366)
-
-
-#: A line of the rota: one person's, or one that several work in turn.
-Line = Pattern | Rotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,49 +121,6 @@ def _listed(row: ShiftPattern, *, today: date) -> PatternLine:
     )
 
 
-def line_in_words(line: Line) -> str:
-    """When a line runs, in words: of a rotation without whose turn it is."""
-    words = weekly_in_words(line)
-    if isinstance(line, Pattern):
-        return words
-    return f"{words}, in turns from {full_date(line.anchor_on)}"
-
-
-def turn_in_words(turn: Turn, counted_in: CountedIn, names: Mapping[int, str]) -> str:
-    """A turn for people: "Ana and Ben, 1 week"."""
-    return f"{team_in_words(turn, names)}, {length_in_words(turn.length, counted_in)}"
-
-
-def team_in_words(turn: Turn, names: Mapping[int, str]) -> str:
-    """Who is on together: "Ana and Ben", "nobody"."""
-    return in_a_row(sorted(names[staff_id] for staff_id in turn.staff_ids)) or "nobody"
-
-
-def whose_turn(rotation: Rotation, names: Mapping[int, str], *, today: date) -> tuple[str, ...]:
-    """Who has the shift of ``today``, or the first one after it, and whose turn is next."""
-    days = (max(today, rotation.from_on) + ahead * ONE_DAY for ahead in range(7))
-    day = next(day for day in days if day.weekday() in rotation.weekdays)
-    if rotation.until_on is not None and day > rotation.until_on:
-        return ()
-    number, _ = rotation.turn_on(day)
-    following, begins_on = rotation.turn_after(day)
-    now, later = (team_in_words(rotation.turns[at], names) for at in (number, following))
-    since = "now" if day == today else f"from {full_date(day)}"
-    if rotation.until_on is not None and begins_on > rotation.until_on:
-        return (f"{now} {since}",)
-    return f"{now} {since}", f"{later} from {full_date(begins_on)}"
-
-
-def length_in_words(length: int, counted_in: CountedIn) -> str:
-    """The length of a turn for people: "1 week", "4 days", "3 shifts"."""
-    weeks, odd_days = divmod(length, 7)
-    if counted_in is CountedIn.SHIFTS:
-        return f"{length} shift{'s' * (length > 1)}"
-    if odd_days:
-        return f"{length} day{'s' * (length > 1)}"
-    return f"{weeks} week{'s' * (weeks > 1)}"
-
-
 def people_for_rota(session: Session) -> list[Person]:
     """Everybody who may be given a shift, by name."""
     may_hold = frozenset[object]().union(*MAY_HOLD.values())
@@ -176,6 +132,7 @@ def people_for_rota(session: Session) -> list[Person]:
     return [Person(row.id, row.name, row.email) for row in rows]
 
 
+@edits("rota.pattern_added")
 def add_pattern(
     session: Session,
     line: Line,
@@ -218,7 +175,7 @@ def _check(
     people = _holders(session, parts, is_locking=is_locking)
     held = as_proposed(held_lines(session, people, line.duty), [ending] if ending else [])
     for part in parts:
-        own = [other for other in held if other.staff_id == part.staff_id]
+        own = [one for one in held if one.staff_id == part.staff_id and one.id != part.id]
         if clash := first_clash(part, own):
             raise _field_error("start", _clash_in_words(people, clash, is_one=len(parts) == 1))
 
@@ -267,6 +224,7 @@ def _holders(session: Session, parts: Iterable[Pattern], *, is_locking: bool) ->
 
 def _row(line: Line, *, actor_id: int | None, now: datetime) -> ShiftPattern:
     row = ShiftPattern(
+        id=line.id,  # None but for one that is put back
         duty=line.duty,
         weekdays=mask_from_weekdays(line.weekdays),
         starts=line.start,
@@ -307,6 +265,7 @@ def _field_error(field: str, sentence: str) -> BadInput:
     return BadInput(sentence, {field: sentence})
 
 
+@edits("rota.pattern_ended")
 def end_pattern(
     session: Session,
     pattern_id: int,
@@ -342,6 +301,53 @@ def _check_end(row: ShiftPattern, last_on: date, *, today: date) -> None:
         raise _field_error("last_on", "The last day can be yesterday at the earliest.")
     if row.until_on is not None and last_on >= row.until_on:
         raise _field_error("last_on", f"This pattern already ends on {full_date(row.until_on)}.")
+
+
+def end_from_now(
+    session: Session, pattern_id: int, *, actor_id: int | None, now: datetime, tz: tzinfo
+) -> None:
+    """Let a line have no shift that has not begun; nothing to do where it has none."""
+    row = session.get(ShiftPattern, pattern_id, with_for_update=True)
+    if row is None:
+        return
+    last_on = _last_begun_on(row, now=now, tz=tz)
+    if row.until_on is None or row.until_on > last_on:
+        end_pattern(session, pattern_id, last_on=last_on, actor_id=actor_id, now=now, tz=tz)
+
+
+def put_back(
+    session: Session, before: ShiftPattern, *, actor_id: int | None, now: datetime, tz: tzinfo
+) -> None:
+    """Let a line that was ended or removed be as it was ``before``, from its next shift on.
+
+    Refuses what adding it would refuse. Nothing to do where it had no shift to come.
+    """
+    first_on = max(before.from_on, _last_begun_on(before, now=now, tz=tz) + ONE_DAY)
+    if before.until_on is not None and before.until_on < first_on:
+        return
+    row, line = session.get(ShiftPattern, before.id), line_of(before)
+    if row is None or row.until_on != first_on - ONE_DAY or not _same_but_end(row, before):
+        new_id = before.id if row is None else None
+        line = replace(line, id=new_id, from_on=first_on)
+        again = add_pattern(session, line, actor_id=actor_id, now=now)
+        if row is None:
+            again.created_by_id, again.created_at = before.created_by_id, before.created_at
+        return
+    _check(session, line, ending=None, is_locking=True, is_record=True, now=now)
+    row.until_on = before.until_on
+    session.flush()
+    _changed(session, "rota.pattern_put_back", row, actor_id=actor_id, now=now)
+
+
+def _last_begun_on(row: ShiftPattern, *, now: datetime, tz: tzinfo) -> date:
+    """Today if a shift of the line that starts today has begun by now, else yesterday."""
+    today = now.astimezone(tz).date()
+    return today if first_instant(today, row.starts, tz=tz) <= now else today - ONE_DAY
+
+
+def _same_but_end(row: ShiftPattern, other: ShiftPattern) -> bool:
+    """Whether both are one line, but for its last day."""
+    return replace(line_of(row), until_on=None) == replace(line_of(other), until_on=None)
 
 
 def _changed(

@@ -29,8 +29,10 @@ from callback_service.services import audit
 from callback_service.services.cover_warnings import given_reason
 from callback_service.services.rest_checks import breaches_of_change
 from callback_service.services.rota import resolve, zulu
+from callback_service.services.rota_change_checks import lock_people
 from callback_service.services.rota_change_rows import span_in_words
-from callback_service.services.rota_changes import cancel_swap, lock_people, make_change
+from callback_service.services.rota_changes import cancel_swap, make_change
+from callback_service.services.rota_edits import edits
 from callback_service.services.rota_preview import what_would_break
 
 #: How far ahead a shift may be offered.
@@ -161,6 +163,7 @@ def _spoken_for(session: Session, part: Override) -> str | None:
     )
 
 
+@edits("rota.swap_agreed")
 def take_swap(
     session: Session,
     swap_id: int,
@@ -258,6 +261,7 @@ def withdraw(
     _move(session, row, SwapState.WITHDRAWN, actor_id=actor_id, now=now)
 
 
+@edits("rota.swap_agreed")
 def approve(session: Session, swap_id: int, *, actor_id: int, now: datetime, tz: tzinfo) -> Swap:
     """Have a swap hold. Look at the state of what comes back: it may have lapsed."""
     row = _locked(session, swap_id)
@@ -292,6 +296,7 @@ def decline(session: Session, swap_id: int, *, reason: str, actor_id: int, now: 
     _move(session, row, SwapState.DECLINED, actor_id=actor_id, now=now)
 
 
+@edits("rota.swap_undone")
 def undo(session: Session, swap_id: int, *, actor_id: int, now: datetime) -> None:
     """Bring both people back to their own shifts, before the first of them begins."""
     row = _locked(session, swap_id)

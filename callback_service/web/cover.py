@@ -22,9 +22,15 @@ from callback_service.services import cover as cover_service
 from callback_service.services import cover_warnings, staff_skills
 from callback_service.services import rota as rota_service
 from callback_service.services.cover import Cover
+from callback_service.services.rota_meanwhile import (
+    CONCERNS_OF_REQUIREMENTS,
+    ChangedMeanwhile,
+    concerns_of_requirement,
+)
 from callback_service.web.access import current_staff, requires
 from callback_service.web.cover_grid import day_row, hour_name
 from callback_service.web.gaps import gap_rows
+from callback_service.web.meanwhile import again, look_at_rota, refuse_if_changed
 from callback_service.web.requirement_form import RequirementForm, days_in_words, needed_in_words
 from callback_service.web.weekly import blame, chosen_monday, week_links, zone
 
@@ -37,9 +43,13 @@ WEEKS_AHEAD = 4
 @requires(Role.MANAGER)
 def week() -> ResponseReturnValue:
     """A week of cover by hour, its gaps in words, and what is needed."""
+    return _page(_new_form())
+
+
+def _new_form() -> RequirementForm:
     form = RequirementForm(formdata=None)
     form.from_on.data = clock.utc_now().astimezone(zone()).date()
-    return _page(form)
+    return form
 
 
 @bp.post("/requirements")
@@ -54,10 +64,13 @@ def add_requirement() -> ResponseReturnValue:
     requirement = form.requirement()
     try:
         with transaction() as session:
+            refuse_if_changed(session, CONCERNS_OF_REQUIREMENTS)
             row = cover_service.add_requirement(
                 session, requirement, actor_id=current_staff().id, now=clock.utc_now()
             )
             words = requirement_in_words(cover_service.requirement_of(row))
+    except ChangedMeanwhile as refusal:
+        return again(refusal, lambda: _page(form))
     except (BadInput, Refused) as refusal:
         blame(form, refusal, otherwise="start")
         return _page(form), refusal.status
@@ -69,10 +82,14 @@ def add_requirement() -> ResponseReturnValue:
 @requires(Role.MANAGER)
 def remove_requirement(requirement_id: int) -> ResponseReturnValue:
     """Let a requirement hold no longer from today on."""
-    with transaction() as session:
-        cover_service.remove_requirement(
-            session, requirement_id, actor_id=current_staff().id, now=clock.utc_now(), tz=zone()
-        )
+    try:
+        with transaction() as session:
+            refuse_if_changed(session, concerns_of_requirement(requirement_id))
+            cover_service.remove_requirement(
+                session, requirement_id, actor_id=current_staff().id, now=clock.utc_now(), tz=zone()
+            )
+    except ChangedMeanwhile as refusal:
+        return again(refusal, lambda: _page(_new_form()))
     flash("The requirement no longer holds from today on.", "success")
     return redirect(url_for("cover.week"), code=303)
 
@@ -82,6 +99,7 @@ def _page(form: RequirementForm) -> str:
     monday = chosen_monday(now)
     start, end = start_of_day(monday, tz=zone()), start_of_day(monday + WEEK, tz=zone())
     with reading() as session:
+        look_at_rota(session)
         grid, found = cover_service.week_of_cover(session, monday, tz=zone())
         lead_gaps = cover_service.gaps_in_words(session, start, end, tz=zone(), duty=Duty.DUTY_LEAD)
         leads = rota_service.on_now(session, now=now, tz=zone(), duty=Duty.DUTY_LEAD)

@@ -28,6 +28,7 @@ NAVIGATION: Final = (
 PART_OF: Final = {
     "shift_patterns": "rota",
     "rota_changes": "rota",
+    "rota_history": "rota",
     "open_shifts": "rota",
     "swaps": "rota",
     "availability": "rota",

@@ -7,9 +7,10 @@ from datetime import date
 
 from callback_service.domain.rest import Breach, breach_in_words
 from callback_service.domain.rota import Pattern
+from callback_service.domain.rotation_words import line_in_words, turn_in_words
 from callback_service.domain.wall_time import ONE_DAY, WEEKDAY_NAMES, full_date, in_a_row
 from callback_service.services.pattern_edits import PatternEdit, PreviewWeek
-from callback_service.services.shift_patterns import PatternLine, line_in_words, turn_in_words
+from callback_service.services.shift_patterns import PatternLine
 from callback_service.web.rota import DUTY_WORDS
 from callback_service.web.weekly import zone
 

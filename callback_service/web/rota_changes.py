@@ -30,8 +30,14 @@ from callback_service.services import rota as rota_service
 from callback_service.services import rota_changes as service
 from callback_service.services.rota import Person
 from callback_service.services.rota_change_rows import span_in_words
+from callback_service.services.rota_meanwhile import (
+    ChangedMeanwhile,
+    concerns_of,
+    concerns_of_change,
+)
 from callback_service.web.access import current_staff, requires
 from callback_service.web.breakage import breakage_in_words
+from callback_service.web.meanwhile import again, look_at_rota, refuse_if_changed
 from callback_service.web.rota import DUTY_WORDS
 from callback_service.web.weekly import Day, OneOf, Reason, WallTime, blame, choice, given, zone
 
@@ -150,6 +156,8 @@ def make_change() -> ResponseReturnValue:
             return _confirm_page(form, change, now)
         if not _save(form, change, now):
             return _confirm_page(form, change, now), Refused.status
+    except ChangedMeanwhile as refusal:
+        return again(refusal, lambda: _changes_page(form))
     except (BadInput, Refused) as refusal:
         _blame(form, refusal)
         return _changes_page(form), refusal.status
@@ -163,6 +171,7 @@ def _save(form: ChangeForm, change: Change, now: datetime) -> bool:
     actor_id = current_staff().id
     try:
         with transaction() as session:
+            refuse_if_changed(session, concerns_of(change))
             rest_checks.make_change(
                 session, change, reason=reason, actor_id=actor_id, now=now, tz=zone()
             )
@@ -180,6 +189,7 @@ def _blame(form: ChangeForm, refusal: BadInput | Refused) -> None:
 
 def _changes_page(form: ChangeForm) -> str:
     with reading() as session:
+        look_at_rota(session)
         form.offer(shift_patterns.people_for_rota(session))
         coming = rota_preview.coming_changes(session, now=clock.utc_now(), tz=zone())
     return render_template("rota/changes.html", form=form, coming=coming, tz=zone())
@@ -187,6 +197,7 @@ def _changes_page(form: ChangeForm) -> str:
 
 def _confirm_page(form: ChangeForm, change: Change, now: datetime) -> str:
     with reading() as session:
+        look_at_rota(session)
         service.check_change(session, change, now=now, tz=zone())
         breakage = rota_preview.what_would_break(session, change, now=now, tz=zone())
         broken = rest_checks.breaches_of_change(session, change, now=now, tz=zone())
@@ -214,8 +225,13 @@ def _confirm_page(form: ChangeForm, change: Change, now: datetime) -> str:
 @requires(Role.MANAGER)
 def cancel_form(change_id: int) -> ResponseReturnValue:
     """Show what cancelling a change would break, and ask."""
+    return _cancel_page(change_id)
+
+
+def _cancel_page(change_id: int) -> str:
     now = clock.utc_now()
     with reading() as session:
+        look_at_rota(session)
         line = rota_preview.change_line(session, change_id, now=now, tz=zone())
         undoing = line.undoing()
         breakage = rota_preview.Breakage([], [], [], 0)
@@ -228,8 +244,13 @@ def cancel_form(change_id: int) -> ResponseReturnValue:
 @requires(Role.MANAGER)
 def cancel_change(change_id: int) -> ResponseReturnValue:
     """Let a change hold no longer."""
-    with transaction() as session:
-        service.cancel_change(session, change_id, actor_id=current_staff().id, now=clock.utc_now())
+    now = clock.utc_now()
+    try:
+        with transaction() as session:
+            refuse_if_changed(session, concerns_of_change(session, change_id))
+            service.cancel_change(session, change_id, actor_id=current_staff().id, now=now)
+    except ChangedMeanwhile as refusal:
+        return again(refusal, lambda: _cancel_page(change_id))
     flash("The change is cancelled. What has been worked stays on record.", "success")
     return redirect(url_for("rota_changes.changes"), code=303)
 

@@ -12,8 +12,10 @@ from datetime import date
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
+from sqlalchemy.orm import Session
 
 from callback_service import clock
+from callback_service.domain.rotation_words import Line
 from callback_service.domain.rotations import Rotation
 from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import ONE_DAY, WEEK, monday_of
@@ -24,9 +26,15 @@ from callback_service.services import shift_patterns
 from callback_service.services.pattern_edits import PatternEdit
 from callback_service.services.rest_checks import RestBroken
 from callback_service.services.rota import Ending
-from callback_service.services.shift_patterns import Line, PatternLine
+from callback_service.services.rota_meanwhile import (
+    ChangedMeanwhile,
+    concerns_of,
+    concerns_of_line,
+)
+from callback_service.services.shift_patterns import PatternLine
 from callback_service.web.access import current_staff, requires
 from callback_service.web.breakage import breakage_in_words, listed
+from callback_service.web.meanwhile import FIELD, again, look_at_rota, refuse_if_changed
 from callback_service.web.pattern_forms import (
     EndForm,
     FromForm,
@@ -112,6 +120,7 @@ def _add(form: PatternForm | RotationForm, title: str) -> ResponseReturnValue:
 def change(pattern_id: int) -> ResponseReturnValue:
     """Put a new line in the place of one, from a day on: first ask from which day."""
     with reading() as session:
+        look_at_rota(session)
         line = shift_patterns.pattern_line(session, pattern_id, today=_today())
         stored = shift_patterns.line_of(shift_patterns.stored_line(session, pattern_id))
     form = RotationForm() if isinstance(stored, Rotation) else PatternForm()
@@ -139,6 +148,7 @@ def end(pattern_id: int) -> ResponseReturnValue:
     """Let a pattern or rotation end."""
     form = EndForm()
     with reading() as session:
+        look_at_rota(session)
         line = shift_patterns.pattern_line(session, pattern_id, today=_today())
     title = "End a rotation" if line.turns else "End a pattern"
 
@@ -177,6 +187,7 @@ def _save(desk: Desk, edit: PatternEdit) -> ResponseReturnValue:
     is_reason = reason.validate()
     try:
         with transaction() as session:
+            refuse_if_changed(session, _concerns(session, edit))
             service.save(
                 session,
                 edit,
@@ -185,15 +196,26 @@ def _save(desk: Desk, edit: PatternEdit) -> ResponseReturnValue:
                 now=clock.utc_now(),
                 tz=zone(),
             )
+    except ChangedMeanwhile as refusal:
+        return again(refusal, lambda: _confirm_page(desk, edit))
     except RestBroken as broken:
         return _confirm_page(desk, edit, is_asked=True), broken.status
     flash(done_in_words(edit), "success")
     return redirect(url_for("shift_patterns.patterns"), code=303)
 
 
+def _concerns(session: Session, edit: PatternEdit) -> set[str]:
+    """What somebody has to have seen who saves this edit."""
+    concerns = concerns_of(edit.added) if edit.added else set()
+    if edit.ended:
+        concerns |= concerns_of_line(session, edit.ended.pattern_id)
+    return concerns
+
+
 def _confirm_page(desk: Desk, edit: PatternEdit, *, is_asked: bool = False) -> str:
     now, reason = clock.utc_now(), ReasonForm()
     with reading() as session:
+        look_at_rota(session)
         service.check(session, edit, now=now, tz=zone())
         found = service.preview(session, edit, now=now, tz=zone())
         names = {person.id: person.name for person in shift_patterns.people_for_rota(session)}
@@ -216,7 +238,7 @@ def _confirm_page(desk: Desk, edit: PatternEdit, *, is_asked: bool = False) -> s
 
 def _typed() -> list[tuple[str, str]]:
     """What was sent, for the hidden fields of the page that confirms it."""
-    own = {"csrf_token", "step", "rest_reason"}
+    own = {"csrf_token", "step", "rest_reason", FIELD}
     return [pair for pair in request.form.items(multi=True) if pair[0] not in own]
 
 
@@ -251,6 +273,7 @@ def _line_page(
 
 def _offer(form: PatternForm | RotationForm) -> None:
     with reading() as session:
+        look_at_rota(session)
         form.offer(shift_patterns.people_for_rota(session))
 
 

@@ -10,12 +10,13 @@ from sqlalchemy import select
 
 from callback_service.clock import utc_now
 from callback_service.domain.contact import SafeContact, Window, parse_phone
+from callback_service.domain.rota_changes import OpenShift
 from callback_service.domain.staff import Role
 from callback_service.extensions import reading, transaction
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.staff import Staff
 from callback_service.scheduler import TICKS, run_tick
-from callback_service.services import demo, intake, promises
+from callback_service.services import demo, intake, promises, rota_changes
 from callback_service.services.rota import on_now
 from callback_service.services.sign_in import HASHER
 from tests.support.builders import PASSWORD
@@ -67,6 +68,15 @@ class Service:
                 Staff.role == Role.COUNSELLOR, Staff.id.not_in(on_shift)
             )
             return session.scalars(statement.limit(1)).one()
+
+    def another_makes_an_open_shift(self) -> None:
+        """The second of the demo's managers makes an open shift for tomorrow."""
+        with self.app.app_context(), transaction() as session:
+            tz, start = self.app.config["SETTINGS"].service_time_zone, utc_now() + timedelta(days=1)
+            email = demo.email_of(demo.MANAGERS[1][0])
+            actor_id = session.scalars(select(Staff.id).where(Staff.email == email)).one()
+            shift = OpenShift(start, start + timedelta(hours=2))
+            rota_changes.make_change(session, shift, actor_id=actor_id, now=utc_now(), tz=tz)
 
     def take_request(
         self,

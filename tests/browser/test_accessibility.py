@@ -99,6 +99,7 @@ def test_axe_finds_nothing_on_the_pages_of_a_manager(
         found.look(service.url(path))
     _add_a_rotation(page, service, found)
     _change_the_rota(page, service, found)
+    _read_the_history(page, service, found)
     page.goto(service.url("/cover"))
     page.get_by_role("button", name="Save").click()
     found.look_at(ERRORS, "cover with errors")
@@ -150,6 +151,21 @@ def _change_the_rota(page: Page, service: Service, found: _Findings) -> None:
     page.goto(service.url("/rota/changes"))
     page.get_by_role("link", name="Cancel").click()
     found.look_at("text=Cancel this change?", "a change to cancel")
+
+
+def _read_the_history(page: Page, service: Service, found: _Findings) -> None:
+    """The history after another manager made an open shift behind the page of a new one."""
+    page.goto(service.url("/rota/changes"))
+    page.get_by_label("What").select_option("open")
+    page.get_by_label("From, time").fill("09:00")
+    page.get_by_label("Until, time").fill("17:00")
+    service.another_makes_an_open_shift()
+    page.get_by_role("button", name="See what it would change").click()
+    page.get_by_role("button", name="Save the change").click()
+    found.look_at("text=while you had this page open", "a change that was not saved")
+    found.look(service.url("/rota/history"))
+    page.get_by_role("link", name="Undo").first.click()
+    found.look_at("text=Undo this?", "an edit to undo")
 
 
 @SIZES

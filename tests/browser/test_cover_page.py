@@ -46,6 +46,7 @@ def test_the_week_in_october_has_a_day_of_25_hours(service: Service, sign_in: Si
         "/rota/patterns",
         "/rota/patterns/add-rotation",
         "/rota/changes",
+        "/rota/history",
         "/rota/people",
         "/messages",
     ],
