@@ -33,10 +33,11 @@ from callback_service.web import (
     headers,
     health,
     manager,
+    on_now,
     people,
     public,
-    rota,
     rota_changes,
+    rota_views,
     twilio,
 )
 
@@ -100,11 +101,11 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
 def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
     for room in (
-        public, account, desk, manager, cover, gaps, rota, rota_changes, people, admin, twilio,
-        calendar, health, api,
+        public, account, desk, manager, cover, gaps, rota_views, rota_changes, people, admin,
+        twilio, calendar, health, api,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
-    for part in (access, frame, headers, errors, cli):
+    for part in (access, frame, on_now, headers, errors, cli):
         part.init_app(app)
     _serve_static_files(app)
     hops = app.config["SETTINGS"].trusted_hops

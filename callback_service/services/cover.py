@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
 
@@ -21,7 +21,7 @@ from callback_service.domain.cover import (
     requirement_in_words,
     week_grid,
 )
-from callback_service.domain.rota import Duty
+from callback_service.domain.rota import Duty, Shift
 from callback_service.domain.rota_changes import Change
 from callback_service.domain.wall_time import (
     EVERY_DAY,
@@ -59,6 +59,20 @@ def cover_between(
     of the rota count as if they were stored.
     """
     shifts, _ = resolve(session, start, end, tz=tz, duty=duty, proposed=proposed)
+    return cover_of(session, shifts, start, end, tz=tz, step=step, duty=duty)
+
+
+def cover_of(
+    session: Session,
+    shifts: Iterable[Shift],
+    start: datetime,
+    end: datetime,
+    *,
+    tz: tzinfo,
+    step: timedelta | None = None,
+    duty: Duty = Duty.COUNSELLING,
+) -> list[Stretch]:
+    """Cover by ``shifts`` that were resolved already: see ``cover_between``."""
     needs = _needs_between(session, start, end, tz) if duty is Duty.COUNSELLING else []
     if step is None:
         return domain.cover(shifts, needs, start, end, tz=tz, duty=duty)

@@ -39,7 +39,6 @@ from callback_service.extensions import reading, transaction
 from callback_service.gateways.bank_holidays import bank_holidays
 from callback_service.services import cover as cover_service
 from callback_service.services import cover_warnings
-from callback_service.services import rota as rota_service
 from callback_service.web.access import current_staff, requires
 from callback_service.web.gaps import gap_rows
 from callback_service.web.weekly import (
@@ -199,7 +198,6 @@ def _page(form: RequirementForm) -> str:
     with reading() as session:
         grid = cover_service.week_of_cover(session, monday, tz=zone())
         lead_gaps = cover_service.gaps_in_words(session, start, end, tz=zone(), duty=Duty.DUTY_LEAD)
-        leads = rota_service.on_now(session, now=now, tz=zone(), duty=Duty.DUTY_LEAD)
         needs = cover_service.load_requirements(session, from_day=now.astimezone(zone()).date())
         ahead = _weeks_ahead(session, monday)
         known = cover_warnings.known_gaps(session, now=now)
@@ -212,7 +210,6 @@ def _page(form: RequirementForm) -> str:
         days=[_day_row(day, grid, now) for day in grid.days],
         gaps=_week_gaps(grid),
         lead_gaps=lead_gaps,
-        leads=[shift.person.name for shift in leads if shift.person],
         requirements=[(need, _days_in_words(need)) for need in needs],
         holidays=[
             (day_in_words(day), name)

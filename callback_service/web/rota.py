@@ -1,10 +1,8 @@
-"""The rota's pages: who is on now and next, the week by person, and its patterns for managers."""
+"""The patterns of the rota, for managers. What everybody looks at is in ``web.rota_views``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -13,20 +11,14 @@ from wtforms import BooleanField
 
 from callback_service import clock
 from callback_service.domain.rest import Breach, breach_in_words
-from callback_service.domain.rota import Duty, Pattern, Source
+from callback_service.domain.rota import Duty, Pattern
 from callback_service.domain.staff import Role
-from callback_service.domain.wall_time import (
-    ONE_DAY,
-    WEEKDAY_NAMES,
-    day_in_words,
-    weekly_in_words,
-)
+from callback_service.domain.wall_time import weekly_in_words
 from callback_service.errors import BadInput
 from callback_service.extensions import reading, transaction
 from callback_service.services import rest as rest_service
-from callback_service.services import rota as rota_service
-from callback_service.services import rota_preview, shift_patterns
-from callback_service.services.rota import Person, RosterRow, RotaShift
+from callback_service.services import shift_patterns
+from callback_service.services.rota import Person
 from callback_service.services.shift_patterns import PatternLine
 from callback_service.web.access import current_staff, requires
 from callback_service.web.weekly import (
@@ -37,9 +29,7 @@ from callback_service.web.weekly import (
     Weekdays,
     blame,
     choice,
-    chosen_monday,
     given,
-    week_links,
     zone,
 )
 
@@ -92,63 +82,6 @@ class EndForm(FlaskForm):
     """When a pattern ends."""
 
     last_on = Day("Last day a shift starts on")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One shift in the week: the column it stands in, its day and its times."""
-
-    column: int
-    day: str
-    times: str
-    note: str
-    is_now: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One person's week."""
-
-    name: str
-    is_me: bool
-    entries: list[Entry]
-
-
-@bp.get("")
-@requires(*Role)
-def week() -> ResponseReturnValue:
-    """Who is on now, who is next, and the week by person."""
-    now = clock.utc_now()
-    monday = chosen_monday(now)
-    with reading() as session:
-        groups = [
-            (DUTY_WORDS[duty], [_row(row, monday, now) for row in rows])
-            for duty in Duty
-            if (rows := rota_service.week_by_person(session, monday, tz=zone(), duty=duty))
-        ]
-        running = {
-            duty: rota_service.on_now(session, now=now, tz=zone(), duty=duty) for duty in Duty
-        }
-        coming = {
-            duty: rota_service.next_on(session, now=now, tz=zone(), duty=duty) for duty in Duty
-        }
-        open_shifts = rota_preview.open_shifts(session, now=now, tz=zone())
-    return render_template(
-        "rota/week.html",
-        is_manager=current_staff().role is Role.MANAGER,
-        works_shifts=current_staff().role is not Role.ADMINISTRATOR,
-        open_count=len(open_shifts),
-        has_calendar=current_staff().role is not Role.ADMINISTRATOR,
-        now_words=_clock(now),
-        on_now=[(_name(shift), _until(shift, now)) for shift in running[Duty.COUNSELLING]],
-        lead_now=[(_name(shift), _until(shift, now)) for shift in running[Duty.DUTY_LEAD]],
-        next_on=[(_name(shift), _from(shift, now)) for shift in coming[Duty.COUNSELLING]],
-        lead_next=[(_name(shift), _from(shift, now)) for shift in coming[Duty.DUTY_LEAD]],
-        groups=groups,
-        days=[monday + ONE_DAY * ahead for ahead in range(7)],
-        today=now.astimezone(zone()).date(),
-        links=week_links(monday, now),
-    )
 
 
 @bp.get("/patterns")
@@ -255,47 +188,3 @@ def _end_page(pattern_id: int, form: EndForm) -> str:
     with reading() as session:
         line = shift_patterns.pattern_line(session, pattern_id)
     return render_template("rota/end.html", form=form, line=line)
-
-
-def _row(row: RosterRow, monday: date, now: datetime) -> Row:
-    entries = [
-        _entry(shift, day, monday, now) for day, shifts in row.by_day.items() for shift in shifts
-    ]
-    return Row(row.person.name, row.person.id == current_staff().id, entries)
-
-
-def _entry(shift: RotaShift, day: date, monday: date, now: datetime) -> Entry:
-    ends = shift.end.astimezone(zone())
-    day_name = f"{WEEKDAY_NAMES[day.weekday()][:3]} {day.day}"
-    if day < monday:
-        times, note = f"to {ends:%H:%M}", f"from {WEEKDAY_NAMES[day.weekday()]}"
-    else:
-        times = f"{_clock(shift.start)} to {ends:%H:%M}"
-        note = "next day" if ends.date() > day else ""
-    if shift.source is not Source.PATTERN:
-        note = f"{note}, by a change" if note else "by a change"
-    return Entry(max(0, (day - monday).days), day_name, times, note, shift.start <= now < shift.end)
-
-
-def _name(shift: RotaShift) -> str:
-    return shift.person.name if shift.person else "nobody yet"
-
-
-def _clock(instant: datetime) -> str:
-    return f"{instant.astimezone(zone()):%H:%M}"
-
-
-def _until(shift: RotaShift, now: datetime) -> str:
-    return f"until {_near(shift.end, now)}"
-
-
-def _from(shift: RotaShift, now: datetime) -> str:
-    return f"from {_near(shift.start, now)}"
-
-
-def _near(instant: datetime, now: datetime) -> str:
-    """A time for people; with its day where that is not today."""
-    day = instant.astimezone(zone()).date()
-    if day == now.astimezone(zone()).date():
-        return _clock(instant)
-    return f"{_clock(instant)} on {day_in_words(day)}"
