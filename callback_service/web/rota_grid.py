@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import pairwise
 from operator import itemgetter
 from urllib.parse import urlencode
@@ -86,6 +86,21 @@ class Links:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A span of instants as the grid says it; ``query`` is the same as the form of a change reads.
+
+    ``column`` is that of the day it begins on, below 0 for one before the first.
+    """
+
+    column: int
+    day: str
+    times: str
+    notes: tuple[str, ...]
+    label: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """What a grid looks at: the first day, its length, the instant, the zone, and who looks."""
 
@@ -95,6 +110,7 @@ class View:
     tz: tzinfo
     me: int
     links: Links
+    _told: dict[Span, Told] = field(default_factory=dict)  # many people share few spans
 
     def local(self, instant: datetime) -> datetime:
         """The wall time of an instant."""
@@ -104,6 +120,49 @@ class View:
         """When each of the days begins and ends."""
         edges = [start_of_day(self.first + ONE_DAY * n, tz=self.tz) for n in range(self.days + 1)]
         return list(pairwise(edges))
+
+    def tell(self, start: datetime, end: datetime) -> Told:
+        """``[start, end)`` in words."""
+        known = self._told.get((start, end))
+        if known is None:
+            known = self._told[start, end] = _tell(self.local(start), self.local(end), self.first)
+        return known
+
+
+def _tell(starts: datetime, ends: datetime, first: date) -> Told:
+    """Two wall times in words, for a grid that begins on ``first``."""
+    day, column = starts.date(), (starts.date() - first).days
+    began = column < 0
+    notes = []
+    if began:
+        notes.append(f"from {WEEKDAY_NAMES[day.weekday()]} {starts:%H:%M}")
+    elif ends.date() == day + ONE_DAY and ends.time() > MIDNIGHT:
+        notes.append("next day")
+    if starts.utcoffset() != ends.utcoffset():
+        length = ends.astimezone(UTC) - starts.astimezone(UTC)
+        notes.append(f"{hours(length)} hours: the clocks change")
+    until = f"{ends:%H:%M}"
+    if ends.date() > (first if began else day) + ONE_DAY:
+        until = f"{day_name(ends.date())}, {until}"
+    return Told(
+        column,
+        day_name(day),
+        f"to {until}" if began else f"{starts:%H:%M} to {until}",
+        tuple(notes),
+        f"{'…' if began else _short(starts)}{DASH}{_short(ends)}",
+        _span_query(starts, ends),
+    )
+
+
+def _span_query(starts: datetime, ends: datetime) -> str:
+    """Two wall times for the form of a change; its fields have these names."""
+    return urlencode(
+        {
+            "from_on": starts.date(), "from_at": f"{starts:%H:%M}",
+            "until_on": ends.date(), "until_at": f"{ends:%H:%M}",
+        },
+        safe=":",
+    )  # fmt: skip
 
 
 def heads(board: Board, view: View, day_link: str) -> list[Head]:
@@ -140,65 +199,37 @@ def _row(line: Line, duty: Duty, view: View, spans: list[Span]) -> Row:
 
 
 def _shift(shift: RotaShift, view: View) -> Entry:
-    starts, ends = view.local(shift.start), view.local(shift.end)
-    day = starts.date()
-    notes = []
-    if day < view.first:
-        kind, times = "before", f"to {_end(ends, view.first)}"
-        notes.append(f"from {WEEKDAY_NAMES[day.weekday()]} {starts:%H:%M}")
-    else:
-        kind, times = "shift", f"{starts:%H:%M} to {_end(ends, day)}"
-        if ends.date() == day + ONE_DAY and ends.time() > MIDNIGHT:
-            notes.append("next day")
+    told = view.tell(shift.start, shift.end)
+    kind = "before" if told.column < 0 else "shift"
+    notes = told.notes
     if shift.person is None:
         kind = "open"
     elif shift.source is not Source.PATTERN:
-        notes.append(SOURCE_WORDS[shift.source])
-    notes += _clock_change(shift, starts, ends)
+        notes = (*notes, SOURCE_WORDS[shift.source])
     return Entry(
-        column=max(0, (day - view.first).days),
+        column=max(0, told.column),
         kind=kind,
-        day=day_name(day),
-        times=times,
+        day=told.day,
+        times=told.times,
         note=", ".join(notes),
         is_now=shift.start <= view.now < shift.end,
-        link=_shift_link(shift, starts, ends, view),
+        link=_shift_link(shift, told, view),
     )
 
 
-def _end(ends: datetime, day: date) -> str:
-    """When a shift ends; with its day where that is neither ``day`` nor the next."""
-    if ends.date() <= day + ONE_DAY:
-        return f"{ends:%H:%M}"
-    return f"{day_name(ends.date())}, {ends:%H:%M}"
-
-
-def _clock_change(shift: RotaShift, starts: datetime, ends: datetime) -> Iterator[str]:
-    """The true length of a shift that a clock change makes longer or shorter than it looks."""
-    if starts.utcoffset() != ends.utcoffset():
-        yield f"{hours(shift.end - shift.start)} hours: the clocks change"
-
-
-def _shift_link(shift: RotaShift, starts: datetime, ends: datetime, view: View) -> str:
+def _shift_link(shift: RotaShift, told: Told, view: View) -> str:
     if shift.end <= view.now:
         return ""
     if shift.person is None:
         return view.links.take
-    return _change_link(view, OverrideKind.REPLACE, shift.person.id, shift.duty, starts, ends)
+    return _change_link(view, OverrideKind.REPLACE, shift.person.id, shift.duty, told.query)
 
 
-def _change_link(
-    view: View, what: OverrideKind, staff_id: int, duty: Duty, starts: datetime, ends: datetime
-) -> str:
-    """The form of a change, filled in; its fields have these names."""
+def _change_link(view: View, what: OverrideKind, staff_id: int, duty: Duty, query: str) -> str:
+    """The form of a change, filled in."""
     if not view.links.change:
         return ""
-    filled = {
-        "what": what.value, "staff_id": staff_id, "duty": duty.value,
-        "from_on": starts.date(), "from_at": f"{starts:%H:%M}",
-        "until_on": ends.date(), "until_at": f"{ends:%H:%M}",
-    }  # fmt: skip
-    return f"{view.links.change}?{urlencode(filled)}"
+    return f"{view.links.change}?what={what.value}&staff_id={staff_id}&duty={duty.value}&{query}"
 
 
 def _away(away: Away, view: View, spans: list[Span]) -> Iterator[tuple[datetime, Entry]]:
@@ -228,7 +259,8 @@ def _free(line: Line, duty: Duty, view: View, taken: set[int]) -> Iterator[Entry
         if column not in taken and day >= today:
             starts, ends = (datetime.combine(day, at, tzinfo=view.tz) for at in usual)
             ends += ONE_DAY if ends <= starts else timedelta(0)
-            link = _change_link(view, OverrideKind.ADD, line.person.id, duty, starts, ends)
+            query = view.tell(starts, ends).query
+            link = _change_link(view, OverrideKind.ADD, line.person.id, duty, query)
             yield Entry(column, "free", day_name(day), "", link=link)
 
 
@@ -270,11 +302,8 @@ def short_rows(board: Board, view: View) -> list[ShortRow]:
 def _short_row(line: Line, board: Board, view: View, spans: list[Span]) -> ShortRow:
     found: list[list[str]] = [[] for _ in spans]
     for shift in line.shifts:
-        starts, ends = view.local(shift.start), view.local(shift.end)
-        column = (starts.date() - view.first).days
-        begins = _short(starts) if column >= 0 else "…"
-        label = f"{begins}{DASH}{_short(ends)}{MARKS.get(shift.source, '')}"
-        found[max(0, column)].append(label)
+        told = view.tell(shift.start, shift.end)
+        found[max(0, told.column)].append(f"{told.label}{MARKS.get(shift.source, '')}")
     for away in line.away:
         for column, (start, end) in enumerate(spans):
             if away.start < end and away.end > start:

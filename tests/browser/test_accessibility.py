@@ -18,6 +18,7 @@ AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 RUN = "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})"
 ERRORS = ".govuk-error-summary"
+VIEWS = ("/rota/four-weeks", "/rota/hours", "/rota/hours/week", "/rota/print")
 LONG_NAME = "Alexandria-Wilhelmina Constantinopoulos-Featherstonehaugh III"
 
 SIZES = pytest.mark.parametrize("width", [375, 1280])
@@ -54,8 +55,11 @@ def test_axe_finds_nothing_on_the_pages_of_a_counsellor(
     sign_in(service.counsellor_on_shift())
     for path in ("/desk", "/rota", "/account", "/cover", "/nowhere"):
         found.look(service.url(path))
-    for path in ("/rota/open-shifts", "/rota/ill"):
+    for path in ("/rota/open-shifts", "/rota/ill", "/rota?who=me", *VIEWS):
         found.look(service.url(path))
+    page.goto(service.url("/rota/calendar"))
+    page.get_by_role("button", name="make a link").first.click()
+    found.look_at("#calendar-link", "a new link of a calendar")
     page.goto(service.url("/account"))
     page.get_by_role("button", name="Change password").click()
     found.look_at(ERRORS, "the account with errors")
@@ -81,7 +85,10 @@ def test_axe_finds_nothing_on_the_pages_of_a_manager(
         "/rota/patterns",
         "/rota/patterns/1/end",
         "/rota/people",
+        "/rota/calendar",
         "/messages",
+        "/rota?who=2",
+        *VIEWS,
     ):
         found.look(service.url(path))
     page.goto(service.url("/rota/patterns"))
