@@ -259,7 +259,28 @@ def _frame(
     people: list[Person],
 ) -> dict[str, object]:
     """What every way to look at the rota has around it: links, filters and its range in words."""
-    staff, today = current_staff(), now.astimezone(zone()).date()
+    staff = current_staff()
+    return {
+        "range_words": _date(first),
+        "until_words": _date(first + length - ONE_DAY),
+        **_dates(endpoint, first, length, now, wanted),
+        "address": url_for(endpoint),
+        "at": (DAY_NAMES.get(endpoint, "week"), first.isoformat()),
+        "duties": [
+            (duty.value, words, wanted.duties == (duty,)) for duty, words in DUTY_WORDS.items()
+        ],
+        "people": [(str(one.id), one.name, one.id == wanted.person_id) for one in people],
+        "is_me": wanted.person_id == staff.id,
+        "is_manager": staff.role is Role.MANAGER,
+        "works_shifts": staff.role is not Role.ADMINISTRATOR,
+    }
+
+
+def _dates(
+    endpoint: str, first: date, length: timedelta, now: datetime, wanted: Wanted
+) -> dict[str, object]:
+    """The links from one view to the others, and to the dates before and after."""
+    today = now.astimezone(zone()).date()
     is_now = first <= today < first + length
 
     def link(to: str, day: date | None) -> str:
@@ -270,22 +291,11 @@ def _frame(
         return link(to, today if is_now and to in DAY_NAMES else first)
 
     return {
-        "range_words": _date(first),
-        "until_words": _date(first + length - ONE_DAY),
         "ways": [(label, way(to), to == endpoint) for label, to in WAYS],
         "previous": link(endpoint, first - length),
         "next": link(endpoint, first + length),
         "current": "" if is_now else link(endpoint, None),
-        "print_link": url_for("rota.print_week", week=first, **wanted.args),
-        "address": url_for(endpoint),
-        "at": (DAY_NAMES.get(endpoint, "week"), first.isoformat()),
-        "duties": [
-            (duty.value, words, wanted.duties == (duty,)) for duty, words in DUTY_WORDS.items()
-        ],
-        "people": [(str(one.id), one.name, one.id == wanted.person_id) for one in people],
-        "is_me": wanted.person_id == staff.id,
-        "is_manager": staff.role is Role.MANAGER,
-        "works_shifts": staff.role is not Role.ADMINISTRATOR,
+        "print_link": link("rota.print_week", first),
     }
 
 
