@@ -35,13 +35,14 @@ from callback_service.web import (
     health,
     leave,
     manager,
+    on_now,
     open_shifts,
     people,
     public,
-    rota,
     rota_changes,
     rota_history,
     rota_notices,
+    rota_views,
     shift_patterns,
     staff_skills,
     swaps,
@@ -108,12 +109,12 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
 def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
     for room in (
-        public, account, desk, manager, cover, gaps, rota, rota_changes, shift_patterns, people,
-        admin, staff_skills, twilio, calendar, open_shifts, swaps, availability, leave,
+        public, account, desk, manager, cover, gaps, rota_views, rota_changes, shift_patterns,
+        people, admin, staff_skills, twilio, calendar, open_shifts, swaps, availability, leave,
         rota_notices, rota_history, health, api,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
-    for part in (access, frame, headers, errors, cli):
+    for part in (access, frame, on_now, headers, errors, cli):
         part.init_app(app)
     _serve_static_files(app)
     hops = app.config["SETTINGS"].trusted_hops

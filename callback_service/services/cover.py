@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
 from typing import NamedTuple
@@ -70,7 +70,22 @@ def cover_between(
     A duty lead is needed at every minute; requirements are for counselling. What is
     ``proposed`` for the rota counts as if it were stored.
     """
-    shifts, needs = _facts(session, start, end, tz, duty, proposed)
+    shifts, _ = resolve(session, start, end, tz=tz, duty=duty, proposed=proposed)
+    return cover_of(session, shifts, start, end, tz=tz, step=step, duty=duty)
+
+
+def cover_of(
+    session: Session,
+    shifts: Iterable[Shift],
+    start: datetime,
+    end: datetime,
+    *,
+    tz: tzinfo,
+    step: timedelta | None = None,
+    duty: Duty = Duty.COUNSELLING,
+) -> list[Stretch]:
+    """Cover by ``shifts`` that were resolved already: see ``cover_between``."""
+    needs = _needs_between(session, start, end, tz) if duty is Duty.COUNSELLING else []
     if step is None:
         return domain.cover(shifts, needs, start, end, tz=tz, duty=duty)
     return domain.cover_by_step(shifts, needs, start, end, tz=tz, step=step, duty=duty)

@@ -24,9 +24,7 @@ from callback_service.domain.rota_changes import Change, ChangeSet
 from callback_service.domain.rotations import Rotation, Turn
 from callback_service.domain.wall_time import (
     ONE_DAY,
-    WEEK,
     Cycle,
-    start_of_day,
     weekdays_from_mask,
 )
 from callback_service.models.rota import ShiftPattern, ShiftTurn
@@ -210,12 +208,13 @@ def shifts_between(
     only: Collection[int] | None = None,
 ) -> list[RotaShift]:
     """Every shift that meets ``[start, end)``, whole, in order; of one duty, or of all."""
-    return _with_people(
+    return with_people(
         *resolve(session, start, end, tz=tz, duty=duty, proposed=proposed, only=only)
     )
 
 
-def _with_people(shifts: Iterable[Shift], people: dict[int, Person]) -> list[RotaShift]:
+def with_people(shifts: Iterable[Shift], people: dict[int, Person]) -> list[RotaShift]:
+    """``shifts`` with the person of each; ``people`` by id, as from ``resolve``."""
     return [
         RotaShift(
             people[staff_id] if staff_id is not None else None, duty, start, end, source, pattern_id
@@ -229,51 +228,32 @@ def on_now(
 ) -> list[RotaShift]:
     """The shifts of ``duty`` that run at ``now``, each person once: with the one that ends last."""
     shifts, people = resolve(session, now, now + timedelta(seconds=1), tz=tz, duty=duty)
-    running = [shift for shift in on_duty(shifts, now, duty) if shift.staff_id is not None]
-    longest = {shift.staff_id: shift for shift in sorted(running, key=lambda shift: shift.end)}
-    return sorted(_with_people(longest.values(), people), key=_by_end_and_name)
+    return running(shifts, people, at=now, duty=duty)
+
+
+def running(
+    shifts: Iterable[Shift], people: dict[int, Person], *, at: datetime, duty: Duty
+) -> list[RotaShift]:
+    """Those of the shifts that somebody works at ``at``: see ``on_now``."""
+    held = [shift for shift in on_duty(shifts, at, duty) if shift.staff_id is not None]
+    longest = {shift.staff_id: shift for shift in sorted(held, key=lambda shift: shift.end)}
+    return sorted(with_people(longest.values(), people), key=_by_end_and_name)
 
 
 def _by_end_and_name(shift: RotaShift) -> tuple[datetime, str]:
     return shift.end, shift.person.name if shift.person else ""
 
 
-def next_on(
-    session: Session, *, now: datetime, tz: tzinfo, duty: Duty = Duty.COUNSELLING
+def starting_next(
+    shifts: Iterable[Shift], people: dict[int, Person], *, after: datetime, duty: Duty
 ) -> list[RotaShift]:
-    """The shifts of ``duty`` that start next, all at one instant, within a week after ``now``."""
+    """Those of the shifts, in order, that somebody starts next after an instant, all at once."""
     later = [
         shift
-        for shift in shifts_between(session, now, now + WEEK, tz=tz, duty=duty)
-        if shift.start > now and shift.person is not None
+        for shift in shifts
+        if shift.duty is duty and shift.start > after and shift.staff_id is not None
     ]
-    return [shift for shift in later if shift.start == later[0].start]
-
-
-@dataclass(frozen=True, slots=True)
-class RosterRow:
-    """One person's shifts in a week, by the local day they start on."""
-
-    person: Person
-    by_day: dict[date, list[RotaShift]]
-
-
-def week_by_person(session: Session, monday: date, *, tz: tzinfo, duty: Duty) -> list[RosterRow]:
-    """The shifts of one duty in the week from ``monday``, by person in order of name.
-
-    A shift that started on the Sunday before and runs into the week is under its own day.
-    """
-    start, end = start_of_day(monday, tz=tz), start_of_day(monday + WEEK, tz=tz)
-    rows: dict[Person, dict[date, list[RotaShift]]] = {}
-    for shift in shifts_between(session, start, end, tz=tz, duty=duty):
-        if shift.person is not None:
-            days = rows.setdefault(shift.person, {})
-            days.setdefault(shift.start.astimezone(tz).date(), []).append(shift)
-    return [RosterRow(person, days) for person, days in sorted(rows.items(), key=_by_name)]
-
-
-def _by_name(row: tuple[Person, object]) -> tuple[str, int]:
-    return row[0].name, row[0].id
+    return with_people((shift for shift in later if shift.start == later[0].start), people)
 
 
 def shifts_as_json(shifts: Sequence[RotaShift]) -> list[dict[str, object]]:

@@ -20,7 +20,6 @@ from callback_service.extensions import current_settings, reading, transaction
 from callback_service.gateways.bank_holidays import bank_holidays
 from callback_service.services import cover as cover_service
 from callback_service.services import cover_warnings, staff_skills
-from callback_service.services import rota as rota_service
 from callback_service.services.cover import Cover
 from callback_service.services.rota_meanwhile import (
     CONCERNS_OF_REQUIREMENTS,
@@ -102,7 +101,6 @@ def _page(form: RequirementForm) -> str:
         look_at_rota(session)
         grid, found = cover_service.week_of_cover(session, monday, tz=zone())
         lead_gaps = cover_service.gaps_in_words(session, start, end, tz=zone(), duty=Duty.DUTY_LEAD)
-        leads = rota_service.on_now(session, now=now, tz=zone(), duty=Duty.DUTY_LEAD)
         needs = cover_service.load_requirements(session, from_day=now.astimezone(zone()).date())
         ahead = _weeks_ahead(session, monday)
         form.offer(staff_skills.known_skills(session, *current_settings().offered_skills))
@@ -117,7 +115,6 @@ def _page(form: RequirementForm) -> str:
         gaps=_week_gaps(found),
         has_skills=bool(found.by_skill),
         lead_gaps=lead_gaps,
-        leads=[shift.person.name for shift in leads if shift.person],
         requirements=[(need, days_in_words(need), needed_in_words(need)) for need in needs],
         holidays=[
             (day_in_words(day), name)

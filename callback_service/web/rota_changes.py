@@ -131,10 +131,11 @@ class IllForm(FlaskForm):
 @bp.get("/changes")
 @requires(Role.MANAGER)
 def changes() -> ResponseReturnValue:
-    """The changes to come, and a form for a new one."""
-    form = ChangeForm(formdata=None)
+    """The changes to come, and a form for a new one; links from the rota fill some of it in."""
+    form = ChangeForm(formdata=request.args)
     tomorrow = clock.utc_now().astimezone(zone()).date() + ONE_DAY
-    form.from_on.data = form.until_on.data = tomorrow
+    for field in (form.from_on, form.until_on):
+        field.data = field.data or tomorrow
     return _changes_page(form)
 
 

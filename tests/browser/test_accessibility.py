@@ -19,6 +19,7 @@ AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 RUN = "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})"
 ERRORS = ".govuk-error-summary"
+VIEWS = ("/rota/four-weeks", "/rota/hours", "/rota/hours/week", "/rota/print")
 LONG_NAME = "Alexandria-Wilhelmina Constantinopoulos-Featherstonehaugh III"
 
 OWN_ROTA = (
@@ -63,8 +64,11 @@ def test_axe_finds_nothing_on_the_pages_of_a_counsellor(
     sign_in(service.counsellor_on_shift())
     for path in ("/desk", "/rota", "/account", "/cover", "/nowhere"):
         found.look(service.url(path))
-    for path in ("/rota/open-shifts", "/rota/ill", *OWN_ROTA):
+    for path in ("/rota/open-shifts", "/rota/ill", *OWN_ROTA, "/rota?who=me", *VIEWS):
         found.look(service.url(path))
+    page.goto(service.url("/rota/calendar"))
+    page.get_by_role("button", name="make a link").first.click()
+    found.look_at("#calendar-link", "a new link of a calendar")
     page.goto(service.url("/account"))
     page.get_by_role("button", name="Change password").click()
     found.look_at(ERRORS, "the account with errors")
@@ -94,7 +98,10 @@ def test_axe_finds_nothing_on_the_pages_of_a_manager(
         "/rota/people",
         "/rota/absences",
         *OWN_ROTA,
+        "/rota/calendar",
         "/messages",
+        "/rota?who=2",
+        *VIEWS,
     ):
         found.look(service.url(path))
     _add_a_rotation(page, service, found)

@@ -48,6 +48,12 @@ def test_the_week_in_october_has_a_day_of_25_hours(service: Service, sign_in: Si
         "/rota/changes",
         "/rota/history",
         "/rota/people",
+        "/rota/calendar",
+        "/rota?who=2",
+        "/rota/four-weeks",
+        "/rota/hours",
+        "/rota/hours/week?week=2027-10-31",
+        "/rota/print",
         "/messages",
     ],
 )

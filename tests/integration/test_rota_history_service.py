@@ -21,7 +21,7 @@ from callback_service.domain.rota_changes import (
     OverrideKind,
 )
 from callback_service.domain.rotations import CountedIn, Rotation, Turn
-from callback_service.errors import NotFound, Refused
+from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.audit import AuditEntry
 from callback_service.models.plan import PlanTrigger
 from callback_service.models.rota import ShiftPattern
@@ -430,7 +430,7 @@ def test_a_revision_keeps_ids_and_its_words_follow_the_names(office: Office) -> 
 
 def test_nothing_is_kept_of_an_edit_that_fails_or_changes_nothing(office: Office) -> None:
     count = latest_revision(office.session)
-    with pytest.raises(Refused):
+    with pytest.raises(BadInput):
         office.end(office.add(replace(a_pattern(office.cara), until_on=TODAY)), TODAY + DAY)
     office.session.rollback()
     with rota_edit(office.session, "rota.imported", actor_id=None, now=NOW):

@@ -75,21 +75,6 @@ def test_somebody_on_two_shifts_at_once_is_named_once(session: Session) -> None:
     assert shift.end == local("2026-11-25 23:00")
 
 
-def test_who_is_next_starts_next_together(session: Session) -> None:
-    for name, start, end in (
-        ("A", "23:00", "07:00"),
-        ("B", "23:00", "06:00"),
-        ("C", "23:30", "07:00"),
-    ):
-        make_pattern(session, make_staff(session, name=name), start, end)
-    assert sorted(names(rota.next_on(session, now=NOW, tz=LONDON))) == ["A", "B"]
-
-
-def test_nobody_is_next_on_an_empty_rota(session: Session) -> None:
-    assert rota.next_on(session, now=NOW, tz=LONDON) == []
-    assert rota.on_now(session, now=NOW, tz=LONDON) == []
-
-
 def test_a_new_pattern_is_audited_and_asks_for_a_plan(session: Session) -> None:
     staff, manager = make_staff(session), make_staff(session, role=Role.MANAGER)
     row = shift_patterns.add_pattern(session, a_pattern(staff), actor_id=manager.id, now=NOW)
@@ -228,13 +213,6 @@ def test_the_database_refuses_weekdays_that_are_none(session: Session, mask: int
     row.weekdays = mask
     with pytest.raises(IntegrityError):
         session.flush()
-
-
-def test_the_week_by_person_puts_a_shift_under_the_day_it_starts(session: Session) -> None:
-    staff = make_staff(session)
-    make_pattern(session, staff, "23:00", "07:00", frozenset({6, 0}))
-    [row] = rota.week_by_person(session, date(2026, 11, 23), tz=LONDON, duty=Duty.COUNSELLING)
-    assert list(row.by_day) == [date(2026, 11, 22), date(2026, 11, 23), date(2026, 11, 29)]
 
 
 def test_the_list_of_patterns_leaves_out_those_that_have_ended(session: Session) -> None:

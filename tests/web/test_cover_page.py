@@ -81,7 +81,7 @@ def test_an_empty_rota_is_one_long_gap_in_words(sign_in_as: SignIn) -> None:
         "Monday 23 November, 00:00 to 00:00 on Monday 30 November: nobody on shift, 1 needed"
         in page
     )
-    assert page.count("nobody on shift") == 2  # the other is the duty lead's
+    assert page.count("nobody on shift") == 3  # the duty lead's, and the next gap from now
 
 
 def test_each_hour_shows_who_is_on_and_needed(app: Flask, sign_in_as: SignIn) -> None:
@@ -98,7 +98,7 @@ def test_gaps_stand_above_in_words_with_how_short(app: Flask, sign_in_as: SignIn
     page = sign_in_as(Role.MANAGER).get("/cover?week=2026-11-23").get_data(as_text=True)
     assert "Saturday 28 November, 17:00 to 18:00: 1 on shift, 2 needed" in page
     assert page.count(">1 short</strong>") == 7
-    assert "Every hour of this week has one." in page
+    assert "Every hour of this week has a duty lead." in page
     assert "<strong>Priya Shah</strong>" in page
 
 

@@ -218,13 +218,16 @@ def test_a_pattern_is_not_added_or_ended_over_what_changed_meanwhile(
 ) -> None:
     client = sign_in_as(Role.MANAGER)
     end = f"{PATTERNS}/{amira.pattern_id}/end"
-    added, ended = text(client.get(PATTERNS)), text(client.get(end))
+    add = f"{PATTERNS}/add"
+    added, ended = text(client.get(add)), text(client.get(end))
     line = {
         "staff_id": amira.staff_id, "duty": "counselling", "weekdays": ["0"], "start": "18:00",
-        "end": "19:00", "from_on": SOON.isoformat(), "until_on": "",
+        "end": "19:00", "from_on": SOON.isoformat(), "until_on": "", "recurs": "weekly",
+        "step": "save",
     }  # fmt: skip
     amira.ends_her_pattern()
-    for path, page, answers in ((PATTERNS, added, line), (end, ended, {"last_on": TODAY})):
+    sooner = {"last_on": TODAY - timedelta(days=1), "step": "save"}
+    for path, page, answers in ((add, added, line), (end, ended, sooner)):
         refused = send(client, path, page, **answers)
         assert refused.status_code == 409
         assert "<strong>After:</strong> Amira Khan works for calls" in text(refused)
