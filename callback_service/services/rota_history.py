@@ -28,7 +28,7 @@ from callback_service.models.rota_revision import (
 )
 from callback_service.models.staff import Staff
 from callback_service.services import rota_change_rows
-from callback_service.services.cover import requirement_of
+from callback_service.services.cover_requirements import requirement_of
 from callback_service.services.rota import Person, rotation_of
 from callback_service.services.rota_snapshots import (
     Columns,

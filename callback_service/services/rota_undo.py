@@ -19,7 +19,7 @@ from callback_service.models.rota import CoverRequirement, ShiftPattern
 from callback_service.models.rota_change import RotaChange
 from callback_service.models.rota_revision import RotaRevision, RotaRevisionRow
 from callback_service.models.staff import Staff
-from callback_service.services import audit, cover, rota_changes, shift_patterns
+from callback_service.services import audit, cover, cover_requirements, rota_changes, shift_patterns
 from callback_service.services.plan_trigger import ask_for_plan
 from callback_service.services.planning import current_plan
 from callback_service.services.rota_change_rows import span_in_words
@@ -37,7 +37,7 @@ from callback_service.services.rota_snapshots import people_of, rebuilt
 #: may need the shifts of a pattern.
 ROOMS = {
     ShiftPattern.__tablename__: shift_patterns,
-    CoverRequirement.__tablename__: cover,
+    CoverRequirement.__tablename__: cover_requirements,
     RotaChange.__tablename__: rota_changes,
 }
 
@@ -145,7 +145,7 @@ def _put_back(
             case ShiftPattern() as pattern:
                 shift_patterns.put_back(session, pattern, actor_id=actor_id, now=now, tz=tz)
             case CoverRequirement() as requirement:
-                cover.put_back(session, requirement, actor_id=actor_id, now=now, tz=tz)
+                cover_requirements.put_back(session, requirement, actor_id=actor_id, now=now, tz=tz)
             case RotaChange() as change:
                 rota_changes.put_back(session, change, actor_id=actor_id, now=now, tz=tz)
 

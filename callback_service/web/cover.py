@@ -19,7 +19,7 @@ from callback_service.errors import BadInput, Refused
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.gateways.bank_holidays import bank_holidays
 from callback_service.services import cover as cover_service
-from callback_service.services import cover_warnings, staff_skills
+from callback_service.services import cover_requirements, cover_warnings, staff_skills
 from callback_service.services.cover import Cover
 from callback_service.services.rota_meanwhile import (
     CONCERNS_OF_REQUIREMENTS,
@@ -64,10 +64,10 @@ def add_requirement() -> ResponseReturnValue:
     try:
         with transaction() as session:
             refuse_if_changed(session, CONCERNS_OF_REQUIREMENTS)
-            row = cover_service.add_requirement(
+            row = cover_requirements.add_requirement(
                 session, requirement, actor_id=current_staff().id, now=clock.utc_now()
             )
-            words = requirement_in_words(cover_service.requirement_of(row))
+            words = requirement_in_words(cover_requirements.requirement_of(row))
     except ChangedMeanwhile as refusal:
         return again(refusal, lambda: _page(form))
     except (BadInput, Refused) as refusal:
@@ -84,7 +84,7 @@ def remove_requirement(requirement_id: int) -> ResponseReturnValue:
     try:
         with transaction() as session:
             refuse_if_changed(session, concerns_of_requirement(requirement_id))
-            cover_service.remove_requirement(
+            cover_requirements.remove_requirement(
                 session, requirement_id, actor_id=current_staff().id, now=clock.utc_now(), tz=zone()
             )
     except ChangedMeanwhile as refusal:
@@ -101,7 +101,9 @@ def _page(form: RequirementForm) -> str:
         look_at_rota(session)
         grid, found = cover_service.week_of_cover(session, monday, tz=zone())
         lead_gaps = cover_service.gaps_in_words(session, start, end, tz=zone(), duty=Duty.DUTY_LEAD)
-        needs = cover_service.load_requirements(session, from_day=now.astimezone(zone()).date())
+        needs = cover_requirements.load_requirements(
+            session, from_day=now.astimezone(zone()).date()
+        )
         ahead = _weeks_ahead(session, monday)
         form.offer(staff_skills.known_skills(session, *current_settings().offered_skills))
         known = cover_warnings.known_gaps(session, now=now)

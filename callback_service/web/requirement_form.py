@@ -13,7 +13,7 @@ from callback_service.domain.cover import AppliesOn, Requirement
 from callback_service.domain.cover_words import who_in_words
 from callback_service.domain.skills import Skill, in_words, parse_skill
 from callback_service.domain.wall_time import weekdays_in_words
-from callback_service.services import cover as cover_service
+from callback_service.services import cover_requirements
 from callback_service.web.weekly import Day, WallTime, Weekdays, choice, given
 
 APPLIES_WORDS = {
@@ -26,10 +26,10 @@ APPLIES_WORDS = {
 class NeededPeople(IntegerField):
     """A number of people."""
 
-    SENTENCE = f"Enter a number from 1 to {cover_service.MOST_NEEDED}."
+    SENTENCE = f"Enter a number from 1 to {cover_requirements.MOST_NEEDED}."
 
     def __init__(self, label: str, **more: Any) -> None:
-        in_range = NumberRange(1, cover_service.MOST_NEEDED, message=self.SENTENCE)
+        in_range = NumberRange(1, cover_requirements.MOST_NEEDED, message=self.SENTENCE)
         super().__init__(label, validators=[in_range], **more)
 
     def process_formdata(self, valuelist: list[Any]) -> None:

@@ -14,7 +14,7 @@ from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.audit import AuditEntry
 from callback_service.models.rota import CoverRequirement
-from callback_service.services import cover
+from callback_service.services import cover, cover_requirements
 from tests.rota_builders import LONDON, a_requirement, local, make_pattern, make_requirement
 from tests.support.builders import NOW, make_staff
 
@@ -70,9 +70,11 @@ def test_two_shifts_round_the_clock_leave_no_gap_when_the_clocks_change(
 
 
 def test_a_requirement_is_stored_as_it_was_given_and_audited(session: Session) -> None:
-    row = cover.add_requirement(session, a_requirement(3, "18:00", "02:00"), actor_id=None, now=NOW)
+    row = cover_requirements.add_requirement(
+        session, a_requirement(3, "18:00", "02:00"), actor_id=None, now=NOW
+    )
     session.expire_all()
-    [stored] = cover.load_requirements(session)
+    [stored] = cover_requirements.load_requirements(session)
     given = a_requirement(3, "18:00", "02:00")
     assert (stored.id, stored.needed, stored.weekdays) == (row.id, 3, given.weekdays)
     assert (stored.start, stored.end, stored.from_on) == (given.start, given.end, given.from_on)
@@ -82,37 +84,41 @@ def test_a_requirement_is_stored_as_it_was_given_and_audited(session: Session) -
 @pytest.mark.parametrize("needed", [0, -1, 501])
 def test_a_number_that_cannot_be_meant_is_refused(session: Session, needed: int) -> None:
     with pytest.raises(BadInput) as refusal:
-        cover.add_requirement(session, a_requirement(needed), actor_id=None, now=NOW)
+        cover_requirements.add_requirement(session, a_requirement(needed), actor_id=None, now=NOW)
     assert refusal.value.fields.keys() == {"needed"}
 
 
 def test_the_same_days_and_times_are_stated_once(session: Session) -> None:
-    cover.add_requirement(session, a_requirement(2), actor_id=None, now=NOW)
+    cover_requirements.add_requirement(session, a_requirement(2), actor_id=None, now=NOW)
     with pytest.raises(Refused, match="of 2"):
-        cover.add_requirement(session, a_requirement(3, from_on=TODAY), actor_id=None, now=NOW)
+        cover_requirements.add_requirement(
+            session, a_requirement(3, from_on=TODAY), actor_id=None, now=NOW
+        )
 
 
 def test_a_removed_requirement_still_holds_for_the_past(session: Session) -> None:
     row = make_requirement(session, 2, "00:00", "00:00")
-    cover.remove_requirement(session, row.id, actor_id=None, now=NOW, tz=LONDON)
+    cover_requirements.remove_requirement(session, row.id, actor_id=None, now=NOW, tz=LONDON)
     yesterday = local("2026-11-24 12:00")
     [before] = cover.cover_between(session, yesterday, yesterday + timedelta(hours=1), tz=LONDON)
     [after] = cover.cover_between(session, NOW, NOW + timedelta(hours=1), tz=LONDON)
     assert (before.required, after.required) == (2, 1)
-    assert cover.load_requirements(session, from_day=TODAY) == []
+    assert cover_requirements.load_requirements(session, from_day=TODAY) == []
 
 
 def test_a_requirement_that_never_held_is_removed_whole(session: Session) -> None:
-    row = cover.add_requirement(session, a_requirement(2, from_on=TODAY), actor_id=None, now=NOW)
-    cover.remove_requirement(session, row.id, actor_id=None, now=NOW, tz=LONDON)
+    row = cover_requirements.add_requirement(
+        session, a_requirement(2, from_on=TODAY), actor_id=None, now=NOW
+    )
+    cover_requirements.remove_requirement(session, row.id, actor_id=None, now=NOW, tz=LONDON)
     assert session.scalars(select(CoverRequirement)).all() == []
 
 
 def test_removing_twice_says_that_it_is_gone(session: Session) -> None:
     row = make_requirement(session)
-    cover.remove_requirement(session, row.id, actor_id=None, now=NOW, tz=LONDON)
+    cover_requirements.remove_requirement(session, row.id, actor_id=None, now=NOW, tz=LONDON)
     with pytest.raises(NotFound):
-        cover.remove_requirement(session, row.id, actor_id=None, now=NOW, tz=LONDON)
+        cover_requirements.remove_requirement(session, row.id, actor_id=None, now=NOW, tz=LONDON)
 
 
 def required_on(session: Session, day: date) -> set[int]:
@@ -130,7 +136,7 @@ def state(
     requirement = Requirement(
         None, frozenset({2}), whole_day.start, whole_day.end, needed, from_on, until_on, applies_on
     )
-    return cover.add_requirement(session, requirement, actor_id=None, now=NOW)
+    return cover_requirements.add_requirement(session, requirement, actor_id=None, now=NOW)
 
 
 def test_a_requirement_for_bank_holidays_holds_on_those(session: Session) -> None:
@@ -157,7 +163,7 @@ def test_the_same_times_may_be_stated_for_each_kind_of_day_once(session: Session
     state(session, AppliesOn.BANK_HOLIDAYS, 4, TODAY, None)
     with pytest.raises(Refused):
         state(session, AppliesOn.BANK_HOLIDAYS, 5, TODAY, None)
-    assert [need.applies_on for need in cover.load_requirements(session)] == [
+    assert [need.applies_on for need in cover_requirements.load_requirements(session)] == [
         AppliesOn.WEEKDAYS,
         AppliesOn.BANK_HOLIDAYS,
     ]

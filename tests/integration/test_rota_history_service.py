@@ -28,7 +28,7 @@ from callback_service.models.rota import ShiftPattern
 from callback_service.models.rota_change import RotaChange, RotaChangeSpan
 from callback_service.models.rota_revision import RotaRevision, RotaRevisionRow
 from callback_service.models.staff import Staff
-from callback_service.services import cover, rota, rota_changes, shift_patterns
+from callback_service.services import cover_requirements, rota, rota_changes, shift_patterns
 from callback_service.services.rota_edits import latest_revision, rota_edit
 from callback_service.services.rota_history import Difference, list_revisions
 from callback_service.services.rota_meanwhile import (
@@ -66,7 +66,7 @@ class Office:
         self.now = NOW - 3 * DAY
         self.days = self.add(a_pattern(self.amira))
         self.nights = self.add(a_pattern(self.ben, "18:00", "06:00"))
-        self.needed = cover.add_requirement(
+        self.needed = cover_requirements.add_requirement(
             session, a_requirement(), actor_id=self.manager.id, now=self.now
         )
         self.now = NOW
@@ -191,7 +191,7 @@ def removed(office: Office) -> None:
 
 
 def requirement_removed(office: Office) -> None:
-    cover.remove_requirement(
+    cover_requirements.remove_requirement(
         office.session, office.needed.id, actor_id=office.manager.id, now=NOW, tz=LONDON
     )
 
@@ -214,7 +214,7 @@ EDITS: dict[str, Callable[[Office], object]] = {
     "a shift that is taken": taken,
     "a change that is cancelled": cancelled,
     "sickness": sickness_of_who_stands_in,
-    "a requirement": lambda office: cover.add_requirement(
+    "a requirement": lambda office: cover_requirements.add_requirement(
         office.session, a_requirement(3, "17:00", "19:00", from_on=TODAY + DAY),
         actor_id=office.manager.id, now=NOW,
     ),
@@ -320,7 +320,7 @@ def test_what_was_changed_again_is_undone_in_order(office: Office) -> None:
         ),
         (
             requirement_removed,
-            lambda office: cover.add_requirement(
+            lambda office: cover_requirements.add_requirement(
                 office.session, a_requirement(5, from_on=TODAY), actor_id=None, now=NOW
             ),
             "already have a requirement, of 5",
@@ -482,7 +482,7 @@ def test_who_saves_is_told_what_somebody_else_changed_of_the_same_people(office:
 def test_a_line_a_requirement_and_an_open_shift_are_watched_too(office: Office) -> None:
     seen = latest_revision(office.session)
     change = office.make(open_shift(), by=office.other)
-    cover.remove_requirement(
+    cover_requirements.remove_requirement(
         office.session, office.needed.id, actor_id=office.other.id, now=NOW, tz=LONDON
     )
     office.session.commit()

@@ -22,7 +22,7 @@ from callback_service.models.outbox import OutboxMessage
 from callback_service.models.rota import CoverRequirement
 from callback_service.models.staff import Staff
 from callback_service.models.staff_skill import StaffSkill
-from callback_service.services import accounts, cover, staff_skills
+from callback_service.services import accounts, cover, cover_requirements, staff_skills
 from callback_service.services.cover_warnings import (
     known_gaps,
     look_is_due,
@@ -134,10 +134,16 @@ def test_the_preview_of_leave_names_the_skill_that_would_be_missing(session: Ses
 def test_a_requirement_for_each_skill_may_have_the_same_times(session: Session) -> None:
     for skill in (None, WELSH, WOMAN):
         stated = a_requirement(1)
-        cover.add_requirement(session, _of(stated, skill), actor_id=None, now=NOW)
+        cover_requirements.add_requirement(session, _of(stated, skill), actor_id=None, now=NOW)
     with pytest.raises(Refused, match="already have a requirement"):
-        cover.add_requirement(session, _of(a_requirement(2), WELSH), actor_id=None, now=NOW)
-    assert [need.skill for need in cover.load_requirements(session)] == [None, WELSH, WOMAN]
+        cover_requirements.add_requirement(
+            session, _of(a_requirement(2), WELSH), actor_id=None, now=NOW
+        )
+    assert [need.skill for need in cover_requirements.load_requirements(session)] == [
+        None,
+        WELSH,
+        WOMAN,
+    ]
     assert [row.skill for row in session.scalars(select(CoverRequirement))] == [
         "",
         "language:cy",
@@ -152,7 +158,7 @@ def _of(requirement: Requirement, skill: Skill | None) -> Requirement:
 def test_english_need_not_be_stated(session: Session) -> None:
     english = _of(a_requirement(1), parse_skill("language:en"))
     with pytest.raises(BadInput, match="Everybody here speaks English") as refusal:
-        cover.add_requirement(session, english, actor_id=None, now=NOW)
+        cover_requirements.add_requirement(session, english, actor_id=None, now=NOW)
     assert refusal.value.fields.keys() == {"skill"}
 
 

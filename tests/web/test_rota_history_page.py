@@ -17,7 +17,7 @@ from callback_service.domain.staff import Role
 from callback_service.extensions import db, transaction
 from callback_service.models.rota import CoverRequirement, ShiftPattern
 from callback_service.models.rota_change import RotaChange
-from callback_service.services import cover, rota_changes, shift_patterns
+from callback_service.services import cover_requirements, rota_changes, shift_patterns
 from callback_service.services.rota_edits import latest_revision
 from tests.rota_builders import LONDON, a_requirement, local, make_pattern
 from tests.support.builders import make_staff
@@ -64,12 +64,14 @@ class Somebody:
     def states(self, needed: int) -> int:
         with self._app.app_context(), transaction() as session:
             need = a_requirement(needed)
-            row = cover.add_requirement(session, need, actor_id=self.sam, now=datetime.now(UTC))
+            row = cover_requirements.add_requirement(
+                session, need, actor_id=self.sam, now=datetime.now(UTC)
+            )
             return row.id
 
     def removes(self, requirement_id: int) -> None:
         with self._app.app_context(), transaction() as session:
-            cover.remove_requirement(
+            cover_requirements.remove_requirement(
                 session, requirement_id, actor_id=self.sam, now=datetime.now(UTC), tz=LONDON
             )
 
