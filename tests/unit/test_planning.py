@@ -22,11 +22,8 @@ from callback_service.domain.planning import (
     Planned,
     Task,
     make_plan,
-    places,
-    quote,
-    round_up,
-    target_of,
 )
+from callback_service.domain.promises import places, quote, round_up, target_of
 
 NOW = datetime(2026, 11, 25, 20, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
