@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from callback_service.domain import planning
+from callback_service.domain import planning, promises
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.planning import Availability, Planned, Task
 from callback_service.domain.rota import Duty
@@ -80,7 +80,7 @@ def open_tasks(session: Session, *, now: datetime, tz: tzinfo) -> list[Task]:
         Task(
             request_id=request_id,
             release=max(ring_from, now),
-            target=planning.target_of(ring_from, due_at, is_window=is_window),
+            target=promises.target_of(ring_from, due_at, is_window=is_window),
             # Once everybody on shift has let it go by, it is for everybody again.
             avoid=frozenset() if on_shift <= avoid[request_id] else frozenset(avoid[request_id]),
         )

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from callback_service.domain import planning
+from callback_service.domain import promises as rules
 from callback_service.domain.contact import Window, window_grid
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.rota import Duty
@@ -34,7 +34,7 @@ class Quote:
 
 def windows_with_room(session: Session, *, now: datetime, tz: tzinfo) -> list[Window]:
     """The windows that can still be promised, soonest first."""
-    start, end = now + planning.NOTICE, now + planning.HORIZON
+    start, end = now + rules.NOTICE, now + rules.HORIZON
     capacity = _capacity(session, list(window_grid(start=start, end=end, tz=tz)), tz=tz)
     sold = Counter(
         dict(
@@ -105,13 +105,13 @@ def _capacity(
             if window.start >= end:
                 break
             touching[window].append((start, end))
-    return {window: planning.places(window, touching[window]) for window in windows}
+    return {window: rules.places(window, touching[window]) for window in windows}
 
 
 def check_window(window: Window, *, now: datetime, tz: tzinfo) -> None:
     """Raise WindowGone unless ``window`` is one of those we offer, and still to come."""
-    earliest = now + planning.NOTICE / 2  # half: the page was read meanwhile
-    if window not in set(window_grid(start=earliest, end=now + planning.HORIZON, tz=tz)):
+    earliest = now + rules.NOTICE / 2  # half: the page was read meanwhile
+    if window not in set(window_grid(start=earliest, end=now + rules.HORIZON, tz=tz)):
         raise WindowGone(
             "That time has just gone. Choose another", {"when": "That time has just gone"}
         )
@@ -169,4 +169,4 @@ def quote_as_soon_as_possible(session: Session, *, now: datetime, tz: tzinfo) ->
     expected = expect_newcomer(session, latest_open_promise=latest, now=now, tz=tz)
     if expected is None:
         return Quote(max(now + NOBODY_FREE, latest or now), is_staffed=False)
-    return Quote(planning.quote(expected, latest_open_promise=latest, now=now), is_staffed=True)
+    return Quote(rules.quote(expected, latest_open_promise=latest, now=now), is_staffed=True)
