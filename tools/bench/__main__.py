@@ -9,9 +9,9 @@ import platform
 from pathlib import Path
 
 from callback_service import GC_THRESHOLDS
-from tools.bench import Figure, as_table, rota
+from tools.bench import Figure, as_table, pages, planning, rota
 
-ROOMS = (rota.figures,)
+ROOMS = (rota.figures, pages.figures, planning.figures)
 
 
 def main() -> None:
