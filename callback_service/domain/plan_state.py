@@ -15,11 +15,12 @@ _MANY = 50
 class Kind:
     """The tasks that the same people may take: same needs, same people to avoid."""
 
-    __slots__ = ("able", "able_set", "missed", "on_time", "room")
+    __slots__ = ("able", "able_set", "first", "missed", "on_time", "room")
 
     def __init__(self, able: list[int], room: float) -> None:
         self.able = able  # classes of people, those of fewest skills first
         self.able_set = frozenset(able)
+        self.first = 0  # those of ``able`` before this one have nobody left at this instant
         self.room = room
         self.on_time: list[Waiting] = []
         self.missed: list[Waiting] = []

@@ -12,7 +12,7 @@ served that can be served together at all.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush, heapreplace
@@ -36,6 +36,7 @@ OFFER_LEASE: Final = timedelta(minutes=5)
 
 #: Puts an urgent task before every other: seconds, more than any two ranks lie apart.
 _URGENT: Final = -(10**12)
+_CALL_SECONDS: Final = round(CALL_LENGTH.total_seconds())
 _KEEP_FOR: Final = round(KEEP_WITHIN.total_seconds())
 
 
@@ -190,8 +191,10 @@ class _Plan:
     def run(self) -> list[Planned]:
         """Plan all there is to plan."""
         while (at := self._next()) is not None:
-            fresh = self._come_free(at)
-            self._serve(at, fresh | self._release(at))
+            kinds = self._come_free(at) | self._release(at)
+            for kind in kinds:
+                kind.first = 0
+            self._serve(at, kinds)
         return self._planned
 
     def _next(self) -> int | None:
@@ -238,7 +241,7 @@ class _Plan:
         due = rank if task.due is None else self._second(task.due)
         return -(rank + _URGENT if task.is_urgent else rank), -task.request_id, due, place
 
-    def _serve(self, at: int, kinds: Iterable[Kind]) -> None:
+    def _serve(self, at: int, kinds: Collection[Kind]) -> None:
         """Give waiting tasks of ``kinds``, by rank, to those who are idle."""
         cap = self._cap
         heads = [_entry(head, kind) for kind in kinds if (head := kind.head(at, cap))]
@@ -287,10 +290,11 @@ class _Plan:
             is_able = person is not None and person.class_of in kind.able_set
             if person and is_able and person.is_idle and person.ready_from(at) == at:
                 return person
-        for number in kind.able:
-            person = self._first_idle(number, at)
+        while kind.first < len(kind.able):
+            person = self._first_idle(kind.able[kind.first], at)
             if person is not None:
                 return person
+            kind.first += 1  # of a class that has nobody left nobody comes back at this instant
         return None
 
     def _first_idle(self, class_of: int, at: int) -> Person | None:
@@ -352,7 +356,9 @@ class _Plan:
     def _keeps(self, head: Waiting, kind: Kind, at: int) -> Person | None:
         """The counsellor of the last plan, where busy now and free soon enough to be kept."""
         planned_for = self._tasks[head[3]].planned_for
-        person = self._people.get(planned_for) if planned_for is not None else None
+        if planned_for is None:
+            return None
+        person = self._people.get(planned_for)
         if person is None or head[0] > _URGENT // -2 or not self._is_free_soon(person, kind, at):
             return None
         return person if person.free_at <= head[2] or head[2] < at else None
@@ -386,4 +392,6 @@ class _Plan:
         if starts > due:
             self.worst = max(self.worst, round((starts - due).total_seconds()))
         person.calls += 1
-        self._busy_until(person, at + round(task.length.total_seconds()))
+        length = task.length
+        seconds = _CALL_SECONDS if length is CALL_LENGTH else round(length.total_seconds())
+        self._busy_until(person, at + seconds)
