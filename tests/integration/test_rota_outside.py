@@ -1,4 +1,4 @@
-"""Schedules of other places with published answers, through the commands as a stranger runs them."""
+"""Schedules of other places with published answers, by commands and API as a stranger would."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Installation:
         ]
 
     def cover(self, start: str, end: str, *step: str) -> list[dict[str, Any]]:
-        """``rota cover``, whose rows must tile and whose shortfall must be that of their figures."""
+        """``rota cover``: rows that tile, each with the shortfall of its figures."""
         rows = self._said("cover", start, end, *step)
         assert all(one["end"] == later["start"] for one, later in pairwise(rows))
         assert all(row["short"] == max(row["required"] - row["on_shift"], 0) for row in rows)
@@ -125,8 +125,8 @@ RFC_EXAMPLES = {
     ),
     "weekly until December 24": (
         "19970902", "FREQ=WEEKLY;UNTIL=19971224T000000Z",
-        "1997: 9/2 9/9 9/16 9/23 9/30 10/7 10/14 10/21 10/28 11/4 11/11 11/18 11/25 "
-        "12/2 12/9 12/16 12/23",
+        """1997: 9/2 9/9 9/16 9/23 9/30 10/7 10/14 10/21 10/28 11/4 11/11 11/18 11/25
+        12/2 12/9 12/16 12/23""",
     ),
     "weekly on Tuesday and Thursday for five weeks": (
         "19970902", "FREQ=WEEKLY;COUNT=10;WKST=SU;BYDAY=TU,TH",
@@ -134,8 +134,8 @@ RFC_EXAMPLES = {
     ),
     "every other week on three days until December 24": (
         "19970901", "FREQ=WEEKLY;INTERVAL=2;UNTIL=19971224T000000Z;WKST=SU;BYDAY=MO,WE,FR",
-        "1997: 9/1 9/3 9/5 9/15 9/17 9/19 9/29 10/1 10/3 10/13 10/15 10/17 10/27 10/29 10/31 "
-        "11/10 11/12 11/14 11/24 11/26 11/28 12/8 12/10 12/12 12/22",
+        """1997: 9/1 9/3 9/5 9/15 9/17 9/19 9/29 10/1 10/3 10/13 10/15 10/17 10/27 10/29 10/31
+        11/10 11/12 11/14 11/24 11/26 11/28 12/8 12/10 12/12 12/22""",
     ),
     "every other week on Tuesday and Thursday, 8 occurrences": (
         "19970902", "FREQ=WEEKLY;INTERVAL=2;COUNT=8;WKST=SU;BYDAY=TU,TH",
