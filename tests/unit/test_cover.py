@@ -69,6 +69,13 @@ def test_a_gap_of_one_minute_shows() -> None:
     assert gap.end - gap.start == timedelta(minutes=1)
 
 
+def test_a_gap_of_one_second_shows_beside_a_shift_of_a_whole_day() -> None:
+    """In grafana/oncall gaps below a minute are left out, and one all-day event hides every gap."""
+    second = 1 / 3600
+    [gap] = gaps(covered(shift(-24, 0, 2), shift(0, 12), shift(12 + second, 24)))
+    assert gap.end - gap.start == timedelta(seconds=1)
+
+
 def test_one_person_on_two_shifts_at_once_is_one_person() -> None:
     assert hours_of(covered(shift(0, 14), shift(10, 24))) == [(0, 24, 1, 1)]
 
