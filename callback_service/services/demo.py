@@ -24,6 +24,7 @@ from callback_service.models.rota import CoverRequirement, ShiftPattern
 from callback_service.models.staff import Staff, new_uid
 from callback_service.models.staff_skill import StaffSkill
 from callback_service.services import audit, cover_warnings
+from callback_service.services.demo_life import Life, add_coming, add_turns
 from callback_service.services.plan_trigger import ask_for_plan
 
 WALL_CLOCK = ZoneInfo("Europe/London")
@@ -60,9 +61,10 @@ COUNSELLORS = (
     ("Niamh Byrne", ((NIGHT, (TUE, WED, THU, FRI)),)),
     ("Owen Clarke", ((NIGHT, (THU, FRI, SAT, SUN)),)),
 )
+#: Who is duty lead on which weekdays; the weekends they take in turns.
 MANAGERS = (
-    ("Priya Shah", "+447700900100", (MON, WED, FRI, SUN)),
-    ("Robert Ainsley", "+447700900101", (TUE, THU, SAT)),
+    ("Priya Shah", "+447700900100", (MON, WED)),
+    ("Robert Ainsley", "+447700900101", (TUE, THU)),
 )
 ADMINISTRATOR = "Sam Whitlock"
 
@@ -134,8 +136,10 @@ def _seed(session: Session, *, now: datetime, password_hash: str) -> None:
     from_on = monday_of(now.date()) - PAST - ONE_DAY  # its night runs into the first Monday
     hired = _Hiring(session, now - PAST - timedelta(days=7), from_on, password_hash)
     hired.account(ADMINISTRATOR, Role.ADMINISTRATOR)
+    ids = {}
     for name, shifts in COUNSELLORS:
         staff = hired.account(name, Role.COUNSELLOR)
+        ids[name] = staff.id
         for times, weekdays in shifts:
             hired.pattern(staff, Duty.COUNSELLING, times, weekdays)
         hired.skills(staff, SKILLS.get(name, ()))
@@ -148,6 +152,10 @@ def _seed(session: Session, *, now: datetime, password_hash: str) -> None:
         hired.need(starts, ends, needed, skill)
     session.flush()
     audit.record(session, "demo.seeded", subject=Staff.__tablename__, subject_id=None, now=now)
+    ids |= {staff.name: staff.id for staff in managers}
+    life = Life(session, ids, managers[0].name, now, WALL_CLOCK)
+    add_turns(life, from_on)
+    add_coming(life)
     ask_for_plan(session, reason="rota", now=now)
     _accept_gaps(session, managers[0], now=now)
     for staff, (_, phone, _) in zip(managers, MANAGERS, strict=True):

@@ -59,6 +59,10 @@ DEEDS: Final = {
 ANY_DEED: Final = "Changed the rota"
 
 
+#: Edits of both sides of a swap, which the history alone cannot take back.
+OF_SWAPS = frozenset({"rota.swap_agreed", "rota.swap_undone"})
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One line or change of the rota in words, as it was and as it is. None: not there."""
@@ -78,6 +82,7 @@ class RevisionLine:
     differences: tuple[Difference, ...]
     can_undo: bool
     is_undone: bool
+    is_of_swap: bool  # a swap is undone as a whole, with the swaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +155,11 @@ def lines_of(
             made_by=actor_of(one),
             deed=_deed(session, one, tz=tz),
             differences=tuple(_differences(one.rows, people, tz=tz)),
-            can_undo=one.id in as_left and any(_goes_on(row, now=now, tz=tz) for row in one.rows),
+            can_undo=one.id in as_left
+            and one.action not in OF_SWAPS
+            and any(_goes_on(row, now=now, tz=tz) for row in one.rows),
             is_undone=one.id in undone,
+            is_of_swap=one.action in OF_SWAPS,
         )
         for one in revisions
     ]

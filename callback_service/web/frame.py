@@ -37,6 +37,7 @@ PART_OF: Final = {
     "people": "rota",
     "calendar": "rota",
     "gaps": "cover",
+    "staff_skills": "admin",
 }
 
 

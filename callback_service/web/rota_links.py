@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, tzinfo
+from typing import Final
 
 from flask import url_for
 from sqlalchemy.orm import Session
 
 from callback_service.domain.staff import Role, StaffMember
-from callback_service.services import leave_requests, rota_notices, swap_lists
+from callback_service.services import leave_requests, rota, rota_notices, swap_lists
+from callback_service.services.rota_change_rows import span_in_words
+
+LOOK_AHEAD: Final = timedelta(weeks=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +25,51 @@ class RotaLink:
     waiting: int
 
 
-def rota_links(session: Session, staff: StaffMember, *, now: datetime) -> list[RotaLink]:
-    """The links for ``staff``; none for who has no shifts."""
+@dataclass(frozen=True, slots=True)
+class RotaLinks:
+    """The links about one's own rota, and those about the rota of all."""
+
+    own: list[RotaLink]
+    of_all: list[RotaLink]
+
+
+@dataclass(frozen=True, slots=True)
+class NextShift:
+    """The shift somebody is on, or else has next, in words."""
+
+    words: str
+    is_on: bool
+
+
+def rota_links(session: Session, staff: StaffMember, *, now: datetime) -> RotaLinks:
+    """The links for ``staff``; none for who has no shifts. A manager decides on swaps and leave."""
     if staff.role is Role.ADMINISTRATOR:
-        return []
-    is_manager = staff.role is Role.MANAGER
-    swaps_waiting = swap_lists.count_for(session, staff.id, now=now)
-    leave_waiting = 0
-    links = []
-    if is_manager:
-        swaps_waiting += swap_lists.count_for_manager(session, now=now)
-        leave_waiting = leave_requests.count_asked(session)
-        told = rota_notices.count_unseen(session)
-        links.append(RotaLink("Sudden absences", url_for("rota_notices.notices"), told))
-    return [
-        *links,
-        RotaLink("Swaps", url_for("swaps.swaps"), swaps_waiting),
-        RotaLink("When you cannot work", url_for("availability.own"), 0),
-        RotaLink("Leave", url_for("leave.requests"), leave_waiting),
-    ]
+        return RotaLinks([], [])
+    cannot_work = RotaLink("When you cannot work", url_for("availability.own"), 0)
+    waiting = swap_lists.count_for(session, staff.id, now=now)
+    if staff.role is not Role.MANAGER:
+        own = [_swaps(waiting), cannot_work, _leave(0)]
+        return RotaLinks(own, [])
+    waiting += swap_lists.count_for_manager(session, now=now)
+    told = rota_notices.count_unseen(session)
+    absences = RotaLink("Sudden absences", url_for("rota_notices.notices"), told)
+    asked = leave_requests.count_asked(session)
+    return RotaLinks([cannot_work], [absences, _swaps(waiting), _leave(asked)])
+
+
+def _swaps(waiting: int) -> RotaLink:
+    return RotaLink("Swaps", url_for("swaps.swaps"), waiting)
+
+
+def _leave(waiting: int) -> RotaLink:
+    return RotaLink("Leave", url_for("leave.requests"), waiting)
+
+
+def next_shift(session: Session, staff_id: int, *, now: datetime, tz: tzinfo) -> NextShift | None:
+    """What somebody works now or next within four weeks."""
+    shifts = rota.shifts_between(session, now, now + LOOK_AHEAD, tz=tz, only=[staff_id])
+    own = [one for one in shifts if one.person is not None and one.person.id == staff_id]
+    if not own:
+        return None
+    first = min(own, key=lambda shift: shift.start)
+    return NextShift(span_in_words(first.start, first.end, tz=tz), first.start <= now)

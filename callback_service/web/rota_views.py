@@ -24,7 +24,7 @@ from callback_service.web import rota, rota_grid, rota_hours
 from callback_service.web.access import current_staff, requires
 from callback_service.web.rota import DUTY_WORDS
 from callback_service.web.rota_grid import Links, View
-from callback_service.web.rota_links import rota_links
+from callback_service.web.rota_links import next_shift, rota_links
 from callback_service.web.weekly import FURTHEST_WEEK, chosen_monday, zone
 
 bp = rota.bp  # the rooms of the rota share one address
@@ -63,13 +63,15 @@ def week() -> ResponseReturnValue:
         )
         people = shift_patterns.people_for_rota(session)
         open_shifts = rota_preview.open_shifts(session, now=now, tz=zone())
-        own_links = rota_links(session, current_staff(), now=now)
+        links = rota_links(session, current_staff(), now=now)
+        shift = next_shift(session, current_staff().id, now=now, tz=zone())
     view = _view(monday, 7, now, "rota.week", wanted)
     return render_template(
         "rota/week.html",
         groups=list(_groups(found, view, wanted)),
         open_count=len(open_shifts),
-        rota_links=own_links,
+        rota_links=links,
+        next_shift=shift,
         is_one=wanted.person_id is not None,
         **_frame("rota.week", monday, WEEK, now, wanted, people),
     )

@@ -15,9 +15,17 @@ from callback_service.domain.rota import Duty
 from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import monday_of, start_of_day
 from callback_service.errors import Refused
+from callback_service.models.outbox import OutboxMessage
 from callback_service.models.rota import CoverRequirement, ShiftPattern
 from callback_service.models.staff import Staff
-from callback_service.services import cover, rest, rota
+from callback_service.services import (
+    cover,
+    leave_requests,
+    rest,
+    rota,
+    rota_history,
+    swap_lists,
+)
 from callback_service.services.demo import PAST, seed_demo
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW, make_staff
@@ -84,7 +92,8 @@ def test_everybody_in_the_demo_has_rest_and_at_most_48_hours_a_week(session: Ses
     shifts = rota.shifts_between(session, START, END, tz=LONDON, duty=Duty.COUNSELLING)
     own = defaultdict(list)
     for shift in shifts:
-        own[shift.staff_id].append(shift)
+        if shift.staff_id is not None:  # the open one is nobody's yet
+            own[shift.staff_id].append(shift)
     for mine in own.values():
         assert all(two.start - one.end >= timedelta(hours=11) for one, two in pairwise(mine))
         hours = sum((shift.end - shift.start for shift in mine), timedelta(0)) / (
@@ -99,3 +108,14 @@ def test_the_demo_breaks_no_rule_of_rest_and_is_shared_out_fairly(session: Sessi
     found = rest.report_on_people(session, first, first + 4 * WEEK, now=NOW, tz=LONDON)
     assert found.breaches == []
     assert found.balance > 0.8
+
+
+def test_the_demo_shows_what_the_rota_can_do_and_texts_nobody(session: Session) -> None:
+    seed(session)
+    assert swap_lists.count_for_manager(session, now=NOW) == 1
+    assert leave_requests.count_asked(session) == 1
+    deeds = rota_history.list_revisions(session, now=NOW, tz=LONDON)
+    assert len(deeds.lines) >= 6
+    assert all(line.made_by == "Priya Shah" for line in deeds.lines)
+    assert any(line.can_undo for line in deeds.lines)
+    assert session.scalar(select(func.count()).select_from(OutboxMessage)) == 0
