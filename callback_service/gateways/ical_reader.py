@@ -65,11 +65,12 @@ _READ = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Whom an event is for, and what."""
+    """Whom an event is for, and what. ``declined`` are those who said that they will not come."""
 
     summary: str
     duty: Duty
     emails: tuple[str, ...]
+    declined: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,25 +136,27 @@ def read_ical(
     today: date,
     tz: ZoneInfo,
 ) -> list[Found]:
-    """Every event of an .ics file, in the file's order.
+    """Every event of an .ics file, which may be several calendars, in the file's order.
 
     Single dates and exceptions are looked for from ``first`` to ``last``, or wherever the file has
     some; a rule without end that is no line of the rota is followed for ``READ_AHEAD``. Times
     without a zone are wall time in ``tz``. Raises BadInput for what is no .ics file, or too much.
     """
-    calendar = _calendar(content)
+    zones: dict[str, object] = {}
     by_uid: dict[str, list[Event]] = {}
-    for number, event in enumerate(calendar.events):
-        by_uid.setdefault(str(event.get("UID", f"event {number + 1}")), []).append(event)
-    named = [day for event in calendar.events for day in _starts(event, tz)]
+    told = [(event, one) for one in _calendars(content) for event in one.events]
+    for number, (event, calendar) in enumerate(told):
+        uid = str(event.get("UID", f"event {number + 1}"))
+        by_uid.setdefault(uid, []).append(event)
+        zones.setdefault(uid, calendar.get("X-WR-TIMEZONE"))
+    named = [day for event, _ in told for day in _starts(event, tz)]
     furthest = min(last or max([today, *named]) + READ_AHEAD, LATEST)
     bounds = _Bounds(first, furthest, last is not None, tz)
-    zone = calendar.get("X-WR-TIMEZONE")
     found: list[Found] = []
     slow = 0
     for uid, events in by_uid.items():
         try:
-            found += _found(uid, events, zone, bounds)
+            found += _found(uid, events, zones[uid], bounds)
         except TooMuchWorkError:
             slow += 1
             if slow > _MOST_SLOW:
@@ -167,7 +170,7 @@ def _refusal(sentence: str) -> BadInput:
     return BadInput(sentence, {"file": sentence})
 
 
-def _calendar(content: bytes) -> Calendar:
+def _calendars(content: bytes) -> list[Calendar]:
     if len(content) > MOST_BYTES:
         raise _refusal("The file is too large.")
     try:
@@ -176,14 +179,14 @@ def _calendar(content: bytes) -> Calendar:
         raise _refusal("This is not an iCalendar file: its text is not UTF-8.") from error
     try:
         with within_seconds(_PATIENCE_WITH_FILE):
-            calendar = Calendar.from_ical(text)
+            first, *others = Calendar.from_ical(text, multiple=True)
     except TooMuchWorkError as error:
         raise _refusal("This file takes too long to read.") from error
     except (ValueError, IndexError, KeyError, RecursionError) as error:
         raise _refusal("This is not an iCalendar file, or not a whole one.") from error
-    if not isinstance(calendar, Calendar):
+    if not all(isinstance(one, Calendar) for one in (first, *others)):
         raise _refusal("This is not an iCalendar file.")
-    return calendar
+    return [first, *others]
 
 
 def _starts(event: Event, tz: ZoneInfo) -> list[date]:
@@ -362,7 +365,7 @@ def _day(at: date) -> date:
 
 def _said(event: Event) -> Said:
     summary = " ".join(str(event.get("SUMMARY", "")).split())
-    return Said(summary[:_LONGEST_NAME] or "an event without a name", _duty(event), _emails(event))
+    return Said(summary[:_LONGEST_NAME] or "an event without a name", _duty(event), *_emails(event))
 
 
 def _value(event: Event, name: str) -> Any:
@@ -375,11 +378,17 @@ def _duty(event: Event) -> Duty:
     return Duty.DUTY_LEAD if is_lead else Duty.COUNSELLING
 
 
-def _emails(event: Event) -> tuple[str, ...]:
+def _emails(event: Event) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Who is named: those who may come, and those who declined."""
     given = _value(event, "ATTENDEE") or []
-    addresses = given if isinstance(given, list) else [given]
-    emails = (_email(str(address)) for address in addresses)
-    return tuple(dict.fromkeys(email for email in emails if email))
+    emails: dict[str, bool] = {}
+    for address in given if isinstance(given, list) else [given]:
+        params = getattr(address, "params", {})
+        has_declined = str(params.get("PARTSTAT", "")).upper() == "DECLINED"
+        if email := _email(str(address)):
+            emails[email] = emails.get(email, False) or has_declined
+    coming = tuple(email for email, has_declined in emails.items() if not has_declined)
+    return coming, tuple(email for email, has_declined in emails.items() if has_declined)
 
 
 def _email(address: str) -> str:

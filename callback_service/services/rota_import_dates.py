@@ -65,7 +65,7 @@ def wishes_of(found: Found, judged: Judged, rota: Rota) -> list[Wish]:
     kept: set[tuple[str, Duty, Span]] = set()
     wishes = []
     for one in found.happenings:
-        for email in one.said.emails or (None,):
+        for email in one.said.emails or ((None,) if not one.said.declined else ()):
             if (one.run, email) in judged.told:
                 continue
             if (key := _planned_key(one, email, planned, judged.shares, rota.tz)) is not None:

@@ -28,6 +28,7 @@ class Verdict(StrEnum):
     UNCHANGED = "unchanged"
     OVERLAP = "not taken: overlap"
     UNKNOWN_PERSON = "not taken: unknown person"
+    DECLINED = "not taken: declined"
     NOT_UNDERSTOOD = "not understood"
 
 

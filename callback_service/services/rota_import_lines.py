@@ -41,10 +41,26 @@ def judge_rules(found: Found, rota: Rota) -> Judged:
     if found.fault is not None:
         words = f"{found.said.summary}: {found.fault}"
         judged.items.append(Item(Verdict.NOT_UNDERSTOOD, found.uid, words))
+    judged.items += _declined(found, rota)
     for number, run in enumerate(found.runs):
         if not run.is_cancelled:
             _judge_run(found, number, run, rota, judged)
     return judged
+
+
+def _declined(found: Found, rota: Rota) -> list[Item]:
+    """Who said of some date that they will not come, so that they are not put on shift."""
+    said = [found.said, *(run.said for run in found.runs)]
+    said += [one.said for one in found.happenings]
+    names = dict.fromkeys((one.summary, email) for one in said for email in one.declined)
+    return [
+        Item(
+            Verdict.DECLINED,
+            found.uid,
+            f"{summary}: {rota.people[email].name if email in rota.people else email} has declined",
+        )
+        for summary, email in names
+    ]
 
 
 def _judge_run(found: Found, number: int, run: Run, rota: Rota, judged: Judged) -> None:
@@ -54,7 +70,7 @@ def _judge_run(found: Found, number: int, run: Run, rota: Rota, judged: Judged) 
             words = f"{run.said.summary}: {why}"
             _tell(judged, Verdict.NOT_UNDERSTOOD, found, words, number, *run.said.emails, None)
             return
-    if not run.said.emails and not run.is_single:
+    if not (run.said.emails or run.said.declined or run.is_single):
         words = f"{run.said.summary}: it names nobody, so nobody would be on shift"
         _tell(judged, Verdict.NOT_UNDERSTOOD, found, words, number, None)
     for email in run.said.emails:

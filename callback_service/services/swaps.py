@@ -20,14 +20,14 @@ from sqlalchemy.orm import Session
 from callback_service.domain.rota import MAY_HOLD, Duty, Source
 from callback_service.domain.rota_changes import Override
 from callback_service.domain.swaps import OPEN, SwapState, Terms, check_move, replacements
-from callback_service.domain.wall_time import WEEK, Span
+from callback_service.domain.wall_time import ONE_DAY, WEEK, Span
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.rota_change import RotaChangeSpan
 from callback_service.models.staff import Staff
 from callback_service.models.swap import Swap
 from callback_service.services import audit
 from callback_service.services.cover_warnings import given_reason
-from callback_service.services.rest_checks import breaches_of_change
+from callback_service.services.rest_checks import RestBroken, allow_all, breaches_of_change
 from callback_service.services.rota import resolve, zulu
 from callback_service.services.rota_change_checks import lock_people
 from callback_service.services.rota_change_rows import span_in_words
@@ -262,8 +262,19 @@ def withdraw(
 
 
 @edits("rota.swap_agreed")
-def approve(session: Session, swap_id: int, *, actor_id: int, now: datetime, tz: tzinfo) -> Swap:
-    """Have a swap hold. Look at the state of what comes back: it may have lapsed."""
+def approve(
+    session: Session,
+    swap_id: int,
+    *,
+    rest_reason: str | None = None,
+    actor_id: int,
+    now: datetime,
+    tz: tzinfo,
+) -> Swap:
+    """Have a swap hold. Look at the state of what comes back: it may have lapsed.
+
+    Raises RestBroken where it breaks rest and no reason is given; with one, that is allowed.
+    """
     row = _locked(session, swap_id)
     check_move(row.state, SwapState.APPROVED)
     taker_id = row.taken_by_id or 0
@@ -274,8 +285,23 @@ def approve(session: Session, swap_id: int, *, actor_id: int, now: datetime, tz:
     parts = replacements(row.terms(taker_id))
     if clash := first_clash(session, parts, tz=tz):
         raise Refused(f"{clash} Decline the swap, or change that first.")
+    _allow_rest(session, parts, reason=rest_reason, actor_id=actor_id, now=now, tz=tz)
     _carry_out(session, row, parts, actor_id=actor_id, now=now, tz=tz)
     return row
+
+
+def _allow_rest(
+    session: Session, parts: Sequence[Override], *, reason: str | None, actor_id: int,
+    now: datetime, tz: tzinfo,
+) -> None:  # fmt: skip
+    """Allow what the two would break, each for their own new shift; RestBroken without a reason."""
+    breaches = breaches_of_change(session, *parts, now=now, tz=tz)
+    if breaches and reason is None:
+        raise RestBroken(breaches)
+    for part in parts:
+        own = [one for one in breaches if one.staff_id == part.by_id]
+        begins, ends = part.start - ONE_DAY, part.end + ONE_DAY
+        allow_all(session, own, begins, ends, reason=reason, actor_id=actor_id, now=now)
 
 
 def _carry_out(

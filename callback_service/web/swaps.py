@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
-from wtforms import SelectField
-from wtforms.validators import Optional
 
 from callback_service import clock
-from callback_service.domain.rota import MAY_HOLD, Duty
+from callback_service.domain.rota import MAY_HOLD
 from callback_service.domain.staff import Role
 from callback_service.domain.swaps import SwapState
 from callback_service.domain.wall_time import Span
@@ -23,13 +19,15 @@ from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.swap import Swap
 from callback_service.services import shift_patterns, swap_lists
 from callback_service.services import swaps as service
+from callback_service.services.rest_checks import RestBroken
 from callback_service.services.rota import Person
-from callback_service.services.swap_lists import OfferedShift, SwapLine
+from callback_service.services.swap_lists import SwapLine
 from callback_service.web.access import current_staff, requires
 from callback_service.web.addresses import row_id
 from callback_service.web.breakage import breakage_in_words
 from callback_service.web.rota import DUTY_WORDS
-from callback_service.web.weekly import OneOf, Reason, blame, choice, zone
+from callback_service.web.swap_forms import ApproveForm, DeclineForm, OfferForm
+from callback_service.web.weekly import blame, zone
 
 bp = Blueprint("swaps", __name__, url_prefix="/rota/swaps")
 
@@ -43,36 +41,6 @@ STATE_WORDS = {
     SwapState.LAPSED: ("Lapsed", "grey"),
 }
 ANYBODY = "0"
-
-
-class OfferForm(FlaskForm):
-    """Which shift is offered, and which is wanted for it."""
-
-    shift = OneOf("Shift", sentence="Choose a shift of the list.")
-    wanted = SelectField("Shift in return", validators=[Optional()], validate_choice=False)
-
-    def offer_choices(self, own: list[OfferedShift], theirs: list[OfferedShift]) -> None:
-        """Let one of ``own`` be offered, and one of ``theirs`` be asked for."""
-        nothing = choice("", "Nothing in return")
-        self.shift.choices = [choice("", "Choose a shift"), *_choices(own)]
-        self.wanted.choices = [nothing, *_choices(theirs)]
-        self.has_own = bool(own)
-        self.listed = {_key(one): one for one in [*own, *theirs]}
-
-
-class DeclineForm(FlaskForm):
-    """Why a swap is declined."""
-
-    reason = Reason("Why it is declined")
-
-
-def _key(shift: OfferedShift) -> str:
-    return f"{shift.duty} {shift.start.isoformat()} {shift.end.isoformat()}"
-
-
-def _choices(shifts: list[OfferedShift]) -> list[Any]:
-    lead = {Duty.DUTY_LEAD: ", duty lead"}
-    return [choice(_key(one), f"{one.words}{lead.get(one.duty, '')}") for one in shifts]
 
 
 @bp.get("")
@@ -289,10 +257,10 @@ def take(swap_id: int) -> ResponseReturnValue:
 @requires(Role.MANAGER)
 def decide_form(swap_id: int) -> ResponseReturnValue:
     """Show a manager what a swap would break, to approve or decline it."""
-    return _decide_page(swap_id, DeclineForm(formdata=None))
+    return _decide_page(swap_id, ApproveForm(formdata=None), DeclineForm(formdata=None))
 
 
-def _decide_page(swap_id: int, form: DeclineForm) -> str:
+def _decide_page(swap_id: int, approval: ApproveForm, form: DeclineForm) -> str:
     now = clock.utc_now()
     with reading() as session:
         line = swap_lists.swap_line(session, swap_id, now=now, tz=zone())
@@ -302,6 +270,7 @@ def _decide_page(swap_id: int, form: DeclineForm) -> str:
     return render_template(
         "rota/swap_decide.html",
         line=line,
+        approval=approval,
         form=form,
         facts_of=_facts(line, line.taken_by or ""),
         meaning=meaning,
@@ -312,11 +281,21 @@ def _decide_page(swap_id: int, form: DeclineForm) -> str:
 @bp.post("/<int:swap_id>/approve")
 @requires(Role.MANAGER)
 def approve(swap_id: int) -> ResponseReturnValue:
-    """Approve a swap."""
-    me, now = current_staff().id, clock.utc_now()
-    return _moved(
-        lambda session: service.approve(session, swap_id, actor_id=me, now=now, tz=zone())
-    )
+    """Approve a swap; one that breaks a rule of rest with a reason."""
+    form, me, now = ApproveForm(), current_staff().id, clock.utc_now()
+    other = DeclineForm(formdata=None)
+    if not form.validate_on_submit():
+        return _decide_page(swap_id, form, other), BadInput.status
+    reason = (form.rest_reason.data or "").strip() or None
+    try:
+        return _moved(
+            lambda session: service.approve(
+                session, swap_id, rest_reason=reason, actor_id=me, now=now, tz=zone()
+            )
+        )
+    except RestBroken:
+        form.rest_reason.errors = ["Give a reason."]
+        return _decide_page(swap_id, form, other), BadInput.status
 
 
 @bp.post("/<int:swap_id>/decline")
@@ -325,7 +304,7 @@ def decline(swap_id: int) -> ResponseReturnValue:
     """Decline a swap, with a reason."""
     form, me = DeclineForm(), current_staff().id
     if not form.validate_on_submit():
-        return _decide_page(swap_id, form), BadInput.status
+        return _decide_page(swap_id, ApproveForm(formdata=None), form), BadInput.status
     with transaction() as session:
         service.decline(
             session, swap_id, reason=form.reason.data or "", actor_id=me, now=clock.utc_now()
@@ -370,6 +349,8 @@ def _moved(move: Callable[[Session], Swap]) -> ResponseReturnValue:
         with transaction() as session:
             row = move(session)
             state, reason = row.state, row.reason
+    except RestBroken:
+        raise
     except (BadInput, Refused) as refusal:
         flash(refusal.message, "error")
         return redirect(url_for("swaps.swaps"), code=303)

@@ -16,11 +16,14 @@ from callback_service.domain.wall_time import Span
 from callback_service.errors import BadInput, Refused
 from callback_service.models.audit import AuditEntry
 from callback_service.models.plan import PlanTrigger
+from callback_service.models.rest import RestAllowance
 from callback_service.models.rota import ShiftPattern
 from callback_service.models.rota_change import RotaChange
 from callback_service.models.staff import Staff
 from callback_service.models.swap import Swap
 from callback_service.services import rota_changes, swap_lists, swaps
+from callback_service.services.rest import report_on_people
+from callback_service.services.rest_checks import RestBroken
 from callback_service.services.rota import resolve, shifts_as_json, shifts_between
 from callback_service.services.swaps import BEGAN, MOVED, Offer
 from tests.rota_builders import LONDON, local, make_pattern
@@ -60,8 +63,10 @@ class Team:
             needs_approval=needs_approval, now=NOW, tz=LONDON,
         )  # fmt: skip
 
-    def approve(self, swap: Swap) -> Swap:
-        return swaps.approve(self.session, swap.id, actor_id=self.mo.id, now=NOW, tz=LONDON)
+    def approve(self, swap: Swap, rest_reason: str | None = None) -> Swap:
+        return swaps.approve(
+            self.session, swap.id, rest_reason=rest_reason, actor_id=self.mo.id, now=NOW, tz=LONDON
+        )
 
     def agreed(self, who: Staff, wanted: Span | None = None) -> Swap:
         return self.approve(self.take(self.offer(who, wanted), who))
@@ -328,3 +333,25 @@ def test_what_a_swap_means_is_known_before_it_is_taken(team: Team) -> None:
     assert meaning.impossible is not None
     assert "Ben has a shift then already" in meaning.impossible
     assert team.take(swap, team.cy, needs_approval=False).state is SwapState.TAKEN
+
+
+def test_a_swap_that_breaks_rest_is_approved_with_a_reason_only_which_is_listed(team: Team) -> None:
+    make_pattern(team.session, team.cy, "22:00", "06:00", frozenset({3}))
+    swap = team.take(team.offer(), team.cy, needs_approval=False)
+    with pytest.raises(RestBroken):
+        team.approve(swap)
+    assert swap.state is SwapState.TAKEN
+    assert team.on_duty(team.cy, "2026-11-27") != [EARLY]
+    assert team.approve(swap, "Nobody else was free").state is SwapState.APPROVED
+    rows = team.session.scalars(select(RestAllowance)).all()
+    assert {(row.staff_id, row.reason, row.allowed_by_id) for row in rows} == {
+        (team.cy.id, "Nobody else was free", team.mo.id)
+    }
+    days = EARLY[0].date() - DAY, EARLY[0].date() + DAY
+    report = report_on_people(team.session, *days, now=NOW, tz=LONDON)
+    assert {one.allowed_reason for one in report.breaches} == {"Nobody else was free"}
+
+
+def test_no_allowance_is_kept_for_a_swap_that_breaks_nothing(team: Team) -> None:
+    team.approve(team.take(team.offer(), team.cy), "Not needed")
+    assert team.session.scalars(select(RestAllowance)).all() == []

@@ -108,6 +108,24 @@ def test_a_shift_goes_from_one_to_another_through_the_pages(
     assert "Both have their own shifts again." in page(mo.get("/rota/swaps"))
 
 
+def test_a_swap_that_breaks_rest_is_approved_with_a_reason(
+    app: Flask, ana: FlaskClient, ben: FlaskClient, mo: FlaskClient
+) -> None:
+    works(app, "Ben Ito", "23:00-06:00")
+    assert offer(ana).status_code == 303
+    path = f"/rota/swaps/{one_swap(app).id}"
+    submit(ben, f"{path}/take", {})
+    assert "It needs a reason." in page(mo.get(path))
+    answer = submit(mo, f"{path}/approve", {"rest_reason": " "}, page=path)
+    assert answer.status_code == 422
+    assert "Give a reason." in page(answer)
+    assert one_swap(app).state is SwapState.TAKEN
+    given = {"rest_reason": "Nobody else was free"}
+    assert submit(mo, f"{path}/approve", given, page=path).status_code == 303
+    assert one_swap(app).state is SwapState.APPROVED
+    assert "Nobody else was free" in page(mo.get("/rota/people"))
+
+
 def test_one_colleague_is_asked_for_a_shift_in_return(
     app: Flask, ana: FlaskClient, ben: FlaskClient
 ) -> None:
