@@ -167,11 +167,15 @@ def _print_items(items: Sequence[Item], output: str, *, is_applied: bool) -> Non
         return
     told = [f"{count} {verdict}" for verdict, count in counts.items() if count]
     click.echo(", ".join(told) or "The file has no events.")
-    click.echo(
-        "The rota is changed." if is_applied else "Nothing is changed: use --apply for that."
-    )
+    click.echo(_outcome(items, is_applied=is_applied))
     for item in items:
         click.echo(f"{item.verdict}: {item.words}")
+
+
+def _outcome(items: Sequence[Item], *, is_applied: bool) -> str:
+    if not any(item.pattern or item.changes for item in items):
+        return "There is nothing to change."
+    return "The rota is changed." if is_applied else "Nothing is changed: use --apply for that."
 
 
 def _local_day(moment: date | None) -> date | None:

@@ -362,6 +362,8 @@ def test_the_command_exports_what_the_command_imports(
     assert "The rota is changed." in applied.output
     assert lines_of(session) == lines
     session.rollback()
+    again = cli.invoke(args=["rota", "import", str(file), "--apply"])
+    assert "5 unchanged\nThere is nothing to change." in again.output
     rows = json.loads(cli.invoke(args=["rota", "import", str(file), "--format", "json"]).output)
     assert {row["verdict"] for row in rows} == {"unchanged"}
 
