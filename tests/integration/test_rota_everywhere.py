@@ -88,7 +88,7 @@ def _swap(session: Session, ana: Staff, dee: Staff, manager: Staff) -> None:
     swaps.take_swap(
         session, swap.id, staff_id=dee.id, actor_id=dee.id, needs_approval=True, now=THEN, tz=LONDON
     )
-    swaps.approve(session, swap.id, actor_id=manager.id, now=THEN, tz=LONDON)
+    swaps.approve(session, swap.id, actor_id=manager.id, now=THEN, tz=LONDON, rest_reason="Agreed")
 
 
 def by_name(spans: Iterable[tuple[str, datetime, datetime]]) -> Duties:
