@@ -119,6 +119,7 @@ def _add_web(app: Flask) -> None:
     _serve_static_files(app)
     hops = app.config["SETTINGS"].trusted_hops
     if hops:
+        # Wrapping it so is Flask's own way; its type says method.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
 
 
@@ -129,7 +130,7 @@ def _serve_static_files(app: Flask) -> None:
     def add_headers(found: Headers, _path: str, _url: str) -> None:
         headers.add_to(found, is_https=is_https)
 
-    app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]
+    app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]  # as above
         app.wsgi_app, root=app.static_folder, prefix="static/", max_age=ONE_YEAR,
         add_headers_function=add_headers,
     )  # fmt: skip

@@ -27,6 +27,12 @@ def init_app(app: Flask) -> None:
         app.cli.add_command(command)
 
 
+def _app() -> Flask:
+    """The application itself and not the stand-in for it, which other threads cannot use."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # not in the stubs
+    return app
+
+
 @click.command("scheduler")
 @with_appcontext
 def scheduler() -> None:
@@ -35,7 +41,7 @@ def scheduler() -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
-    run_scheduler(current_app._get_current_object())  # type: ignore[attr-defined]
+    run_scheduler(_app())
 
 
 @click.command("tick")
@@ -50,5 +56,5 @@ def tick(name: str) -> None:
         raise click.UsageError(
             f"There is no tick {name}. There are: {', '.join(t.name for t in TICKS)}."
         )
-    if not run_tick(current_app._get_current_object(), chosen):  # type: ignore[attr-defined]
+    if not run_tick(_app(), chosen):
         raise click.ClickException(f"The tick {name} failed; the log says why.")

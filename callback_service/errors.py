@@ -38,28 +38,28 @@ class WindowGone(BadInput):
     """The time that was chosen has passed or has just been taken."""
 
 
-class NotFound(CallbackServiceError):  # noqa: N818
+class NotFound(CallbackServiceError):  # noqa: N818 - reads as what it is at every raise
     """There is no such thing, or it is not for this person to know of."""
 
     status = 404
     title = "Page not found"
 
 
-class Refused(CallbackServiceError):  # noqa: N818
+class Refused(CallbackServiceError):  # noqa: N818 - reads as what it is at every raise
     """The move is not allowed in the state things are in now."""
 
     status = 409
     title = "That is no longer possible"
 
 
-class Forbidden(CallbackServiceError):  # noqa: N818
+class Forbidden(CallbackServiceError):  # noqa: N818 - reads as what it is at every raise
     """The signed-in person may not do this."""
 
     status = 403
     title = "You cannot do this"
 
 
-class TooMany(CallbackServiceError):  # noqa: N818
+class TooMany(CallbackServiceError):  # noqa: N818 - reads as what it is at every raise
     """A limit was reached; trying later will work."""
 
     status = 429

@@ -160,7 +160,7 @@ def run_tick(app: Flask, tick: Tick) -> bool:
     with app.app_context():
         try:
             moved = tick.run(app)
-        except Exception:
+        except Exception:  # whatever it is, one tick must not stop the others
             logger.exception("tick %s failed", tick.name)
             return False
         finally:

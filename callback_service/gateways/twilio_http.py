@@ -32,7 +32,7 @@ class UnreadableReplyError(Exception):
     """Twilio said yes in a form nobody can read."""
 
 
-class PinnedHttpClient(TwilioHttpClient):  # type: ignore[misc]
+class PinnedHttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK ships no types
     """The SDK's HTTP client, pointed at ``api_url`` where one is given."""
 
     def __init__(self, *, api_url: str | None, timeout: tuple[float, float]) -> None:
@@ -60,7 +60,7 @@ class PinnedHttpClient(TwilioHttpClient):  # type: ignore[misc]
         reply = self._http.request(
             method,
             self._pinned(url),
-            params=params,  # type: ignore[arg-type]
+            params=params,  # type: ignore[arg-type]  # the SDK's own are strings
             data=data,
             headers=headers,
             auth=auth,

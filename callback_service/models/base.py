@@ -108,7 +108,7 @@ class Keyring:
         return digest.finalize()[:INDEX_BYTES]
 
 
-class SealBroken(Exception):  # noqa: N818
+class SealBroken(Exception):  # noqa: N818 - reads as what it is at every raise
     """A sealed value was tampered with, moved, or its key is gone."""
 
 

@@ -20,6 +20,7 @@ _GOES_ON = text("until_on IS NULL")
 
 def _from_on(context: DefaultExecutionContext) -> date:
     """The row's own ``from_on``."""
+    # SQLAlchemy documents the call and gives it no types.
     return cast(date, context.get_current_parameters()["from_on"])  # type: ignore[no-untyped-call]
 
 

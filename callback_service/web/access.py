@@ -45,7 +45,7 @@ HOME: Final[Mapping[Role, str]] = {
 _MARK = "access_mark"
 
 
-class TokenRefused(CallbackServiceError):  # noqa: N818
+class TokenRefused(CallbackServiceError):  # noqa: N818 - reads as what it is at every raise
     """The route is for programs that bring a token, and this one brought none that opens it."""
 
     status: ClassVar[int] = 401
