@@ -15,19 +15,14 @@ _MANY = 50
 class Kind:
     """The tasks that the same people may take: same needs, same people to avoid."""
 
-    __slots__ = ("able", "able_set", "first", "missed", "on_time", "room")
+    __slots__ = ("able", "able_set", "first", "missed", "on_time")
 
-    def __init__(self, able: list[int], room: float) -> None:
+    def __init__(self, able: list[int]) -> None:
         self.able = able  # classes of people, those of fewest skills first
         self.able_set = frozenset(able)
         self.first = 0  # those of ``able`` before this one have nobody left at this instant
-        self.room = room
         self.on_time: list[Waiting] = []
         self.missed: list[Waiting] = []
-
-    def pressure(self) -> float:
-        """Tasks that wait for each who may take them; who may take several kinds counts less."""
-        return (len(self.on_time) + len(self.missed)) / self.room
 
     def add(self, several: list[Waiting]) -> None:
         """Let tasks wait that may be on time."""

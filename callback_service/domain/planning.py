@@ -11,7 +11,6 @@ served that can be served together at all.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -109,13 +108,9 @@ def make_plan(
     return _Plan(known, people, now, cap, margin).run()
 
 
-def _entry(head: Waiting, kind: Kind) -> tuple[int, float, int, Waiting, Kind]:
-    """The head of a kind for a heap of such: the lowest rank first.
-
-    Of equal ranks that of the kind with the most tasks waiting for each who may take them, which
-    keeps more people busy later: where deadlines come in bunches, a fifth less lateness.
-    """
-    return -head[0], -kind.pressure(), -head[1], head, kind
+def _entry(head: Waiting, kind: Kind) -> tuple[int, int, Waiting, Kind]:
+    """The head of a kind for a heap of such: the lowest rank first, then the older request."""
+    return -head[0], -head[1], head, kind
 
 
 class _Plan:
@@ -156,7 +151,6 @@ class _Plan:
             )
             person.free_at = max(self._second(one.free_at), 0)
         self._classes = list(numbers)
-        self._sizes = Counter(one.class_of for one in self._people.values())
         self._idle: list[list[tuple[int, int, Person]]] = [[] for _ in numbers]
         self._busy = [(one.free_at, one.calls, one.id) for one in self._people.values()]
         heapify(self._busy)
@@ -180,13 +174,10 @@ class _Plan:
             if task.needs <= skills and own_id not in task.avoid
         ]
         able.sort(key=lambda number: (len(self._classes[number][0]), number))
-        kind = self._kinds[task.needs, task.avoid] = Kind(able, self._room(able))
+        kind = self._kinds[task.needs, task.avoid] = Kind(able)
         for number in able:
             self._kinds_of[number].append(kind)
         return kind
-
-    def _room(self, able: list[int]) -> float:
-        return sum(self._sizes[number] / max(len(self._classes[number][0]), 1) for number in able)
 
     def run(self) -> list[Planned]:
         """Plan all there is to plan."""
@@ -249,7 +240,7 @@ class _Plan:
         placed: dict[int, list[Placed]] = {}
         kept: list[tuple[int, Kind, Person]] = []
         while heads and self._idle_count:
-            head, kind = heads[0][3:]
+            head, kind = heads[0][2:]
             if planned := self._keeps(head, kind, at):
                 kept.append((head[3], kind, planned))
             elif not self._place(head[3], kind, at, placed):
