@@ -16,9 +16,10 @@ run: $(VENV)/run-installed ## start the service with a demo rota on http://127.0
 	@exec $(PY) tools/run.py
 
 # Journeys measure seconds, so they run alone. A fixed hash seed makes every test process collect alike.
+# A process that dies ends the run: pytest-xdist can wait for ever for one that took its place.
 test: $(VENV)/dev-installed ## fetch what the tests need and run them all (NO_BROWSER=1 leaves the browser out)
 	@$(PY) tools/fetch_test_needs.py
-	PYTHONHASHSEED=0 $(PY) -m pytest -m "not journey" -n auto --dist loadfile --cov
+	PYTHONHASHSEED=0 $(PY) -m pytest -m "not journey" -n auto --dist loadfile --max-worker-restart=0 --cov
 	$(PY) -m pytest -m journey
 
 check: $(VENV)/dev-installed ## lint, format, types, import contracts, templates, migrations

@@ -165,7 +165,8 @@ def _is_there(line: Pattern, named: Pattern | None, own: Iterable[Pattern], rota
     """Whether the rota has these shifts; of a line that the file names, those from today on."""
     if named is None:
         return is_held_by(line, own)
-    if is_same(line, named):
-        return True
+    own = list(own)
+    if any(is_same(line, one) for one in own):
+        return True  # whichever line: what a file calls a line by may be another's by now
     goes_on = first_day(line, rota.today) is not None
     return goes_on and any(is_same(line, one, since=rota.today) for one in own)

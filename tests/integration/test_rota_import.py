@@ -398,3 +398,21 @@ def test_a_file_that_is_no_calendar_is_refused(cli: FlaskCliRunner, tmp_path: Pa
     result = cli.invoke(args=["rota", "import", str(file), "--apply"])
     assert result.exit_code == 1
     assert "This is not an iCalendar file" in result.output
+
+
+def test_a_line_that_is_over_is_known_by_its_shifts_where_its_name_is_another_lines_by_now(
+    session: Session,
+) -> None:
+    person = zoe(session)
+    over = make_pattern(
+        session, person, "14:45", "11:45", from_on=date(2026, 3, 1), until_on=date(2026, 4, 1)
+    )
+    other = make_pattern(
+        session, person, "09:00", "11:00", frozenset({2}), from_on=date(2026, 5, 1)
+    )
+    session.commit()
+    names = f"pattern-{over.id}-s", f"pattern-{other.id}-s"
+    content = exported(session).decode()
+    for old, new in zip((*names, "swapped-s"), ("swapped-s", names[0], names[1]), strict=True):
+        content = content.replace(old, new)
+    assert verdicts(planned(session, content))[0] is Verdict.UNCHANGED
