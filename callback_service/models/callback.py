@@ -12,6 +12,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -19,6 +20,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from callback_service.domain.contact import LineKind, SafeContact
 from callback_service.domain.escalation import Reason, Step
 from callback_service.domain.lifecycle import Disposition, Outcome, RequestState, check_move
+from callback_service.domain.skills import Gender
+from callback_service.domain.wishes import Wishes
 from callback_service.models.base import Base, Sealed
 from callback_service.models.staff import Staff, new_uid
 
@@ -62,6 +65,11 @@ class CallbackRequest(Base):
     closing_note_sealed: Mapped[bytes | None]
     may_text: Mapped[bool]
     may_leave_voicemail: Mapped[bool]
+    wish_language: Mapped[str | None] = mapped_column(String(35))  # a BCP 47 tag
+    wish_gender: Mapped[Gender | None]
+    wish_counsellor_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    is_urgent: Mapped[bool] = mapped_column(default=False, server_default=false())
+    follows_id: Mapped[int | None] = mapped_column(ForeignKey("callback_request.id"))
     state: Mapped[RequestState] = mapped_column(default=RequestState.WAITING)
     created_at: Mapped[datetime]
     ring_from: Mapped[datetime]  # not rung before this
@@ -83,7 +91,8 @@ class CallbackRequest(Base):
     note = Sealed()
     closing_note = Sealed()
 
-    assigned_to: Mapped[Staff | None] = relationship()
+    assigned_to: Mapped[Staff | None] = relationship(foreign_keys=assigned_to_id)
+    wish_counsellor: Mapped[Staff | None] = relationship(foreign_keys=wish_counsellor_id)
     windows: Mapped[list[ContactWindow]] = relationship(
         back_populates="request", order_by="ContactWindow.starts_at"
     )
@@ -99,6 +108,16 @@ class CallbackRequest(Base):
     @safe_contact.setter
     def safe_contact(self, allowed: SafeContact) -> None:
         self.may_text, self.may_leave_voicemail = allowed.may_text, allowed.may_leave_voicemail
+
+    @property
+    def wishes(self) -> Wishes:
+        """Whom the caller would like to speak with."""
+        return Wishes(self.wish_language, self.wish_gender, self.wish_counsellor_id)
+
+    @wishes.setter
+    def wishes(self, wished: Wishes) -> None:
+        self.wish_language, self.wish_gender = wished.language, wished.gender
+        self.wish_counsellor_id = wished.counsellor_id
 
     def move_to(self, target: RequestState) -> None:
         """Change state; raises Refused for a move that is not in the table."""
@@ -122,6 +141,9 @@ class Submission(Base):
     consented_at: Mapped[datetime]
     may_text: Mapped[bool]  # as this person said; the request keeps the strictest
     may_leave_voicemail: Mapped[bool]
+    wish_language: Mapped[str | None] = mapped_column(String(35))
+    wish_gender: Mapped[Gender | None]
+    wishes_same_counsellor: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from callback_service.domain import planning, promises
+from callback_service.domain import planning, promises, wishes
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.planning import Availability, Planned, Task
 from callback_service.domain.rota import Duty
+from callback_service.domain.skills import NO_SKILLS
+from callback_service.domain.wishes import Step, Wishes, plan_with_wishes
 from callback_service.models.callback import Attempt, CallbackRequest, Offer, OfferEnding
 from callback_service.models.plan import PlanEntry, PlanTrigger
 from callback_service.services.rota import Proposal, on_now, shifts_between
+from callback_service.services.staff_skills import skills_of_staff
 
 #: How far past the last request's release the rota is looked at for somebody to serve it.
 LOOK_PAST: Final = timedelta(days=2)
@@ -47,23 +51,62 @@ def run_plan(session: Session, *, now: datetime, tz: tzinfo) -> int:
     return _store(session, [*_offered(session), *current_plan(session, now=now, tz=tz)], now=now)
 
 
-def current_plan(session: Session, *, now: datetime, tz: tzinfo) -> list[Planned]:
-    """The plan for every waiting request that is not on offer, from the facts as they are."""
-    tasks = open_tasks(session, now=now, tz=tz)
-    return planning.make_plan(tasks, availability(session, tasks, now=now, tz=tz), now=now)
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What waits to be planned: the tasks, and by request the steps of its wishes from now on."""
+
+    tasks: list[Task]
+    steps_of: dict[int, list[Step]]
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """All that is asked of some counsellor."""
+        return frozenset(
+            need for steps in self.steps_of.values() for step in steps for need in step.needs
+        )
+
+
+def current_plan(
+    session: Session, *, now: datetime, tz: tzinfo, proposed: Collection[Proposal] = ()
+) -> list[Planned]:
+    """The plan for every waiting request that is not on offer, from the facts as they are.
+
+    What is ``proposed`` for the rota counts as if it were stored.
+    """
+    return _plan(session, open_work(session, now=now, tz=tz), now=now, tz=tz, proposed=proposed)
+
+
+def _plan(
+    session: Session,
+    work: Work,
+    *,
+    now: datetime,
+    tz: tzinfo,
+    proposed: Collection[Proposal] = (),
+) -> list[Planned]:
+    people = availability(session, work, now=now, tz=tz, proposed=proposed)
+    return plan_with_wishes(work.tasks, work.steps_of, people, now=now)
 
 
 def expect_newcomer(
-    session: Session, *, latest_open_promise: datetime | None, now: datetime, tz: tzinfo
+    session: Session,
+    *,
+    latest_open_promise: datetime | None,
+    wished: Wishes = Wishes(),  # noqa: B008 - frozen
+    now: datetime,
+    tz: tzinfo,
 ) -> datetime | None:
     """When the plan would ring somebody who asks now; None if the rota holds nobody to do it."""
     due = max(now + NEWCOMER_DUE, latest_open_promise or now)
-    tasks = [*open_tasks(session, now=now, tz=tz), Task(NEWCOMER, release=now, target=due)]
-    plan = planning.make_plan(tasks, availability(session, tasks, now=now, tz=tz), now=now)
+    work = open_work(session, now=now, tz=tz)
+    work.tasks.append(Task(NEWCOMER, release=now, target=due))
+    if wished.kinds():  # for as long as it takes: what is asked is when those wished for are free
+        work.steps_of[NEWCOMER] = wishes.steps(wished, ring_from=now, due_at=due)[:1]
+    plan = _plan(session, work, now=now, tz=tz)
     return next((entry.start for entry in plan if entry.request_id == NEWCOMER), None)
 
 
-def open_tasks(session: Session, *, now: datetime, tz: tzinfo) -> list[Task]:
+def open_work(session: Session, *, now: datetime, tz: tzinfo) -> Work:
     """Every waiting request that is not on offer, as the planner sees it."""
     on_offer = select(Offer.request_id).where(Offer.ended_at.is_(None))
     waiting = session.execute(
@@ -72,23 +115,36 @@ def open_tasks(session: Session, *, now: datetime, tz: tzinfo) -> list[Task]:
             CallbackRequest.ring_from,
             CallbackRequest.due_at,
             CallbackRequest.is_window,
+            CallbackRequest.is_urgent,
+            CallbackRequest.wish_language,
+            CallbackRequest.wish_gender,
+            CallbackRequest.wish_counsellor_id,
         ).where(CallbackRequest.state == RequestState.WAITING, CallbackRequest.id.not_in(on_offer))
     ).all()
     avoid = _let_go_by(session)
     last = dict(session.execute(select(PlanEntry.request_id, PlanEntry.counsellor_id)).all())
     on_shift = counsellors_on_shift(session, now=now, tz=tz)
-    return [
+    tasks = [
         Task(
             request_id=request_id,
             release=max(ring_from, now),
             target=promises.target_of(ring_from, due_at, is_window=is_window),
             due=due_at,
+            is_urgent=is_urgent,
             planned_for=last.get(request_id),
             # Once everybody on shift has let it go by, it is for everybody again.
             avoid=frozenset() if on_shift <= avoid[request_id] else frozenset(avoid[request_id]),
         )
-        for request_id, ring_from, due_at, is_window in waiting
+        for request_id, ring_from, due_at, is_window, is_urgent, *_ in waiting
     ]
+    steps_of = {
+        request_id: wishes.in_force(
+            wishes.steps(Wishes(*wished), ring_from=ring_from, due_at=due_at), now=now
+        )
+        for request_id, ring_from, due_at, *_, language, gender, counsellor_id in waiting
+        if any(wished := (language, gender, counsellor_id))
+    }
+    return Work(tasks, steps_of)
 
 
 def _let_go_by(session: Session) -> defaultdict[int, set[int]]:
@@ -115,29 +171,38 @@ def counsellors_on_shift(session: Session, *, now: datetime, tz: tzinfo) -> set[
 
 def availability(
     session: Session,
-    tasks: list[Task],
+    work: Work,
     *,
     now: datetime,
     tz: tzinfo,
     proposed: Collection[Proposal] = (),
 ) -> list[Availability]:
-    """Every counsellor with a shift that could serve ``tasks``, and when they are free.
+    """Every counsellor with a shift that could serve ``work``, and when they are free.
 
     What is ``proposed`` for the rota counts as if it were stored.
     """
-    until = max((task.release for task in tasks), default=now) + LOOK_PAST
+    until = max((task.release for task in work.tasks), default=now) + LOOK_PAST
     spans: defaultdict[int, list[tuple[datetime, datetime]]] = defaultdict(list)
     shifts = shifts_between(session, now, until, tz=tz, duty=Duty.COUNSELLING, proposed=proposed)
     for shift in shifts:
         if shift.person is not None:
             spans[shift.person.id].append((shift.start, shift.end))
     busy, load = _busy_until(session, now), _recent_calls(session, now)
+    needs = work.needs
+    skills = skills_of_staff(session) if needs else {}
     return [
         Availability(
             counsellor_id=counsellor_id,
             free_at=busy.get(counsellor_id, now),
             spans=tuple(sorted(own)),
             calls_taken=load.get(counsellor_id, 0),
+            skills=frozenset(
+                need
+                for need in needs
+                if wishes.meets(
+                    need, staff_id=counsellor_id, skills=skills.get(counsellor_id, NO_SKILLS)
+                )
+            ),
         )
         for counsellor_id, own in sorted(spans.items())
     ]

@@ -9,7 +9,6 @@ from datetime import datetime, tzinfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from callback_service.domain import planning
 from callback_service.domain.planning import Planned
 from callback_service.domain.rota import Duty
 from callback_service.domain.rota_changes import Change, Leave, Override, OverrideKind
@@ -18,7 +17,7 @@ from callback_service.models.callback import CallbackRequest
 from callback_service.models.rota_change import ChangeKind, RotaChange
 from callback_service.services.availability import conflicts
 from callback_service.services.cover import new_gaps_in_words, whole_cover
-from callback_service.services.planning import availability, open_tasks
+from callback_service.services.planning import current_plan
 from callback_service.services.promises import Oversold, oversold_by
 from callback_service.services.rota import Proposal
 from callback_service.services.rota_change_rows import change_of, in_words, span_in_words
@@ -101,10 +100,8 @@ def _promises(
     session: Session, proposed: Collection[Proposal], *, now: datetime, tz: tzinfo
 ) -> tuple[list[Lost], int]:
     """The promises that two plans, without and with the proposal, tell apart; how many move."""
-    tasks = open_tasks(session, now=now, tz=tz)
-    before = _plan(planning.make_plan(tasks, availability(session, tasks, now=now, tz=tz), now=now))
-    changed = availability(session, tasks, now=now, tz=tz, proposed=proposed)
-    after = _plan(planning.make_plan(tasks, changed, now=now))
+    before = _by_request(current_plan(session, now=now, tz=tz))
+    after = _by_request(current_plan(session, now=now, tz=tz, proposed=proposed))
     requests = session.execute(
         select(
             CallbackRequest.id,
@@ -130,7 +127,7 @@ def _promises(
     return lost, len(moved)
 
 
-def _plan(entries: list[Planned]) -> dict[int, Planned]:
+def _by_request(entries: list[Planned]) -> dict[int, Planned]:
     return {entry.request_id: entry for entry in entries}
 
 

@@ -1,0 +1,173 @@
+"""Whom a caller would like to speak with: how long each wish holds, and a plan that keeps to that.
+
+A wish holds while the promise can still be kept by those who meet it, then it is widened to
+everybody: the same counsellor again first, a woman or a man next, a language last of all, since a
+call nobody understands helps nobody. So a wish can delay a call within its promise, and never
+leaves a request to nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from callback_service.domain.languages import is_english, language_name, language_tag
+from callback_service.domain.planning import Availability, Planned, Task, make_plan
+from callback_service.domain.skills import Gender, Skill, SkillKind, has
+
+
+class WishKind(StrEnum):
+    """What a wish is about; in the order in which wishes are widened."""
+
+    COUNSELLOR = "counsellor"
+    GENDER = "gender"
+    LANGUAGE = "language"
+
+
+#: How much of the time from "not before" to "promised by" each wish holds for.
+HOLDS_FOR: Final[Mapping[WishKind, float]] = {
+    WishKind.COUNSELLOR: 0.5,
+    WishKind.GENDER: 0.75,
+    WishKind.LANGUAGE: 1.0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Whom a caller would like to speak with. ``counsellor_id`` is who spoke with them before."""
+
+    language: str | None = None  # a BCP 47 tag; English needs no wish
+    gender: Gender | None = None
+    counsellor_id: int | None = None
+
+    def kinds(self) -> list[WishKind]:
+        """What is wished for, in the order in which it is widened."""
+        wished = {
+            WishKind.COUNSELLOR: self.counsellor_id,
+            WishKind.GENDER: self.gender,
+            WishKind.LANGUAGE: self.language,
+        }
+        return [kind for kind in WishKind if wished[kind] is not None]
+
+    def or_else(self, other: Wishes) -> Wishes:
+        """These wishes, and those of ``other`` where nothing is wished for here."""
+        return Wishes(
+            self.language or other.language,
+            self.gender or other.gender,
+            self.counsellor_id or other.counsellor_id,
+        )
+
+    def need_of(self, kind: WishKind) -> str:
+        """One wish as the plan knows it: "language:pl", "gender:woman", "counsellor:12"."""
+        if kind is WishKind.COUNSELLOR:
+            return f"{kind}:{self.counsellor_id}"
+        return str(skill_wished(self, kind))
+
+
+def skill_wished(wishes: Wishes, kind: WishKind) -> Skill:
+    """The skill that a wish for a language or a gender is for."""
+    if kind is WishKind.LANGUAGE:
+        return Skill(SkillKind.LANGUAGE, wishes.language or "")
+    return Skill(SkillKind.GENDER, str(wishes.gender))
+
+
+def read_wishes(language: str | None, gender: str | None) -> Wishes:
+    """The wishes of what was typed or sent; ValueError for a language or gender we do not know."""
+    tag = language_tag(language) if language else None
+    known = None if tag is None or is_english(tag) else tag
+    return Wishes(known, Gender(gender) if gender else None)
+
+
+class Step(NamedTuple):
+    """From ``since`` on, whoever meets ``needs`` may ring."""
+
+    needs: frozenset[str]
+    since: datetime
+
+
+def widened_at(kind: WishKind, *, ring_from: datetime, due_at: datetime) -> datetime:
+    """When a wish of this kind is widened to everybody."""
+    return ring_from + HOLDS_FOR[kind] * (due_at - ring_from)
+
+
+def steps(wishes: Wishes, *, ring_from: datetime, due_at: datetime) -> list[Step]:
+    """What is asked of the counsellor from when on: all wishes first, none at the end."""
+    kinds = wishes.kinds()
+    found = [Step(_needs(wishes, kinds), ring_from)]
+    for place, kind in enumerate(kinds):
+        since = widened_at(kind, ring_from=ring_from, due_at=due_at)
+        found.append(Step(_needs(wishes, kinds[place + 1 :]), since))
+    return found
+
+
+def _needs(wishes: Wishes, kinds: Iterable[WishKind]) -> frozenset[str]:
+    return frozenset(wishes.need_of(kind) for kind in kinds)
+
+
+def in_force(found: Sequence[Step], *, now: datetime) -> list[Step]:
+    """The step that holds at ``now``, and those that follow."""
+    begun = sum(step.since <= now for step in found)
+    return list(found[max(begun - 1, 0) :])
+
+
+def meets(need: str, *, staff_id: int, skills: frozenset[Skill]) -> bool:
+    """Whether somebody meets one need of a plan."""
+    kind, _, value = need.partition(":")
+    if kind == WishKind.COUNSELLOR:
+        return value == str(staff_id)
+    return has(skills, Skill(SkillKind(kind), value))
+
+
+def plan_with_wishes(
+    tasks: Iterable[Task],
+    steps_of: Mapping[int, Sequence[Step]],
+    counsellors: Iterable[Availability],
+    *,
+    now: datetime,
+) -> list[Planned]:
+    """The plan for every task, each by the first step of its wishes that the rota can keep.
+
+    ``steps_of`` holds, by request, the steps from ``now`` on. Whoever cannot be rung by those they
+    wish for before the wish is widened is planned for the time after that, so that nobody is left
+    out for the sake of a wish.
+    """
+    known, people = {task.request_id: task for task in tasks}, list(counsellors)
+    at = dict.fromkeys(steps_of, 0)
+    while True:
+        stepped = {
+            request_id: _at_step(known[request_id], steps_of[request_id][number])
+            for request_id, number in at.items()
+        }
+        planned = make_plan({**known, **stepped}.values(), people, now=now)
+        starts = {entry.request_id: entry.start for entry in planned}
+        unmet = [
+            request_id
+            for request_id, number in at.items()
+            if number + 1 < len(steps_of[request_id])
+            and _is_unmet(starts.get(request_id), steps_of[request_id][number + 1])
+        ]
+        if not unmet:
+            return planned
+        for request_id in unmet:
+            at[request_id] += 1
+
+
+def _at_step(task: Task, step: Step) -> Task:
+    """The task for whoever may ring at a step: not before that step begins."""
+    return replace(task, release=max(task.release, step.since), needs=step.needs)
+
+
+def _is_unmet(start: datetime | None, following: Step) -> bool:
+    return start is None or start >= following.since
+
+
+def in_words(wishes: Wishes, kind: WishKind, *, counsellor: str | None = None) -> str:
+    """One wish after "Asked for": "a woman", "somebody who speaks Polish", "Amira Khan"."""
+    if kind is WishKind.LANGUAGE:
+        return f"somebody who speaks {language_name(wishes.language or '')}"
+    if kind is WishKind.GENDER:
+        return f"a {wishes.gender}"
+    return counsellor or "the counsellor they spoke with"
