@@ -67,6 +67,9 @@ class Wishes:
         return str(skill_wished(self, kind))
 
 
+NO_WISHES: Final = Wishes()
+
+
 def skill_wished(wishes: Wishes, kind: WishKind) -> Skill:
     """The skill that a wish for a language or a gender is for."""
     if kind is WishKind.LANGUAGE:

@@ -34,6 +34,7 @@ class Record:
     disposition: Disposition | None = None
     note: str | None = None
     again_at: datetime | None = None
+    is_urgent: bool = False  # if it is rung again, before all others
 
 
 def start_attempt(session: Session, request_id: int, *, staff: StaffMember, now: datetime) -> None:
@@ -132,6 +133,8 @@ def _follow_up(
     request.tries = 0 if decision.fresh else request.tries
     request.is_window = decision.fresh and record.again_at is None
     span = Window(decision.at, decision.due)
+    if record.is_urgent:
+        requests.set_urgent(session, request, is_urgent=True, actor_id=actor_id, now=now)
     requests.ring_again(session, request, span, actor_id=actor_id, reason=record.outcome, now=now)
     _text_missed(session, request, attempt, decision.at, now=now, tz=tz)
 

@@ -13,13 +13,16 @@ from sqlalchemy.orm import Session
 from callback_service.domain.lifecycle import HELD, RequestState
 from callback_service.domain.planning import OFFER_LEAD
 from callback_service.domain.staff import Role, StaffMember
+from callback_service.domain.wishes import in_force, meets, steps
 from callback_service.errors import NotFound, Refused
 from callback_service.models.callback import Attempt, CallbackRequest, Escalation, Offer
 from callback_service.models.outbox import OutboxMessage
 from callback_service.models.plan import PlanEntry
 from callback_service.models.staff import Staff
-from callback_service.services import audit, requests
+from callback_service.services import audit, explanations, requests
+from callback_service.services.explanations import WishLine
 from callback_service.services.planning import counsellors_on_shift
+from callback_service.services.staff_skills import skills_of
 
 #: A request that was taken must be rung within this time, or it goes back to the queue.
 RING_WITHIN: Final = timedelta(minutes=10)
@@ -43,6 +46,9 @@ class QueueRow:
     is_escalated: bool
     is_late: bool
     is_open_to_take: bool
+    is_urgent: bool
+    wishes: list[WishLine]
+    why: str | None  # why the plan has them ring then
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +63,8 @@ class HeldRow:
     since: datetime
 
 
-def queue(session: Session, *, now: datetime) -> list[QueueRow]:
-    """Every waiting request: escalated first, then by due time."""
+def queue(session: Session, *, now: datetime, tz: tzinfo) -> list[QueueRow]:
+    """Every waiting request: urgent and escalated first, then by due time."""
     escalated = select(Escalation.request_id).where(
         Escalation.request_id == CallbackRequest.id, Escalation.round == CallbackRequest.round
     )
@@ -72,8 +78,12 @@ def queue(session: Session, *, now: datetime) -> list[QueueRow]:
         .outerjoin(Offer, (Offer.request_id == CallbackRequest.id) & Offer.ended_at.is_(None))
         .where(CallbackRequest.state == RequestState.WAITING)
     ).all()  # fmt: skip
-    found = [_queue_row(*row, now=now) for row in rows]
-    return sorted(found, key=lambda row: (not row.is_escalated, row.due_at, row.request_id))
+    why = explanations.reasons(session, [row[0] for row in rows], now=now, tz=tz)
+    found = [_queue_row(*row, why=why.get(row[0].id), now=now) for row in rows]
+    return sorted(
+        found,
+        key=lambda row: (not row.is_urgent, not row.is_escalated, row.due_at, row.request_id),
+    )
 
 
 def _queue_row(
@@ -84,6 +94,7 @@ def _queue_row(
     offer_lapses_at: datetime | None,
     is_escalated: bool,
     *,
+    why: str | None,
     now: datetime,
 ) -> QueueRow:
     return QueueRow(
@@ -101,6 +112,9 @@ def _queue_row(
         is_escalated=is_escalated,
         is_late=now > request.due_at,
         is_open_to_take=request.ring_from <= now + OFFER_LEAD,
+        is_urgent=request.is_urgent,
+        wishes=explanations.wish_lines(request, now=now),
+        why=why,
     )
 
 
@@ -140,6 +154,7 @@ def accept(
         local = request.ring_from.astimezone(tz)
         raise Refused(f"This caller asked not to be rung before {local:%H:%M}.")
     _check_may_take(session, staff, now=now, tz=tz)
+    _check_wishes(session, request, staff, now=now, tz=tz)
     try:
         with session.begin_nested():
             requests.assign(
@@ -149,11 +164,44 @@ def accept(
         raise Refused("You already hold a request. Finish it or give it back first.") from error
 
 
+def mark_urgent(
+    session: Session, request_id: int, *, is_urgent: bool, staff: StaffMember, now: datetime
+) -> None:
+    """Put a request before all others, or back among them. For an open request, by any of us."""
+    request = requests.lock_request(session, request_id)
+    if request.state is RequestState.CLOSED:
+        raise Refused("This request is closed. The caller may have withdrawn it.")
+    requests.set_urgent(session, request, is_urgent=is_urgent, actor_id=staff.id, now=now)
+
+
 def _check_may_take(session: Session, staff: StaffMember, *, now: datetime, tz: tzinfo) -> None:
     """Counsellors take requests on shift; managers whenever they step in."""
     if staff.role is Role.MANAGER or staff.id in counsellors_on_shift(session, now=now, tz=tz):
         return
     raise Refused("You are not on shift, so you cannot take a request now.")
+
+
+def _check_wishes(
+    session: Session, request: CallbackRequest, staff: StaffMember, *, now: datetime, tz: tzinfo
+) -> None:
+    """A wish that holds is for those who meet it; once escalated, and for managers, it does not."""
+    if staff.role is Role.MANAGER or not request.wishes.kinds() or _is_escalated(session, request):
+        return
+    found = steps(request.wishes, ring_from=request.ring_from, due_at=request.due_at)
+    needs, own = in_force(found, now=now)[0].needs, skills_of(session, staff.id)
+    if all(meets(need, staff_id=staff.id, skills=own) for need in needs):
+        return
+    holding = [line for line in explanations.wish_lines(request, now=now) if line.holds]
+    opens = max(line.until for line in holding).astimezone(tz)
+    whom = " and ".join(line.words for line in holding)
+    raise Refused(f"This caller asked for {whom}. It is for everybody from {opens:%H:%M} on.")
+
+
+def _is_escalated(session: Session, request: CallbackRequest) -> bool:
+    known = select(Escalation.id).where(
+        Escalation.request_id == request.id, Escalation.round == request.round
+    )
+    return session.scalar(known.limit(1)) is not None
 
 
 def _taken_by(request: CallbackRequest, now: datetime) -> str:
@@ -181,6 +229,8 @@ class CallSheet:
     notes_so_far: str | None
     may_text: bool
     may_leave_voicemail: bool
+    wishes: list[WishLine]
+    is_urgent: bool
     due_at: datetime
     tries: int
     calling_since: datetime | None
@@ -218,6 +268,8 @@ def call_sheet(
         notes_so_far=request.closing_note,
         may_text=request.may_text,
         may_leave_voicemail=request.may_leave_voicemail,
+        wishes=explanations.wish_lines(request, now=now),
+        is_urgent=request.is_urgent,
         due_at=request.due_at,
         tries=request.tries,
         calling_since=next((a.started_at for a in attempts if a.ended_at is None), None),

@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain import wording
 from callback_service.domain.contact import Phone, SafeContact, Window
-from callback_service.domain.lifecycle import RequestState
+from callback_service.domain.lifecycle import Outcome, RequestState
+from callback_service.domain.wishes import NO_WISHES, Wishes
 from callback_service.errors import CallbackServiceError
 from callback_service.models.base import keyring
-from callback_service.models.callback import CallbackRequest, ContactWindow, Submission
+from callback_service.models.callback import Attempt, CallbackRequest, ContactWindow, Submission
 from callback_service.models.outbox import TextKind
 from callback_service.services import audit, promises, texts
 from callback_service.services.plan_trigger import ask_for_plan
@@ -42,11 +43,16 @@ class Ask:
     safe_contact: SafeContact
     note: str | None
     consent_version: str
+    wishes: Wishes = NO_WISHES
+    wishes_same_counsellor: bool = False
 
     @property
     def fingerprint(self) -> bytes:
         """Tells the same post sent again from another one with the same key."""
-        parts = (self.phone.e164, self.name, self.window, self.safe_contact, self.note)
+        parts = (
+            self.phone.e164, self.name, self.window, self.safe_contact, self.note, self.wishes,
+            self.wishes_same_counsellor,
+        )  # fmt: skip
         return keyring().blind_index("submission", repr(parts))
 
 
@@ -89,6 +95,9 @@ def take_request(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> st
 
 def _take(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> None:
     promised = _promise(session, ask, now=now, tz=tz)
+    if ask.wishes_same_counsellor:
+        spoke_with = replace(ask.wishes, counsellor_id=_spoke_with(session, ask.phone))
+        ask = replace(ask, wishes=spoke_with)
     request = _open_request(session, ask.phone)
     joined = request is not None
     if request is None:
@@ -109,7 +118,22 @@ def _promise(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> Window
     if ask.window is not None:
         promises.check_window(ask.window, now=now, tz=tz)
         return ask.window
-    return Window(now, promises.quote_as_soon_as_possible(session, now=now, tz=tz).due_at)
+    quote = promises.quote_as_soon_as_possible(session, wished=ask.wishes, now=now, tz=tz)
+    return Window(now, quote.due_at)
+
+
+def _spoke_with(session: Session, phone: Phone) -> int | None:
+    """The counsellor who last spoke with this number, while we still know of it."""
+    return session.scalar(
+        select(Attempt.counsellor_id)
+        .join(CallbackRequest, CallbackRequest.id == Attempt.request_id)
+        .where(
+            CallbackRequest.phone_index == keyring().blind_index("phone", phone.e164),
+            Attempt.outcome == Outcome.ANSWERED,
+        )
+        .order_by(Attempt.started_at.desc())
+        .limit(1)
+    )
 
 
 def _open_request(session: Session, phone: Phone) -> CallbackRequest | None:
@@ -138,6 +162,7 @@ def _new_request(session: Session, ask: Ask, promised: Window, *, now: datetime)
     session.add(request)
     session.flush()  # gives the row its uid, which sealed fields are tied to
     request.phone, request.name, request.note = ask.phone.e164, ask.name, ask.note
+    request.wishes = ask.wishes
     return request
 
 
@@ -145,6 +170,7 @@ def _join(request: CallbackRequest, ask: Ask, promised: Window) -> None:
     """Add what was asked to a request that is open. Safe contact only ever gets stricter."""
     request.safe_contact = request.safe_contact.stricter(ask.safe_contact)
     request.name = request.name or ask.name
+    request.wishes = ask.wishes.or_else(request.wishes)
     lines = [line for note in (request.note, ask.note) if note for line in note.split("\n")]
     request.note = "\n".join(dict.fromkeys(lines))[:NOTE_LIMIT] or None
     if request.state is RequestState.WAITING and promised.end < request.due_at:
@@ -163,6 +189,9 @@ def _submission(
         consented_at=now,
         may_text=ask.safe_contact.may_text,
         may_leave_voicemail=ask.safe_contact.may_leave_voicemail,
+        wish_language=ask.wishes.language,
+        wish_gender=ask.wishes.gender,
+        wishes_same_counsellor=ask.wishes_same_counsellor,
         created_at=now,
     )
     session.add(submission)
@@ -176,7 +205,12 @@ def _keep_window(
     request_id, submission_id = submission.request_id, submission.id
     if ask.window is not None:
         promises.hold_place(
-            session, ask.window, request_id=request_id, submission_id=submission_id, tz=tz
+            session,
+            ask.window,
+            request_id=request_id,
+            submission_id=submission_id,
+            wished=ask.wishes,
+            tz=tz,
         )
         return
     session.add(

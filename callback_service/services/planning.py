@@ -16,7 +16,7 @@ from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.planning import Availability, Planned, Task
 from callback_service.domain.rota import Duty
 from callback_service.domain.skills import NO_SKILLS
-from callback_service.domain.wishes import Step, Wishes, plan_with_wishes
+from callback_service.domain.wishes import NO_WISHES, Step, Wishes, plan_with_wishes
 from callback_service.models.callback import Attempt, CallbackRequest, Offer, OfferEnding
 from callback_service.models.plan import PlanEntry, PlanTrigger
 from callback_service.services.rota import Proposal, on_now, shifts_between
@@ -92,7 +92,7 @@ def expect_newcomer(
     session: Session,
     *,
     latest_open_promise: datetime | None,
-    wished: Wishes = Wishes(),  # noqa: B008 - frozen
+    wished: Wishes = NO_WISHES,
     now: datetime,
     tz: tzinfo,
 ) -> datetime | None:

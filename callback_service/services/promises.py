@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -15,13 +15,18 @@ from callback_service.domain import promises as rules
 from callback_service.domain.contact import Window, window_grid
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.rota import Duty
+from callback_service.domain.skills import has
+from callback_service.domain.wishes import NO_WISHES, Wishes, WishKind, in_words, skill_wished
 from callback_service.errors import WindowGone
 from callback_service.models.callback import CallbackRequest, ContactWindow
 from callback_service.services.planning import expect_newcomer
 from callback_service.services.rota import Proposal, shifts_between
+from callback_service.services.staff_skills import skills_of_staff
 
 #: Promised when the rota holds nobody: the duty lead is told at once and has this long.
 NOBODY_FREE = timedelta(hours=1)
+#: Callers who wish alike for one window come one at a time; any number, plus the window's second.
+WISHES_LOCK = 7_702_026 << 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +37,13 @@ class Quote:
     is_staffed: bool
 
 
-def windows_with_room(session: Session, *, now: datetime, tz: tzinfo) -> list[Window]:
-    """The windows that can still be promised, soonest first."""
+def windows_with_room(
+    session: Session, *, wished: Wishes = NO_WISHES, now: datetime, tz: tzinfo
+) -> list[Window]:
+    """The windows that can still be promised, soonest first; where those wished for have room."""
     start, end = now + rules.NOTICE, now + rules.HORIZON
-    capacity = _capacity(session, list(window_grid(start=start, end=end, tz=tz)), tz=tz)
+    grid = list(window_grid(start=start, end=end, tz=tz))
+    capacity = _capacity(session, grid, tz=tz)
     sold = Counter(
         dict(
             session.execute(
@@ -45,7 +53,8 @@ def windows_with_room(session: Session, *, now: datetime, tz: tzinfo) -> list[Wi
             ).all()
         )
     )
-    return [window for window, places in capacity.items() if places > sold[window.start]]
+    roomy = [window for window, places in capacity.items() if places > sold[window.start]]
+    return room_for_wishes(session, roomy, wished, tz=tz)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +91,20 @@ def oversold_by(
 
 
 def _capacity(
-    session: Session, windows: list[Window], *, tz: tzinfo, proposed: Collection[Proposal] = ()
+    session: Session,
+    windows: list[Window],
+    *,
+    tz: tzinfo,
+    proposed: Collection[Proposal] = (),
+    wished: Wishes | None = None,
 ) -> dict[Window, int]:
-    """How many requests each window can be promised to. ``windows`` in order of time."""
+    """How many requests each window can be promised to, by whoever meets what is wished.
+
+    ``windows`` in order of time.
+    """
     if not windows:
         return {}
+    able = None if wished is None else able_staff(session, wished)
     touching: defaultdict[Window, list[tuple[datetime, datetime]]] = defaultdict(list)
     shifts = shifts_between(
         session,
@@ -96,7 +114,11 @@ def _capacity(
         duty=Duty.COUNSELLING,
         proposed=proposed,
     )
-    staffed = sorted((shift.start, shift.end) for shift in shifts if shift.person is not None)
+    staffed = sorted(
+        (shift.start, shift.end)
+        for shift in shifts
+        if shift.person is not None and (able is None or shift.person.id in able)
+    )
     first = 0
     for start, end in staffed:
         while first < len(windows) and windows[first].end <= start:
@@ -118,9 +140,15 @@ def check_window(window: Window, *, now: datetime, tz: tzinfo) -> None:
 
 
 def hold_place(
-    session: Session, window: Window, *, request_id: int, submission_id: int, tz: tzinfo
+    session: Session,
+    window: Window,
+    *,
+    request_id: int,
+    submission_id: int,
+    wished: Wishes = NO_WISHES,
+    tz: tzinfo,
 ) -> ContactWindow:
-    """Promise ``window`` to a submission; raises WindowGone if it is full.
+    """Promise ``window`` to a submission; WindowGone if it, or whoever is wished for, has no room.
 
     The unique index decides between two callers who reach for the same place. A request that
     holds a place of this window already needs no second one.
@@ -133,6 +161,8 @@ def hold_place(
             )
         ).all()
     )
+    if request_id not in taken.values():
+        _check_room_for_wishes(session, window, wished, tz=tz)
     free: list[int | None] = [place for place in range(1, capacity + 1) if place not in taken]
     for place in [None] if request_id in taken.values() else free:
         held = ContactWindow(
@@ -154,9 +184,89 @@ def hold_place(
     )
 
 
-def quote_as_soon_as_possible(session: Session, *, now: datetime, tz: tzinfo) -> Quote:
-    """What to promise for "as soon as you can": never ahead of an older promise."""
-    latest = session.scalar(
+def able_staff(session: Session, wished: Wishes) -> frozenset[int]:
+    """The ids of those who speak the language and are the gender that is wished for."""
+    skills = skills_of_staff(session)
+    wanted = [skill_wished(wished, kind) for kind in _by_skill(wished)]
+    return frozenset(
+        staff_id for staff_id, own in skills.items() if all(has(own, one) for one in wanted)
+    )
+
+
+def _by_skill(wished: Wishes) -> list[WishKind]:
+    """The wishes that some of the staff can meet at any time, not one person."""
+    return [kind for kind in wished.kinds() if kind is not WishKind.COUNSELLOR]
+
+
+def room_for_wishes(
+    session: Session, windows: list[Window], wished: Wishes, *, tz: tzinfo
+) -> list[Window]:
+    """Those of ``windows`` in which whoever is wished for has room beside others who wish alike."""
+    if not windows or not _by_skill(wished):
+        return windows
+    capacity = _capacity(session, windows, tz=tz, wished=wished)
+    alike = [
+        column == value
+        for column, value in (
+            (CallbackRequest.wish_language, wished.language),
+            (CallbackRequest.wish_gender, wished.gender),
+        )
+        if value is not None
+    ]
+    sold = dict(
+        session.execute(
+            select(ContactWindow.starts_at, func.count())
+            .join(CallbackRequest, CallbackRequest.id == ContactWindow.request_id)
+            .where(
+                ContactWindow.place.is_not(None),
+                ContactWindow.starts_at >= windows[0].start,
+                or_(*alike),
+            )
+            .group_by(ContactWindow.starts_at)
+        ).all()
+    )
+    return [window for window in windows if capacity[window] > sold.get(window.start, 0)]
+
+
+def _check_room_for_wishes(session: Session, window: Window, wished: Wishes, *, tz: tzinfo) -> None:
+    """Raise WindowGone where those wished for have no room; of two who wish alike one is first."""
+    kinds = _by_skill(wished)
+    if not kinds:
+        return
+    if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer at a time
+        lock = WISHES_LOCK + int(window.start.timestamp())
+        session.execute(select(func.pg_advisory_xact_lock(lock)))
+    if not room_for_wishes(session, [window], wished, tz=tz):
+        whom = " and ".join(in_words(wished, kind) for kind in kinds)
+        sentence = f"At that time we cannot promise {whom}. Choose another"
+        raise WindowGone(sentence, {"when": sentence})
+
+
+def quote_as_soon_as_possible(
+    session: Session, *, wished: Wishes = NO_WISHES, now: datetime, tz: tzinfo
+) -> Quote:
+    """What to promise for "as soon as you can": never ahead of an older promise.
+
+    Of the wishes only the language counts here: the others are widened in time to keep any promise.
+    """
+    latest = _latest_open_promise(session)
+    expected = expect_newcomer(session, latest_open_promise=latest, now=now, tz=tz)
+    if expected is None:
+        return Quote(max(now + NOBODY_FREE, latest or now), is_staffed=False)
+    if wished.language is not None:
+        spoken = expect_newcomer(
+            session,
+            latest_open_promise=latest,
+            wished=Wishes(wished.language),
+            now=now,
+            tz=tz,
+        )
+        expected = max(expected, spoken or expected)
+    return Quote(rules.quote(expected, latest_open_promise=latest, now=now), is_staffed=True)
+
+
+def _latest_open_promise(session: Session) -> datetime | None:
+    return session.scalar(
         select(func.max(ContactWindow.due_at))
         .join(CallbackRequest, CallbackRequest.id == ContactWindow.request_id)
         .where(
@@ -166,7 +276,3 @@ def quote_as_soon_as_possible(session: Session, *, now: datetime, tz: tzinfo) ->
             CallbackRequest.first_attempt_at.is_(None),
         )
     )
-    expected = expect_newcomer(session, latest_open_promise=latest, now=now, tz=tz)
-    if expected is None:
-        return Quote(max(now + NOBODY_FREE, latest or now), is_staffed=False)
-    return Quote(rules.quote(expected, latest_open_promise=latest, now=now), is_staffed=True)

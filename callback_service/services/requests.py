@@ -104,6 +104,17 @@ def _to_waiting(request: CallbackRequest) -> None:
     request.round += 1
 
 
+def set_urgent(
+    session: Session, request: CallbackRequest, *, is_urgent: bool, actor_id: int, now: datetime
+) -> None:
+    """Say whether the request is to be rung before all others."""
+    if request.is_urgent == is_urgent:
+        return
+    request.is_urgent = is_urgent
+    action = "request.urgent" if is_urgent else "request.not_urgent"
+    _noted(session, action, request, actor_id=actor_id, now=now)
+
+
 def close(
     session: Session,
     request: CallbackRequest,

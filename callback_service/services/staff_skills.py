@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.skills import NO_SKILLS, Skill, SkillKind, kept, label, skill
+from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound
 from callback_service.models.staff import Staff
 from callback_service.models.staff_skill import StaffSkill
@@ -44,6 +45,21 @@ def known_skills(session: Session, *offered: Skill) -> list[Skill]:
     """
     rows = session.execute(select(StaffSkill.kind, StaffSkill.value).distinct())
     return in_order({*offered, *(Skill(kind, value) for kind, value in rows)})
+
+
+def wishes_to_offer(session: Session) -> list[Skill]:
+    """The languages and genders that some active counsellor has, which callers may wish for."""
+    rows = session.execute(
+        select(StaffSkill.kind, StaffSkill.value)
+        .join(Staff, Staff.id == StaffSkill.staff_id)
+        .where(
+            Staff.is_active,
+            Staff.role == Role.COUNSELLOR,
+            StaffSkill.kind.in_((SkillKind.LANGUAGE, SkillKind.GENDER)),
+        )
+        .distinct()
+    )
+    return in_order(Skill(kind, value) for kind, value in rows)
 
 
 def in_order(skills: Iterable[Skill]) -> list[Skill]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from wtforms import RadioField, StringField, TextAreaField
+from wtforms import BooleanField, RadioField, StringField, TextAreaField
 from wtforms.validators import Length
 
 from callback_service.clock import utc_now
@@ -56,6 +56,7 @@ class OutcomeForm(FlaskForm):
     )
     again_at = StringField("When should we ring again? (if they said)")
     note = TextAreaField("Note for colleagues (optional)", validators=[Length(max=2000)])
+    is_urgent = BooleanField("I am worried about them: ring again before all others")
 
 
 @bp.get("")
@@ -65,7 +66,7 @@ def queue() -> str:
     now, me = utc_now(), current_staff()
     tz = current_settings().service_time_zone
     with reading() as session:
-        rows, held = desk.queue(session, now=now), desk.held(session)
+        rows, held = desk.queue(session, now=now, tz=tz), desk.held(session)
         my_shift = next(
             (s for s in on_now(session, now=now, tz=tz) if s.person and s.person.id == me.id), None
         )
@@ -144,6 +145,23 @@ def release(request_id: int) -> ResponseReturnValue:
     return redirect(url_for("desk.queue"), code=303)
 
 
+@bp.post("/requests/<int:request_id>/urgent")
+@requires(*WORKING_HERE)
+def urgent(request_id: int) -> ResponseReturnValue:
+    """Put a request before all others, or back among them."""
+    is_urgent = request.form.get("is_urgent") == "yes"
+    try:
+        with transaction() as session:
+            desk.mark_urgent(
+                session, request_id, is_urgent=is_urgent, staff=current_staff(), now=utc_now()
+            )
+    except Refused as refusal:
+        flash(refusal.message, "error")
+    else:
+        flash("It goes before all others." if is_urgent else "It has its usual place.", "success")
+    return redirect(url_for("desk.queue"), code=303)
+
+
 @bp.post("/requests/<int:request_id>/outcome")
 @requires(*WORKING_HERE)
 def outcome(request_id: int) -> ResponseReturnValue:
@@ -200,6 +218,7 @@ def _record(form: OutcomeForm) -> attempts.Record:
         disposition=Disposition(ending) if ending and chosen is Outcome.ANSWERED else None,
         note=(form.note.data or "").strip() or None,
         again_at=_again_at(form.again_at.data or "") if chosen is Outcome.NOT_SAFE_NOW else None,
+        is_urgent=bool(form.is_urgent.data),
     )
 
 

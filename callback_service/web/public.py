@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from flask import Blueprint, make_response, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
@@ -18,11 +18,15 @@ from callback_service.errors import WindowGone
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.callback import Submission
 from callback_service.models.outbox import TextKind
-from callback_service.services import intake, promises, requests, texts
+from callback_service.services import intake, promises, requests, staff_skills, texts
 from callback_service.web.access import public
 from callback_service.web.public_form import CONSENT_WORDING, AskForm
+from callback_service.web.wish_words import wishes_to_callers
 
 bp = Blueprint("public", __name__)
+
+#: A wait longer than this is said to be long, beside the times that can be chosen instead.
+LONG_WAIT: Final = timedelta(hours=1)
 
 
 @bp.get("/")
@@ -66,7 +70,11 @@ def form_again(sentence: str) -> ResponseReturnValue:
 
 def _form_without_window(gone: WindowGone, *, now: datetime) -> ResponseReturnValue:
     form, quote = _form(now=now)
-    form.when.errors = [gone.message]
+    sentence = gone.message
+    if form.windows:
+        tz = current_settings().service_time_zone
+        sentence += f". The next is {wording.window_spoken(form.windows[0], now=now, tz=tz)}"
+    form.when.errors = [sentence]
     form.when.data = None
     form.later.data = ""
     return _render(form, quote, now=now), gone.status
@@ -76,9 +84,13 @@ def _form(*, now: datetime) -> tuple[AskForm, promises.Quote]:
     settings = current_settings()
     tz = settings.service_time_zone
     with reading() as db_session:
-        windows = promises.windows_with_room(db_session, now=now, tz=tz)
-        quote = promises.quote_as_soon_as_possible(db_session, now=now, tz=tz)
-    return AskForm(windows, now=now, tz=tz, allow_drama=settings.allows_drama_numbers), quote
+        offered = staff_skills.wishes_to_offer(db_session)
+        form = AskForm(allow_drama=settings.allows_drama_numbers, offered=offered)
+        wished = form.wishes
+        windows = promises.windows_with_room(db_session, wished=wished, now=now, tz=tz)
+        quote = promises.quote_as_soon_as_possible(db_session, wished=wished, now=now, tz=tz)
+    form.offer_windows(windows, now=now, tz=tz)
+    return form, quote
 
 
 def _render(form: AskForm, quote: promises.Quote, *, now: datetime) -> str:
@@ -88,12 +100,20 @@ def _render(form: AskForm, quote: promises.Quote, *, now: datetime) -> str:
     return render_template(
         "public/form.html",
         form=form,
-        asap_hint=f"We expect to ring by {expected}." if quote.is_staffed else None,
+        asap_hint=_asap_hint(quote, expected, now=now),
         nobody_free=not quote.is_staffed,
         render_nonce=secrets.token_hex(8),
         text_example=texts.wording(TextKind.CONFIRMATION, when=f"by {expected}"),
         consent_wording=CONSENT_WORDING,
     )
+
+
+def _asap_hint(quote: promises.Quote, expected: str, *, now: datetime) -> str | None:
+    if not quote.is_staffed:
+        return None
+    if quote.due_at - now <= LONG_WAIT:
+        return f"We expect to ring by {expected}."
+    return f"It is busy: we expect to ring by {expected}. A time below may suit you better."
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +124,7 @@ class _Shown:
     number_ending: str
     reference: str
     messages_text: str
+    wishes_text: str | None
     may_text: bool
     withdrawn: bool
     state: str
@@ -146,6 +167,7 @@ def _page(shown: _Shown, token: str) -> dict[str, Any]:
         "number_ending": shown.number_ending,
         "reference": shown.reference,
         "messages_text": shown.messages_text,
+        "wishes_text": shown.wishes_text,
         "may_text": shown.may_text,
         "withdrawn": shown.withdrawn,
         "state": shown.state,
@@ -163,10 +185,10 @@ def _shown(token: str) -> _Shown | None:
         submission = intake.submission_by_key(db_session, token)
         if submission is None or submission.request.phone is None:
             return None
-        return _describe(submission)
+        return _describe(submission, now=utc_now())
 
 
-def _describe(submission: Submission) -> _Shown:
+def _describe(submission: Submission, *, now: datetime) -> _Shown:
     """Only what this submission itself said: another person may stand behind the same request."""
     request_, window = submission.request, submission.window
     tz, asked_at = current_settings().service_time_zone, submission.created_at
@@ -179,6 +201,7 @@ def _describe(submission: Submission) -> _Shown:
         messages_text=_messages_text(
             SafeContact(submission.may_text, submission.may_leave_voicemail)
         ),
+        wishes_text=wishes_to_callers(submission, now=now, tz=tz),
         may_text=submission.may_text and request_.phone_kind == "mobile",
         withdrawn=submission.withdrawn_at is not None,
         state=_state(submission),

@@ -20,6 +20,8 @@ from wtforms.validators import ValidationError
 
 from callback_service.domain import wording
 from callback_service.domain.contact import Phone, SafeContact, Window, parse_phone
+from callback_service.domain.skills import Skill, SkillKind, label
+from callback_service.domain.wishes import Wishes, read_wishes
 from callback_service.errors import BadInput
 from callback_service.services.intake import Ask, is_key, new_key
 from callback_service.web.choices import SelectChoice
@@ -50,7 +52,7 @@ CONSENT_WORDING: Final = (
 
 
 class AskForm(FlaskForm):
-    """Five questions and a tick."""
+    """Five questions and a tick, and whom they would like to speak with if they open that."""
 
     submission_key = HiddenField()
     phone = StringField("What number should we call?")
@@ -67,23 +69,30 @@ class AskForm(FlaskForm):
         ],
         validate_choice=False,
     )
+    language = SelectField("What language would you like to speak?", validate_choice=False)
+    gender = RadioField("Would you rather speak with a woman or a man?", validate_choice=False)
+    same_counsellor = BooleanField("If we have spoken before: the same counsellor again")
     note = TextAreaField("Is there anything that helps us call safely?")
     consent = BooleanField("I agree to this")
 
     parsed_phone: Phone
     window: Window | None
+    windows: Sequence[Window] = ()
 
     def __init__(
         self,
-        windows: Sequence[Window],
         *,
-        now: datetime,
-        tz: tzinfo,
         allow_drama: bool,
+        offered: Sequence[Skill] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._allow_drama = allow_drama
+        self._offer_wishes(offered)
+
+    def offer_windows(self, windows: Sequence[Window], *, now: datetime, tz: tzinfo) -> None:
+        """Show the times there are to choose from."""
+        self.windows = windows
         self.when.choices = [
             SelectChoice(ASAP, "As soon as you can"),
             *(_choice(window, now=now, tz=tz) for window in windows[:NEXT_WINDOWS]),
@@ -95,6 +104,33 @@ class AskForm(FlaskForm):
             SelectChoice("", "Choose a day and time"),
             *(_timed_choice(window, now=now, tz=tz) for window in others),
         ]
+
+    def _offer_wishes(self, offered: Sequence[Skill]) -> None:
+        """Only what somebody on the staff can meet is offered; English always is."""
+        languages = [one for one in offered if one.kind is SkillKind.LANGUAGE]
+        genders = [one for one in offered if one.kind is SkillKind.GENDER]
+        self.language.choices = [
+            SelectChoice("", "English"),
+            *(SelectChoice(one.value, label(one)) for one in languages),
+        ]
+        self.gender.choices = [
+            SelectChoice("", "I do not mind"),
+            *(SelectChoice(one.value, f"A {one.value}") for one in genders),
+        ]
+
+    @property
+    def wishes(self) -> Wishes:
+        """Whom they would like to speak with; nobody in particular where that is not offered."""
+        language, gender = (
+            next((value for value, *_ in field.iter_choices() if value == field.data), None)
+            for field in (self.language, self.gender)
+        )
+        return read_wishes(language, gender)
+
+    @property
+    def wishes_anything(self) -> bool:
+        """Whether the part of the form with the wishes is to be open."""
+        return bool(self.wishes.kinds()) or self.same_counsellor.data is True
 
     def validate_phone(self, field: Field) -> None:
         try:
@@ -145,6 +181,8 @@ class AskForm(FlaskForm):
             safe_contact=MESSAGES[self.messages.data],
             note=_clean(self.note.data),
             consent_version=CONSENT_VERSION,
+            wishes=self.wishes,
+            wishes_same_counsellor=bool(self.same_counsellor.data),
         )
 
 

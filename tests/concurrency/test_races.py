@@ -317,7 +317,7 @@ def work_a_shift(person: StaffMember) -> int:
     done = 0
     while True:
         with transaction() as session:
-            waiting = [row.request_id for row in desk.queue(session, now=NOW)]
+            waiting = [row.request_id for row in desk.queue(session, now=NOW, tz=LONDON)]
         if not waiting:
             return done
         for request_id in waiting:

@@ -74,7 +74,7 @@ class TestTaking:
         accept(session, first, counsellor)
         with pytest.raises(Refused, match="already hold a request"):
             accept(session, second, counsellor)
-        assert [row.request_id for row in desk.queue(session, now=NOW)] == [second.id]
+        assert [row.request_id for row in desk.queue(session, now=NOW, tz=LONDON)] == [second.id]
         requests.close(session, first, Disposition.HELPED, now=NOW)
         session.flush()
         accept(session, second, counsellor)
@@ -101,7 +101,7 @@ class TestTaking:
         people = {c.id: c for c in make_shifts(session, 2)}
         request = make_request(session)
         offer(session)
-        [offered_to] = [row.offered_to_id for row in desk.queue(session, now=NOW)]
+        [offered_to] = [row.offered_to_id for row in desk.queue(session, now=NOW, tz=LONDON)]
         other = next(c for c in people.values() if c.id != offered_to)
         accept(session, request, other)
         assert request.assigned_to_id == other.id
@@ -124,7 +124,7 @@ class TestTheQueue:
         session.flush()
         escalate(session, now=later, tz=LONDON)
         session.flush()
-        rows = desk.queue(session, now=later)
+        rows = desk.queue(session, now=later, tz=LONDON)
         assert [row.request_id for row in rows] == [first.id, second.id, third.id]
         assert [row.is_escalated for row in rows] == [True, False, False]
 
@@ -132,7 +132,7 @@ class TestTheQueue:
         make_shift(session, name="Jo Hill")
         request = make_request(session)
         plan(session)
-        [row] = desk.queue(session, now=request.due_at + timedelta(seconds=1))
+        [row] = desk.queue(session, now=request.due_at + timedelta(seconds=1), tz=LONDON)
         assert (row.planned_for, row.planned_at, row.is_late) == ("Jo Hill", NOW, True)
 
     def test_leaves_out_what_is_in_hand_or_closed(self, session: Session) -> None:
@@ -141,7 +141,7 @@ class TestTheQueue:
         accept(session, made[0], counsellor)
         requests.close(session, made[1], Disposition.WITHDRAWN, now=NOW)
         session.flush()
-        assert [row.request_id for row in desk.queue(session, now=NOW)] == [made[2].id]
+        assert [row.request_id for row in desk.queue(session, now=NOW, tz=LONDON)] == [made[2].id]
         [held] = desk.held(session)
         assert (held.request_id, held.counsellor_id) == (made[0].id, counsellor.id)
 

@@ -106,7 +106,7 @@ def test_when_everybody_let_it_go_by_the_duty_lead_is_told_once_and_it_is_offere
     assert escalate(session, now=now + timedelta(seconds=5)) == 0
     assert told(session) == [(Step.DUTY_LEAD, Reason.NOBODY_ACCEPTED)]
     assert session.scalar(select(Offer.request_id).where(Offer.ended_at.is_(None))) == request.id
-    assert desk.queue(session, now=now)[0].is_escalated
+    assert desk.queue(session, now=now, tz=LONDON)[0].is_escalated
 
 
 def test_ten_minutes_later_every_manager_is_told_and_then_nobody_again(session: Session) -> None:
@@ -217,7 +217,7 @@ def test_without_any_manager_the_request_still_stands_on_top_of_the_desk(
     make_request(session)
     escalate(session)
     assert notices(session) == []
-    assert [row.is_escalated for row in desk.queue(session, now=NOW)] == [True]
+    assert [row.is_escalated for row in desk.queue(session, now=NOW, tz=LONDON)] == [True]
 
 
 def test_a_request_nobody_served_for_three_days_is_closed_with_a_text(session: Session) -> None:

@@ -12,8 +12,8 @@ from callback_service.domain.planning import Availability, Planned, Task
 from callback_service.domain.skills import Gender, skill
 from callback_service.domain.skills import SkillKind as Kind
 from callback_service.domain.wishes import (
-    WishKind,
     Wishes,
+    WishKind,
     in_force,
     in_words,
     meets,

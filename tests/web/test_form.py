@@ -43,8 +43,10 @@ from tests.support.request_builders import (
 from tests.support.settings import make_settings
 
 SignInAs = Callable[..., FlaskClient]
-GONE = "That time has just gone. Choose another"
-TAKEN = "That time has just been taken. Choose another"
+GONE = "That time has just gone. Choose another. The next is tonight between 10pm and midnight"
+TAKEN = (
+    "That time has just been taken. Choose another. The next is tonight between midnight and 2am"
+)
 
 
 @pytest.fixture(autouse=True)

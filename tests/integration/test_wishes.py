@@ -1,0 +1,191 @@
+"""Whom a caller would like to speak with: from the form's answer to whoever may take the call."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from callback_service.domain.lifecycle import Disposition, Outcome
+from callback_service.domain.skills import Gender, Skill, SkillKind, skill
+from callback_service.domain.wishes import Wishes
+from callback_service.errors import Refused, WindowGone
+from callback_service.models.callback import CallbackRequest
+from callback_service.models.plan import PlanEntry
+from callback_service.models.staff import Staff
+from callback_service.services import attempts, desk, promises, retention, staff_skills
+from callback_service.services.intake import Ask
+from tests.rota_builders import LONDON
+from tests.support.builders import NOW
+from tests.support.request_builders import (
+    TONIGHT,
+    accept,
+    an_ask,
+    make_manager,
+    make_request,
+    make_shift,
+    member,
+    mobile,
+    plan,
+    take,
+)
+
+POLISH, WOMAN = skill(SkillKind.LANGUAGE, "pl"), skill(SkillKind.GENDER, "woman")
+
+
+def give(session: Session, staff: Staff, *skills: Skill) -> Staff:
+    staff_skills.set_skills(session, staff.id, skills, actor_id=None, now=NOW)
+    return staff
+
+
+def wishing(session: Session, wishes: Wishes, phone: str = mobile(1)) -> CallbackRequest:
+    return take(session, replace(an_ask(phone), wishes=wishes)).request
+
+
+def is_taken(session: Session, ask: Ask) -> bool:
+    try:
+        take(session, ask)
+    except WindowGone:
+        return False
+    return True
+
+
+def planned_for(session: Session, request: CallbackRequest) -> int | None:
+    session.expire_all()
+    return session.scalar(select(PlanEntry.counsellor_id).where(PlanEntry.request_id == request.id))
+
+
+def why(session: Session, request: CallbackRequest) -> str | None:
+    rows = desk.queue(session, now=NOW, tz=LONDON)
+    return next(row.why for row in rows if row.request_id == request.id)
+
+
+def test_the_plan_gives_a_wish_to_whoever_meets_it_and_says_so(session: Session) -> None:
+    make_shift(session)
+    speaks = give(session, make_shift(session, name="Ola Nowak"), POLISH)
+    request = wishing(session, Wishes("pl"))
+    plan(session)
+    assert planned_for(session, request) == speaks.id
+    assert why(session, request) == "due first; speaks Polish"
+
+
+def test_a_wish_nobody_meets_is_planned_all_the_same(session: Session) -> None:
+    counsellor = make_shift(session)
+    request = wishing(session, Wishes("pl", Gender.WOMAN))
+    plan(session)
+    assert planned_for(session, request) == counsellor.id
+    assert why(session, request) == "due first; free first"
+
+
+def test_who_does_not_meet_a_wish_may_take_it_once_it_is_widened(session: Session) -> None:
+    counsellor = make_shift(session)
+    request = wishing(session, Wishes(gender=Gender.WOMAN))
+    opens = request.ring_from + 0.75 * (request.due_at - request.ring_from)
+    with pytest.raises(Refused, match=r"asked for a woman. It is for everybody from \d\d:\d\d on"):
+        accept(session, request, counsellor, now=opens - timedelta(seconds=1))
+    accept(session, request, counsellor, now=opens)
+    assert request.assigned_to_id == counsellor.id
+
+
+def test_a_manager_may_step_in_while_a_wish_holds(session: Session) -> None:
+    make_shift(session)
+    manager = make_manager(session)
+    request = wishing(session, Wishes(gender=Gender.WOMAN))
+    accept(session, request, manager)
+    assert request.assigned_to_id == manager.id
+
+
+def test_a_language_is_promised_for_when_somebody_who_speaks_it_can_ring(session: Session) -> None:
+    make_shift(session)
+    give(session, make_shift(session, "23:00", "08:00", name="Ola Nowak"), POLISH)
+    usual = promises.quote_as_soon_as_possible(session, now=NOW, tz=LONDON)
+    polish = promises.quote_as_soon_as_possible(session, wished=Wishes("pl"), now=NOW, tz=LONDON)
+    assert usual.due_at < NOW + timedelta(hours=1)
+    assert polish.due_at >= NOW + timedelta(hours=3)
+
+
+def test_windows_are_offered_where_those_wished_for_have_room(session: Session) -> None:
+    make_shift(session)
+    give(session, make_shift(session, "00:00", "08:00", name="Ola Nowak"), POLISH)
+    usual = promises.windows_with_room(session, now=NOW, tz=LONDON)
+    polish = promises.windows_with_room(session, wished=Wishes("pl"), now=NOW, tz=LONDON)
+    assert TONIGHT in usual
+    assert polish
+    assert all(0 <= window.start.astimezone(LONDON).hour < 8 for window in polish)
+
+
+def test_a_window_is_not_promised_without_whom_they_wish_for(session: Session) -> None:
+    make_shift(session)
+    ask = replace(an_ask(window=TONIGHT), wishes=Wishes("pl"))
+    with pytest.raises(WindowGone, match="we cannot promise somebody who speaks Polish"):
+        take(session, ask)
+    assert session.scalars(select(CallbackRequest)).all() == []
+
+
+def test_those_who_wish_alike_share_the_room_of_those_they_wish_for(session: Session) -> None:
+    for number in range(3):
+        make_shift(session, name=f"Counsellor {number}")
+    give(session, make_shift(session, name="Ola Nowak"), POLISH)
+    asks = [replace(an_ask(mobile(n), window=TONIGHT), wishes=Wishes("pl")) for n in range(5)]
+    taken = [ask for ask in asks if is_taken(session, ask)]
+    assert 1 <= len(taken) <= 3
+    assert taken == asks[: len(taken)]
+    make_request(session, mobile(99), window=TONIGHT)
+
+
+def test_the_same_counsellor_is_who_last_spoke_with_the_number(session: Session) -> None:
+    counsellor = make_shift(session)
+    make_shift(session, name="Somebody Else")
+    first = make_request(session)
+    accept(session, first, counsellor)
+    attempts.start_attempt(session, first.id, staff=member(counsellor), now=NOW)
+    record = attempts.Record(Outcome.ANSWERED, Disposition.HELPED)
+    attempts.record_outcome(session, first.id, record, staff=member(counsellor), now=NOW, tz=LONDON)
+    again = take(session, replace(an_ask(), wishes_same_counsellor=True)).request
+    assert again.wish_counsellor_id == counsellor.id
+    plan(session)
+    assert planned_for(session, again) == counsellor.id
+    assert why(session, again) == "due first; spoke with them on Wednesday 25 November"
+
+
+def test_a_number_we_do_not_know_has_no_same_counsellor_and_is_taken_all_the_same(
+    session: Session,
+) -> None:
+    submission = take(session, replace(an_ask(), wishes_same_counsellor=True))
+    assert submission.wishes_same_counsellor
+    assert submission.request.wish_counsellor_id is None
+
+
+def test_asking_again_adds_wishes_and_loses_none(session: Session) -> None:
+    make_shift(session)
+    request = wishing(session, Wishes("pl"))
+    wishing(session, Wishes(gender=Gender.WOMAN))
+    assert request.wishes == Wishes("pl", Gender.WOMAN)
+    wishing(session, Wishes())
+    assert request.wishes == Wishes("pl", Gender.WOMAN)
+
+
+def test_wishes_are_erased_with_the_person(session: Session) -> None:
+    make_shift(session)
+    submission = take(session, replace(an_ask(), wishes=Wishes("pl", Gender.WOMAN)))
+    request = submission.request
+    attempts.expire(session, request, now=NOW)
+    retention.erase_old(session, now=NOW + retention.KEPT_AFTER_CLOSING)
+    session.expire_all()
+    assert request.wishes == Wishes()
+    assert (submission.wish_language, submission.wish_gender) == (None, None)
+
+
+def test_an_urgent_request_is_before_all_others(session: Session) -> None:
+    counsellor = make_shift(session)
+    early, late = make_request(session, mobile(1)), make_request(session, mobile(2))
+    desk.mark_urgent(session, late.id, is_urgent=True, staff=member(counsellor), now=NOW)
+    plan(session)
+    [first, second] = desk.queue(session, now=NOW, tz=LONDON)
+    assert (first.request_id, first.why) == (late.id, "urgent, so before all others; free first")
+    assert (second.request_id, second.planned_at) == (early.id, NOW + timedelta(minutes=30))
+    desk.mark_urgent(session, late.id, is_urgent=False, staff=member(counsellor), now=NOW)
+    assert desk.queue(session, now=NOW, tz=LONDON)[0].request_id == early.id

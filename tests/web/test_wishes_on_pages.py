@@ -1,0 +1,143 @@
+"""Wishes on the form, on the caller's pages, and at the desk."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from callback_service.domain.skills import Gender, SkillKind, skill
+from callback_service.domain.staff import Role
+from callback_service.domain.wishes import Wishes
+from callback_service.models.callback import CallbackRequest
+from callback_service.services.staff_skills import set_skills
+from callback_service.web.public_form import window_value
+from tests.support.builders import NOW
+from tests.support.pages import submit
+from tests.support.request_builders import TONIGHT, make_shift, mobile, plan, send_form, stored
+
+
+@pytest.fixture(autouse=True)
+def frozen() -> Iterator[None]:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@contextmanager
+def a_rota(app: Flask) -> Iterator[None]:
+    """Somebody until tomorrow morning, and from midnight a woman who speaks Polish."""
+    with stored(app) as session:
+        make_shift(session)
+        ola = make_shift(session, "00:00", "08:00", name="Ola Nowak")
+        skills = skill(SkillKind.LANGUAGE, "pl"), skill(SkillKind.GENDER, "woman")
+        set_skills(session, ola.id, skills, actor_id=None, now=NOW)
+    yield
+
+
+def text_of(answer: TestResponse) -> str:
+    return answer.get_data(as_text=True)
+
+
+def the_request(app: Flask) -> CallbackRequest:
+    with stored(app) as session:
+        return session.scalars(select(CallbackRequest)).one()
+
+
+def test_only_what_somebody_can_meet_is_offered(app: Flask, client: FlaskClient) -> None:
+    assert 'name="gender"' not in text_of(client.get("/"))
+    with a_rota(app):
+        page = text_of(client.get("/"))
+    assert re.findall(r'name="gender" type="radio" value="(\w*)"', page) == ["", "woman"]
+    assert '<option value="pl">Polish</option>' in page
+    assert "<details" in page
+    assert not re.search(r"<details[^>]*\sopen", page)
+
+
+def test_wishes_are_kept_and_the_page_says_until_when_they_hold(
+    app: Flask, client: FlaskClient
+) -> None:
+    with a_rota(app):
+        answer = send_form(client, gender="woman", same_counsellor="y")
+    assert the_request(app).wishes == Wishes(gender=Gender.WOMAN)
+    for address in (answer.location, answer.location.replace("/done/", "/manage/")):
+        page = text_of(client.get(address))
+        assert (
+            "You asked for the person you spoke with before. If nobody is found by 8:07pm" in page
+        )
+        assert "You asked for a woman. If nobody is found by 8:11pm tonight, somebody else" in page
+
+
+def test_the_page_says_when_a_wish_could_not_be_met(app: Flask, client: FlaskClient) -> None:
+    with a_rota(app):
+        answer = send_form(client, gender="woman")
+    with time_machine.travel(the_request(app).due_at, tick=False):
+        page = text_of(client.get(answer.location))
+    assert "We could not find a woman in time, so somebody else may ring." in page
+
+
+def test_a_page_says_nothing_of_the_wishes_of_somebody_else(
+    app: Flask, client: FlaskClient
+) -> None:
+    with a_rota(app):
+        send_form(client, gender="woman")
+        answer = send_form(app.test_client(), gender="")
+    assert "You asked for" not in text_of(client.get(answer.location))
+
+
+def test_a_time_without_whom_they_wish_for_shows_the_form_with_times_that_have_them(
+    app: Flask, client: FlaskClient
+) -> None:
+    with a_rota(app):
+        answer = send_form(client, language="pl", when=window_value(TONIGHT))
+        page = text_of(answer)
+    assert answer.status_code == 422
+    sentence = "At that time we cannot promise somebody who speaks Polish. Choose another"
+    assert f"{sentence}. The next is tonight between midnight and 2am" in page
+    assert window_value(TONIGHT) not in page
+    assert 'value="07700 900123"' in page
+    assert '<option value="pl" selected>Polish</option>' in page
+    assert re.search(r"<details[^>]*\sopen", page)
+    with stored(app) as session:
+        assert session.scalars(select(CallbackRequest)).all() == []
+
+
+def test_a_wish_that_was_not_offered_is_no_wish(app: Flask, client: FlaskClient) -> None:
+    with a_rota(app):
+        assert send_form(client, language="xx", gender="dragon").status_code == 303
+    assert the_request(app).wishes == Wishes()
+
+
+def test_the_desk_shows_the_wish_and_why_the_plan_is_as_it_is(
+    app: Flask, client: FlaskClient, sign_in_as: Callable[..., FlaskClient]
+) -> None:
+    with a_rota(app):
+        send_form(client, gender="woman")
+    with stored(app) as session:
+        plan(session)
+    page = text_of(sign_in_as(Role.MANAGER).get("/desk"))
+    assert re.search(r"Asked for a woman\s+\(until 20:11\)", page)
+    assert "due first; free first" in page
+
+
+def test_a_manager_puts_a_request_before_all_others_and_back(
+    app: Flask, client: FlaskClient, sign_in_as: Callable[..., FlaskClient]
+) -> None:
+    with a_rota(app):
+        send_form(client)
+        send_form(app.test_client(), phone=mobile(7))
+    manager = sign_in_as(Role.MANAGER)
+    with stored(app) as session:
+        last = max(session.scalars(select(CallbackRequest.id)))
+    for sent, first in (("yes", True), ("no", False)):
+        submit(manager, f"/desk/requests/{last}/urgent", {"is_urgent": sent}, page="/desk")
+        with stored(app) as session:
+            assert session.get_one(CallbackRequest, last).is_urgent is first
+        tag = re.search(r"Urgent\s*</strong>", text_of(manager.get("/desk")))
+        assert (tag is not None) is first
