@@ -124,7 +124,7 @@ class _Shown:
     number_ending: str
     reference: str
     messages_text: str
-    wishes_text: str | None
+    wishes: list[str]
     may_text: bool
     withdrawn: bool
     state: str
@@ -167,7 +167,7 @@ def _page(shown: _Shown, token: str) -> dict[str, Any]:
         "number_ending": shown.number_ending,
         "reference": shown.reference,
         "messages_text": shown.messages_text,
-        "wishes_text": shown.wishes_text,
+        "wishes": shown.wishes,
         "may_text": shown.may_text,
         "withdrawn": shown.withdrawn,
         "state": shown.state,
@@ -201,7 +201,7 @@ def _describe(submission: Submission, *, now: datetime) -> _Shown:
         messages_text=_messages_text(
             SafeContact(submission.may_text, submission.may_leave_voicemail)
         ),
-        wishes_text=wishes_to_callers(submission, now=now, tz=tz),
+        wishes=wishes_to_callers(submission, now=now, tz=tz),
         may_text=submission.may_text and request_.phone_kind == "mobile",
         withdrawn=submission.withdrawn_at is not None,
         state=_state(submission),

@@ -70,7 +70,9 @@ class AskForm(FlaskForm):
         validate_choice=False,
     )
     language = SelectField("What language would you like to speak?", validate_choice=False)
-    gender = RadioField("Would you rather speak with a woman or a man?", validate_choice=False)
+    gender = RadioField(
+        "Would you rather speak with a woman or a man?", default="", validate_choice=False
+    )
     same_counsellor = BooleanField("If we have spoken before: the same counsellor again")
     note = TextAreaField("Is there anything that helps us call safely?")
     consent = BooleanField("I agree to this")

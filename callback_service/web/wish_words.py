@@ -12,13 +12,12 @@ from callback_service.domain.wishes import WishKind, widened_at
 from callback_service.models.callback import CallbackRequest, Submission
 
 
-def wishes_to_callers(submission: Submission, *, now: datetime, tz: tzinfo) -> str | None:
-    """What becomes of the wishes of this submission alone; None where it has none, or is over."""
+def wishes_to_callers(submission: Submission, *, now: datetime, tz: tzinfo) -> list[str]:
+    """What becomes of each wish of this submission alone; nothing once the request is closed."""
     request = submission.request
     if request.state is RequestState.CLOSED:
-        return None
-    said = [_to_caller(kind, own, request, now=now, tz=tz) for kind, own in _wishes_of(submission)]
-    return " ".join(said) or None
+        return []
+    return [_to_caller(kind, own, request, now=now, tz=tz) for kind, own in _wishes_of(submission)]
 
 
 def _wishes_of(submission: Submission) -> Iterator[tuple[WishKind, str]]:
@@ -37,4 +36,4 @@ def _to_caller(
     if now >= until:
         return f"We could not find {whom} in time, so somebody else may ring."
     spoken = wording.time_spoken(until, now=now, tz=tz)
-    return f"You asked for {whom}. If nobody is found by {spoken}, somebody else will ring."
+    return f"You asked for {whom}. If that cannot be by {spoken}, somebody else will ring."

@@ -68,10 +68,8 @@ def test_wishes_are_kept_and_the_page_says_until_when_they_hold(
     assert the_request(app).wishes == Wishes(gender=Gender.WOMAN)
     for address in (answer.location, answer.location.replace("/done/", "/manage/")):
         page = text_of(client.get(address))
-        assert (
-            "You asked for the person you spoke with before. If nobody is found by 8:07pm" in page
-        )
-        assert "You asked for a woman. If nobody is found by 8:11pm tonight, somebody else" in page
+        assert "You asked for the person you spoke with before. If that cannot be by 8:07pm" in page
+        assert "You asked for a woman. If that cannot be by 8:11pm tonight, somebody else" in page
 
 
 def test_the_page_says_when_a_wish_could_not_be_met(app: Flask, client: FlaskClient) -> None:
