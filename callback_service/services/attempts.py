@@ -16,7 +16,7 @@ from callback_service.domain.staff import Role, StaffMember
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.callback import Attempt, CallbackRequest, ContactWindow
 from callback_service.models.outbox import TextKind
-from callback_service.services import requests, texts
+from callback_service.services import follow_ups, requests, texts
 from callback_service.services.requests import lock_request
 
 #: A call with its notes that lasts longer than this is looked into.
@@ -35,6 +35,8 @@ class Record:
     note: str | None = None
     again_at: datetime | None = None
     is_urgent: bool = False  # if it is rung again, before all others
+    follow_up_at: datetime | None = None  # after speaking: when another call was agreed for
+    follow_up_with_me: bool = False
 
 
 def start_attempt(session: Session, request_id: int, *, staff: StaffMember, now: datetime) -> None:
@@ -77,9 +79,33 @@ def record_outcome(
     _keep_note(request, record.note)
     if record.outcome is Outcome.ANSWERED and record.disposition is not None:
         requests.close(session, request, record.disposition, actor_id=staff.id, now=now)
+        _keep_follow_up(session, request, attempt, record, now=now, tz=tz)
     else:
         _follow_up(session, request, attempt, record, actor_id=staff.id, now=now, tz=tz)
     return request
+
+
+def _keep_follow_up(
+    session: Session,
+    request: CallbackRequest,
+    attempt: Attempt,
+    record: Record,
+    *,
+    now: datetime,
+    tz: tzinfo,
+) -> None:
+    """The further call that they agreed on, if they did."""
+    if record.follow_up_at is None:
+        return
+    session.flush()  # the number is free for another open request
+    follow_ups.make_follow_up(
+        session,
+        request,
+        at=record.follow_up_at,
+        counsellor_id=attempt.counsellor_id if record.follow_up_with_me else None,
+        now=now,
+        tz=tz,
+    )
 
 
 def release(session: Session, request_id: int, *, staff: StaffMember, now: datetime) -> None:

@@ -93,11 +93,43 @@ def take_request(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> st
     raise CallbackServiceError("We could not keep your request just now. Try again, or ring us.")
 
 
+def keep_agreed(
+    session: Session, ask: Ask, *, follows: CallbackRequest, now: datetime, tz: tzinfo
+) -> CallbackRequest:
+    """Keep a call that was agreed on while speaking: any time will do, and no place is sold for it.
+
+    What it needs of the rota counts as reserved once it is kept.
+    """
+    if ask.window is None:
+        raise ValueError("an agreed call has its time")
+    submission = _keep(session, ask, ask.window, now=now, tz=tz)
+    request = submission.request
+    request.follows_id = follows.id
+    _open_window(session, ask, ask.window, submission)
+    return request
+
+
 def _take(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> None:
     promised = _promise(session, ask, now=now, tz=tz)
     if ask.wishes_same_counsellor:
         spoke_with = replace(ask.wishes, counsellor_id=_spoke_with(session, ask.phone))
         ask = replace(ask, wishes=spoke_with)
+    submission = _keep(session, ask, promised, now=now, tz=tz)
+    if ask.window is None:
+        _open_window(session, ask, promised, submission)
+        return
+    promises.hold_place(
+        session,
+        ask.window,
+        request_id=submission.request_id,
+        submission_id=submission.id,
+        wished=ask.wishes,
+        tz=tz,
+    )
+
+
+def _keep(session: Session, ask: Ask, promised: Window, *, now: datetime, tz: tzinfo) -> Submission:
+    """The request, new or joined, with what was sent, its audit row and its text."""
     request = _open_request(session, ask.phone)
     joined = request is not None
     if request is None:
@@ -105,12 +137,12 @@ def _take(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> None:
     else:
         _join(request, ask, promised)
     submission = _submission(session, ask, request, now=now)
-    _keep_window(session, ask, promised, submission, tz=tz)
     if not joined:
         _confirm(session, ask, request, promised, now=now, tz=tz)
     action = "request.joined" if joined else "request.taken"
     audit.record(session, action, subject="callback_request", subject_id=request.id, now=now)
     ask_for_plan(session, reason="request", now=now)
+    return submission
 
 
 def _promise(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> Window:
@@ -199,25 +231,13 @@ def _submission(
     return submission
 
 
-def _keep_window(
-    session: Session, ask: Ask, promised: Window, submission: Submission, *, tz: tzinfo
-) -> None:
-    request_id, submission_id = submission.request_id, submission.id
-    if ask.window is not None:
-        promises.hold_place(
-            session,
-            ask.window,
-            request_id=request_id,
-            submission_id=submission_id,
-            wished=ask.wishes,
-            tz=tz,
-        )
-        return
+def _open_window(session: Session, ask: Ask, promised: Window, submission: Submission) -> None:
+    """A window that holds no place of those sold."""
     session.add(
         ContactWindow(
-            request_id=request_id,
-            submission_id=submission_id,
-            is_window=False,
+            request_id=submission.request_id,
+            submission_id=submission.id,
+            is_window=ask.window is not None,
             starts_at=promised.start,
             due_at=promised.end,
         )

@@ -55,6 +55,8 @@ class OutcomeForm(FlaskForm):
         validate_choice=False,
     )
     again_at = StringField("When should we ring again? (if they said)")
+    follow_up_at = StringField("Did you agree on another call? (optional)")
+    follow_up_with_me = BooleanField("With me, if I am on shift then")
     note = TextAreaField("Note for colleagues (optional)", validators=[Length(max=2000)])
     is_urgent = BooleanField("I am worried about them: ring again before all others")
 
@@ -178,7 +180,7 @@ def outcome(request_id: int) -> ResponseReturnValue:
                 now=utc_now(),
                 tz=current_settings().service_time_zone,
             )
-            said = _said(kept)
+            said = _said(kept, record)
     except BadInput as bad:
         for name, reason in bad.fields.items():
             form[name].errors = [*form[name].errors, reason]
@@ -217,26 +219,34 @@ def _record(form: OutcomeForm) -> attempts.Record:
         outcome=chosen,
         disposition=Disposition(ending) if ending and chosen is Outcome.ANSWERED else None,
         note=(form.note.data or "").strip() or None,
-        again_at=_again_at(form.again_at.data or "") if chosen is Outcome.NOT_SAFE_NOW else None,
+        again_at=_time_typed(form, "again_at") if chosen is Outcome.NOT_SAFE_NOW else None,
         is_urgent=bool(form.is_urgent.data),
+        follow_up_at=_time_typed(form, "follow_up_at") if chosen is Outcome.ANSWERED else None,
+        follow_up_with_me=bool(form.follow_up_with_me.data),
     )
 
 
-def _again_at(typed: str) -> datetime | None:
+def _time_typed(form: OutcomeForm, field: str) -> datetime | None:
     """A wall time in the service's zone, from a ``datetime-local`` field; empty is None."""
-    if not typed.strip():
+    typed = (form[field].data or "").strip()
+    if not typed:
         return None
     try:
-        local = datetime.fromisoformat(typed.strip()).replace(
-            tzinfo=current_settings().service_time_zone
-        )
+        local = datetime.fromisoformat(typed).replace(tzinfo=current_settings().service_time_zone)
     except ValueError as error:
-        raise BadInput("There is a problem", {"again_at": "Enter a day and time"}) from error
+        raise BadInput("There is a problem", {field: "Enter a day and time"}) from error
     return local.astimezone(UTC)
 
 
-def _said(request_: CallbackRequest) -> str:
-    if request_.state is RequestState.CLOSED:
+def _said(request_: CallbackRequest, record: attempts.Record) -> str:
+    closed, tz = request_.state is RequestState.CLOSED, current_settings().service_time_zone
+    if closed and record.follow_up_at is not None:
+        local = record.follow_up_at.astimezone(tz)
+        return (
+            f"Request {request_.reference} is closed. "
+            f"A further call is kept for {local:%H:%M on %A %-d %B}."
+        )
+    if closed:
         return f"Request {request_.reference} is closed."
-    local = request_.ring_from.astimezone(current_settings().service_time_zone)
+    local = request_.ring_from.astimezone(tz)
     return f"Request {request_.reference} is to be rung again from {local:%H:%M on %A}."

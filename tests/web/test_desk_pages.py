@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
@@ -203,6 +203,10 @@ def test_giving_it_back_puts_it_into_the_queue_again(
         ({}, "Choose how it went"),
         ({"outcome": "lost"}, "Choose how it went"),
         ({"outcome": "answered"}, "Choose how the call ended"),
+        (
+            {"outcome": "answered", "disposition": "helped", "follow_up_at": "2026-11-01T09:00"},
+            "Choose a time in the next 28 days",
+        ),
         ({"outcome": "answered", "disposition": "expired"}, "Choose how the call ended"),
         ({"outcome": "not_safe_now", "again_at": "soon"}, "Enter a day and time"),
         (
@@ -250,6 +254,25 @@ def test_not_safe_now_takes_the_time_they_named_as_london_time(
         request = session.get_one(CallbackRequest, request_id)
         assert request.ring_from == NOW + timedelta(hours=13, minutes=30)
     assert "is to be rung again from 09:30 on Thursday." in shown(desk)
+
+
+def test_a_further_call_is_kept_for_the_time_they_agreed_on(
+    app: Flask, on_shift: Callable[[str], FlaskClient]
+) -> None:
+    desk, request_id = on_shift("Jo Hill"), a_request(app)
+    press(desk, request_id, "accept")
+    press(desk, request_id, "ring")
+    press(
+        desk, request_id, "outcome", outcome="answered", disposition="helped",
+        follow_up_at="2026-11-27T14:30", follow_up_with_me="y",
+    )  # fmt: skip
+    assert "A further call is kept for 14:30 on Friday 27 November." in shown(desk)
+    with stored(app) as session:
+        again = session.scalars(
+            select(CallbackRequest).where(CallbackRequest.follows_id == request_id)
+        ).one()
+        assert again.ring_from == datetime(2026, 11, 27, 14, 30, tzinfo=UTC)
+        assert again.wish_counsellor_id is not None
 
 
 def test_a_call_withdrawn_meanwhile_is_told_of_kindly(
