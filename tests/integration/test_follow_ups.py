@@ -56,7 +56,8 @@ def test_it_is_a_request_of_its_own_with_what_is_known(session: Session) -> None
     assert second.follows_id == first.id
     assert (second.phone, second.name, second.note) == (first.phone, first.name, first.note)
     assert (second.ring_from, second.due_at) == (TOMORROW, TOMORROW + timedelta(hours=1))
-    assert second.may_text and not second.may_leave_voicemail
+    assert second.may_text
+    assert not second.may_leave_voicemail
 
 
 def test_the_same_counsellor_is_planned_for_it_and_another_where_they_are_not_on_shift(
