@@ -18,8 +18,8 @@ from callback_service.models.callback import Attempt, CallbackRequest, Escalatio
 from callback_service.models.outbox import OutboxMessage
 from callback_service.models.plan import PlanEntry
 from callback_service.models.staff import Staff
-from callback_service.services import audit, requests
-from callback_service.services.planning import counsellors_on_shift
+from callback_service.services import audit, presence, requests
+from callback_service.services.planning import counsellors_on_shift, known_to
 
 #: A request that was taken must be rung within this time, or it goes back to the queue.
 RING_WITHIN: Final = timedelta(minutes=10)
@@ -140,6 +140,9 @@ def accept(
         local = request.ring_from.astimezone(tz)
         raise Refused(f"This caller asked not to be rung before {local:%H:%M}.")
     _check_may_take(session, staff, now=now, tz=tz)
+    if staff.id in known_to(session)[request_id]:
+        raise Refused("You said that you know this person: the request is for a colleague.")
+    presence.take_up_work(session, staff.id, now=now)
     try:
         with session.begin_nested():
             requests.assign(

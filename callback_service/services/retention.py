@@ -9,7 +9,7 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import RequestState
-from callback_service.models.callback import CallbackRequest
+from callback_service.models.callback import CallbackRequest, Offer
 from callback_service.models.outbox import OutboxMessage
 from callback_service.services import audit
 
@@ -44,6 +44,8 @@ def erase_old(session: Session, *, now: datetime) -> int:
 def _erase(session: Session, request: CallbackRequest, *, now: datetime) -> None:
     request.phone = request.name = request.note = request.closing_note = None
     request.phone_index = None
+    offers = update(Offer).where(Offer.request_id == request.id)
+    session.execute(offers.values(words_sealed=None))
     texts = update(OutboxMessage).where(OutboxMessage.request_id == request.id)
     session.execute(texts.values(to_sealed=None))
     audit.record(

@@ -134,11 +134,16 @@ class AskForm(FlaskForm):
                 raise ValidationError("Choose a day and time")
             self.window = _parse_window(field.data)
 
+    @property
+    def key(self) -> str:
+        """The key that the form came with, or a new one where somebody changed it."""
+        sent = self.submission_key.data or ""
+        return sent if is_key(sent) else new_key()
+
     def ask(self) -> Ask:
         """What was asked, once the form is valid."""
-        key = self.submission_key.data or ""
         return Ask(
-            key=key if is_key(key) else new_key(),
+            key=self.key,
             phone=self.parsed_phone,
             name=_clean(self.name.data),
             window=self.window,
@@ -146,6 +151,15 @@ class AskForm(FlaskForm):
             note=_clean(self.note.data),
             consent_version=CONSENT_VERSION,
         )
+
+
+class AgainForm(AskForm):
+    """Only when: all else is what they told us before."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("phone", "name", "messages", "note", "consent"):
+            del self[name]
 
 
 def _clean(typed: str | None) -> str | None:
