@@ -104,6 +104,11 @@ def _queue_row(
     )
 
 
+def known_by(session: Session, staff_id: int) -> set[int]:
+    """The waiting requests whose caller somebody said they know: they are for colleagues."""
+    return {request_id for request_id, who in known_to(session).items() if staff_id in who}
+
+
 def held(session: Session) -> list[HeldRow]:
     """Every request that a counsellor holds, longest held first."""
     rows = session.execute(

@@ -94,10 +94,13 @@ def give_back(
         ending=OfferEnding.RELEASED,
     )
     session.add(let_go)
+    session.flush()  # gives the row its key, which sealed words are tied to
     if why is not None:
-        session.flush()  # gives the row its key, which sealed words are tied to
         let_go.reason, let_go.words = why.reason, why.words
-    _noted(session, "request.given_back", request, actor_id=actor_id, now=now, reason=reason)
+    _noted(
+        session, "request.given_back", request,
+        actor_id=actor_id, now=now, reason=reason, offer_id=let_go.id,
+    )  # fmt: skip
 
 
 def ring_again(
@@ -200,7 +203,10 @@ def decline(
     offer.ended_at, offer.ending = now, OfferEnding.DECLINED
     if why is not None:
         offer.reason, offer.words = why.reason, why.words
-    _noted(session, "request.offer_declined", offer.request, actor_id=actor_id, now=now)
+    _noted(
+        session, "request.offer_declined", offer.request,
+        actor_id=actor_id, now=now, offer_id=offer.id,
+    )  # fmt: skip
 
 
 def _end_offers(session: Session, request_id: int, taken_by: int | None, *, now: datetime) -> None:
@@ -227,7 +233,7 @@ def _noted(
     *,
     actor_id: int | None,
     now: datetime,
-    **detail: str,
+    **detail: str | int,
 ) -> None:
     audit.record(
         session,
