@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -438,16 +439,13 @@ def test_the_database_holds_one_at_a_time_for_each_person(session: Session) -> N
         session.flush()
 
 
-def test_every_change_asks_for_a_plan(session: Session) -> None:
+@pytest.mark.parametrize("move", [take_break, leave])
+def test_every_change_asks_for_a_plan(session: Session, move: Callable[..., None]) -> None:
     counsellor = make_shift(session)
-    moves = (
-        lambda: take_break(session, counsellor),
-        lambda: presence.come_back(session, counsellor.id, now=NOW),
-        lambda: leave(session, counsellor),
-    )
-    for move in moves:
-        plan(session)
-        assert not planning.plan_is_called_for(session)
-        move()
-        session.flush()
-        assert planning.plan_is_called_for(session)
+    plan(session)
+    move(session, counsellor)
+    assert planning.plan_is_called_for(session)
+    plan(session)
+    presence.come_back(session, counsellor.id, now=NOW)
+    session.flush()
+    assert planning.plan_is_called_for(session)
