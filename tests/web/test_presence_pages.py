@@ -290,7 +290,7 @@ class TestTexts:
         [
             ("", "Enter your mobile number, or take away the tick"),
             ("01632 960123", "Enter a mobile number. Landlines get no texts"),
-            ("12", "phone number"),
+            ("12", "Enter a mobile or home number"),
         ],
     )
     def test_do_not_go_where_they_cannot(
