@@ -34,10 +34,13 @@ from callback_service.web import (
     headers,
     health,
     leave,
+    let_go,
     manager,
     on_now,
     open_shifts,
+    own_texts,
     people,
+    presence,
     public,
     rota_changes,
     rota_history,
@@ -109,7 +112,8 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
 def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
     for room in (
-        public, account, desk, manager, cover, gaps, rota_views, rota_changes, shift_patterns,
+        public, account, own_texts, desk, presence, let_go, manager, cover, gaps, rota_views,
+        rota_changes, shift_patterns,
         people, admin, staff_skills, twilio, calendar, open_shifts, swaps, availability, leave,
         rota_notices, rota_history, health, api,
     ):  # fmt: skip

@@ -9,10 +9,12 @@ import base64
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from callback_service.domain.presence import REST, WRAP_UP, Rests
 from callback_service.domain.skills import Gender, Skill, SkillKind, kept, skill
 from callback_service.errors import SettingsError
 
@@ -46,6 +48,7 @@ class Settings:
     trusted_hops: int
     demo: bool
     swaps_need_approval: bool  # by a manager; otherwise a swap holds when a colleague takes it
+    rests: Rests  # between the calls of one counsellor
     twilio_account_sid: str | None
     twilio_auth_token: str | None = field(repr=False)
     twilio_from: str | None
@@ -108,6 +111,7 @@ class Settings:
             swaps_need_approval=_yes_or_no(
                 "SWAPS_NEED_APPROVAL", source.get("SWAPS_NEED_APPROVAL") or "1"
             ),
+            rests=_rests(source.get("WRAP_UP_MINUTES"), source.get("REST_MINUTES")),
             twilio_account_sid=sid,
             twilio_auth_token=token,
             twilio_from=source.get("TWILIO_FROM"),
@@ -233,6 +237,16 @@ def _whole_number(name: str, value: str, *, least: int, most: int) -> int:
     if not value.isdecimal() or not least <= int(value) <= most:
         raise SettingsError(f"{name} must be a whole number from {least} to {most}.")
     return int(value)
+
+
+def _rests(wrap_up: str | None, rest: str | None) -> Rests:
+    """The pauses between calls, in minutes. The rest is a part of the wrap-up."""
+    usual_wrap_up, usual_rest = (str(int(one.total_seconds()) // 60) for one in (WRAP_UP, REST))
+    whole = _whole_number("WRAP_UP_MINUTES", wrap_up or usual_wrap_up, least=0, most=60)
+    part = _whole_number("REST_MINUTES", rest or usual_rest, least=0, most=60)
+    if part > whole:
+        raise SettingsError("REST_MINUTES is a part of WRAP_UP_MINUTES: it may not be longer.")
+    return Rests(timedelta(minutes=whole), timedelta(minutes=part))
 
 
 def _yes_or_no(name: str, value: str) -> bool:

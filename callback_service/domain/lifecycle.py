@@ -55,6 +55,18 @@ class Disposition(StrEnum):
     EXPIRED = "expired"
 
 
+class LetGo(StrEnum):
+    """Why a counsellor declines a request or gives it back."""
+
+    KNOWS_CALLER = "knows_caller"  # they never get a request of this number again
+    NOT_NOW = "not_now"
+    NEEDS_SKILL = "needs_skill"
+    OTHER = "other"
+
+
+#: Closed without a word with the caller, who may ask again with what they told us.
+NOT_REACHED: Final = frozenset({Disposition.UNREACHABLE, Disposition.EXPIRED})
+
 #: Dispositions a counsellor may give after speaking with the caller.
 AFTER_SPEAKING: Final = (Disposition.HELPED, Disposition.REFERRED, Disposition.WITHDRAWN)
 

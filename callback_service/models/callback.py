@@ -19,7 +19,13 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callback_service.domain.contact import LineKind, SafeContact
 from callback_service.domain.escalation import Reason, Step
-from callback_service.domain.lifecycle import Disposition, Outcome, RequestState, check_move
+from callback_service.domain.lifecycle import (
+    Disposition,
+    LetGo,
+    Outcome,
+    RequestState,
+    check_move,
+)
 from callback_service.domain.skills import Gender
 from callback_service.domain.wishes import Wishes
 from callback_service.models.base import Base, Sealed
@@ -30,6 +36,7 @@ _IN_HAND = "state IN ('assigned', 'calling')"
 _HELD = text("assigned_to_id IS NOT NULL")
 _PLACE_HELD = text("place IS NOT NULL")
 _OFFER_OPEN = text("ended_at IS NULL")
+_LET_GO = "ending IN ('released', 'declined')"
 
 
 class CallbackRequest(Base):
@@ -183,6 +190,7 @@ class OfferEnding(StrEnum):
     ACCEPTED = "accepted"
     LAPSED = "lapsed"
     RELEASED = "released"
+    DECLINED = "declined"
     SUPERSEDED = "superseded"
 
 
@@ -196,6 +204,8 @@ class Offer(Base):
         Index("uq_offer_open_counsellor", "counsellor_id", unique=True,
               sqlite_where=_OFFER_OPEN, postgresql_where=_OFFER_OPEN),
         CheckConstraint("(ended_at IS NULL) = (ending IS NULL)", name="ending_set"),
+        CheckConstraint(f"reason IS NULL OR {_LET_GO}", name="reason_given"),
+        CheckConstraint("words_sealed IS NULL OR reason = 'other'", name="words_of_other"),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -206,8 +216,18 @@ class Offer(Base):
     lapses_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     ending: Mapped[OfferEnding | None]
+    reason: Mapped[LetGo | None]  # why they declined it or gave it back, if they said
+    words_sealed: Mapped[bytes | None]  # the reason in their own words
+
+    words = Sealed()
 
     request: Mapped[CallbackRequest] = relationship()
+    counsellor: Mapped[Staff] = relationship()
+
+    @property
+    def uid(self) -> str | None:
+        """What ties sealed words to this row: its key, once it is flushed."""
+        return None if self.id is None else str(self.id)
 
 
 class Attempt(Base):

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callback_service.models.base import Base, Sealed
-from callback_service.models.callback import CallbackRequest
+from callback_service.models.callback import CallbackRequest, Offer
 from callback_service.models.staff import new_uid
 
 _DUE = text("state IN ('queued', 'sending')")
@@ -24,6 +24,7 @@ class TextKind(StrEnum):
     ESCALATION = "escalation"
     GAP = "gap"
     ABSENCE = "absence"
+    OFFER = "offer"
 
 
 class OutboxState(StrEnum):
@@ -57,6 +58,7 @@ class OutboxMessage(Base):
     template: Mapped[str] = mapped_column(String(32))  # name and version of the wording
     request_id: Mapped[int | None] = mapped_column(ForeignKey("callback_request.id"), index=True)
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    offer_id: Mapped[int | None] = mapped_column(ForeignKey("offer.id"))
     to_sealed: Mapped[bytes | None]  # E.164
     body: Mapped[str] = mapped_column(String(640))  # holds no personal data
     state: Mapped[OutboxState] = mapped_column(default=OutboxState.QUEUED)
@@ -79,6 +81,7 @@ class OutboxMessage(Base):
     to = Sealed()
 
     request: Mapped[CallbackRequest | None] = relationship()
+    offer: Mapped[Offer | None] = relationship()
 
 
 class DeliveryReceipt(Base):

@@ -29,6 +29,7 @@ class Staff(Base):
     name: Mapped[str] = mapped_column(String(80))
     role: Mapped[Role]
     phone_sealed: Mapped[bytes | None]  # for notices to this person; E.164
+    texts_offers: Mapped[bool] = mapped_column(default=False)  # a text for each offer, if wanted
     is_active: Mapped[bool] = mapped_column(default=True)
     password_hash: Mapped[str | None] = mapped_column(
         String(255)

@@ -6,6 +6,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -14,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callback_service.domain import passwords
+from callback_service.domain.contact import Phone
 from callback_service.domain.skills import Skill
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound, Refused
@@ -24,6 +26,15 @@ from callback_service.services.plan_trigger import ask_for_plan
 
 INVITATION_LIFETIME = timedelta(days=3)
 NEW_PASSWORD_LIFETIME = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTexts:
+    """Where texts to somebody go (E.164), and whether each offer is one of them."""
+
+    phone: str | None
+    texts_offers: bool
+
 
 _LINK_DEAD = "This link was used already or is too old. Ask an administrator for a new one."
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)+")
@@ -155,6 +166,23 @@ def _link_token(staff: Staff, secret_key: str, until: datetime) -> str:
 def _stamp(staff: Staff) -> str:
     """Changes with the password, so a link dies when it is used."""
     return keyring().blind_index("one-time link", f"{staff.uid}:{staff.password_hash}").hex()
+
+
+def texts_of(session: Session, staff_id: int) -> OwnTexts:
+    """The number somebody gave for texts, and whether they want one for each offer."""
+    staff = session.get_one(Staff, staff_id)
+    return OwnTexts(staff.phone, staff.texts_offers)
+
+
+def choose_texts(
+    session: Session, staff_id: int, *, phone: Phone | None, texts_offers: bool, now: datetime
+) -> None:
+    """Keep somebody's own number and choice of texts."""
+    if texts_offers and phone is None:
+        raise BadInput("Enter your mobile number, or take away the tick")
+    staff = _locked(session, staff_id)
+    staff.phone, staff.texts_offers = phone.e164 if phone else None, texts_offers
+    _record(session, "staff.texts_chosen", staff_id, actor_id=staff_id, now=now)
 
 
 # What an administrator does

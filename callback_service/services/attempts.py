@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 from callback_service.domain import retry, wording
 from callback_service.domain.contact import Window
 from callback_service.domain.lifecycle import AFTER_SPEAKING, Disposition, Outcome, RequestState
+from callback_service.domain.presence import USUAL, Rests
 from callback_service.domain.staff import Role, StaffMember
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.callback import Attempt, CallbackRequest, ContactWindow
 from callback_service.models.outbox import TextKind
-from callback_service.services import follow_ups, requests, texts
-from callback_service.services.requests import lock_request
+from callback_service.services import follow_ups, presence, requests, texts
+from callback_service.services.requests import Why, lock_request
 
 #: A call with its notes that lasts longer than this is looked into.
 LONGEST_CALL: Final = timedelta(hours=2)
@@ -66,8 +67,12 @@ def record_outcome(
     staff: StaffMember,
     now: datetime,
     tz: tzinfo,
+    rests: Rests = USUAL,
 ) -> CallbackRequest:
-    """Write down how the attempt went, and close the request or plan the next attempt."""
+    """Write down how the attempt went, and close the request or plan the next attempt.
+
+    Whoever rang is then in wrap-up; not somebody whose call a manager had to finish.
+    """
     request = _held_by(session, request_id, staff)
     if request.state is not RequestState.CALLING:
         raise Refused("Say that you are ringing first, then how it went.")
@@ -77,6 +82,8 @@ def record_outcome(
     ).one()
     attempt.ended_at, attempt.outcome = now, record.outcome
     _keep_note(request, record.note)
+    if attempt.counsellor_id == staff.id:
+        presence.wrap_up(session, staff.id, record.outcome, rests=rests, now=now)
     if record.outcome is Outcome.ANSWERED and record.disposition is not None:
         requests.close(session, request, record.disposition, actor_id=staff.id, now=now)
         _keep_follow_up(session, request, attempt, record, now=now, tz=tz)
@@ -108,12 +115,20 @@ def _keep_follow_up(
     )
 
 
-def release(session: Session, request_id: int, *, staff: StaffMember, now: datetime) -> None:
+def release(
+    session: Session,
+    request_id: int,
+    *,
+    staff: StaffMember,
+    now: datetime,
+    why: Why | None = None,
+) -> None:
     """Give a request back before it was rung. It keeps its due time, and others are offered it."""
     request = _held_by(session, request_id, staff)
     if request.state is not RequestState.ASSIGNED:
         raise Refused("You are on this call. Record how it went instead.")
-    requests.give_back(session, request, actor_id=staff.id, reason="released", now=now)
+    own = why if request.assigned_to_id == staff.id else None  # a manager cannot speak for them
+    requests.give_back(session, request, actor_id=staff.id, reason="released", now=now, why=own)
 
 
 def _held_by(session: Session, request_id: int, staff: StaffMember) -> CallbackRequest:

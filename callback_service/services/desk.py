@@ -19,9 +19,9 @@ from callback_service.models.callback import Attempt, CallbackRequest, Escalatio
 from callback_service.models.outbox import OutboxMessage
 from callback_service.models.plan import PlanEntry
 from callback_service.models.staff import Staff
-from callback_service.services import audit, explanations, requests
+from callback_service.services import audit, explanations, presence, requests
 from callback_service.services.explanations import WishLine
-from callback_service.services.planning import counsellors_on_shift
+from callback_service.services.planning import counsellors_on_shift, known_to
 from callback_service.services.staff_skills import skills_of
 
 #: A request that was taken must be rung within this time, or it goes back to the queue.
@@ -118,6 +118,11 @@ def _queue_row(
     )
 
 
+def known_by(session: Session, staff_id: int) -> set[int]:
+    """The waiting requests whose caller somebody said they know: they are for colleagues."""
+    return {request_id for request_id, who in known_to(session).items() if staff_id in who}
+
+
 def held(session: Session) -> list[HeldRow]:
     """Every request that a counsellor holds, longest held first."""
     rows = session.execute(
@@ -155,6 +160,9 @@ def accept(
         raise Refused(f"This caller asked not to be rung before {local:%H:%M}.")
     _check_may_take(session, staff, now=now, tz=tz)
     _check_wishes(session, request, staff, now=now, tz=tz)
+    if staff.id in known_to(session)[request_id]:
+        raise Refused("You said that you know this person: the request is for a colleague.")
+    presence.take_up_work(session, staff.id, now=now)
     try:
         with session.begin_nested():
             requests.assign(

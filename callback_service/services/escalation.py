@@ -17,7 +17,7 @@ from callback_service.models.callback import CallbackRequest, Escalation, Offer
 from callback_service.models.outbox import TextKind
 from callback_service.models.staff import Staff
 from callback_service.services import attempts, audit, requests, texts
-from callback_service.services.planning import LET_GO, counsellors_on_shift
+from callback_service.services.planning import LET_GO, counsellors_here, known_to
 from callback_service.services.rota import on_now
 
 #: A request nobody served for this long after its time is closed, with a text if allowed.
@@ -48,7 +48,7 @@ def _open_at(now: datetime) -> Select[int]:
 
 def escalate(session: Session, *, now: datetime, tz: tzinfo) -> int:
     """Take the next step for every request that needs one; the number of steps taken."""
-    on_shift = counsellors_on_shift(session, now=now, tz=tz)
+    here, never = counsellors_here(session, now=now, tz=tz), known_to(session)
     steps = 0
     for request_id in session.scalars(_open_at(now).order_by(CallbackRequest.id)).all():
         request = requests.lock_request(session, request_id)
@@ -56,16 +56,21 @@ def escalate(session: Session, *, now: datetime, tz: tzinfo) -> int:
             attempts.expire(session, request, now=now)
             steps += 1
         elif request.state is RequestState.WAITING:
-            steps += _escalate_waiting(session, request, on_shift, now=now, tz=tz)
+            waiting = _facts(session, request, here, here - never[request_id])
+            steps += _escalate_waiting(session, request, waiting, now=now, tz=tz)
         elif request.hold_until is not None and request.hold_until <= now:
             steps += _look_into_hold(session, request, now=now, tz=tz)
     return steps
 
 
 def _escalate_waiting(
-    session: Session, request: CallbackRequest, on_shift: set[int], *, now: datetime, tz: tzinfo
+    session: Session,
+    request: CallbackRequest,
+    waiting: escalation.Waiting,
+    *,
+    now: datetime,
+    tz: tzinfo,
 ) -> int:
-    waiting = _facts(session, request, on_shift)
     step = escalation.next_step(waiting, now=now)
     if step is None:
         return 0
@@ -73,7 +78,9 @@ def _escalate_waiting(
     return 1
 
 
-def _facts(session: Session, request: CallbackRequest, on_shift: set[int]) -> escalation.Waiting:
+def _facts(
+    session: Session, request: CallbackRequest, here: set[int], able: set[int]
+) -> escalation.Waiting:
     told = session.execute(
         select(Escalation.step, Escalation.at).where(
             Escalation.request_id == request.id, Escalation.round == request.round
@@ -89,8 +96,8 @@ def _facts(session: Session, request: CallbackRequest, on_shift: set[int]) -> es
     return escalation.Waiting(
         ring_from=request.ring_from,
         due_at=request.due_at,
-        on_shift=len(on_shift),
-        untried=len(on_shift - set(tried)),
+        on_shift=len(here),
+        untried=len(able - set(tried)),
         told=frozenset(step for step, _ in told),
         last_told_at=max((at for _, at in told), default=None),
     )

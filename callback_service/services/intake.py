@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain import wording
 from callback_service.domain.contact import Phone, SafeContact, Window
-from callback_service.domain.lifecycle import Outcome, RequestState
+from callback_service.domain.lifecycle import NOT_REACHED, Outcome, RequestState
 from callback_service.domain.wishes import NO_WISHES, Wishes
-from callback_service.errors import CallbackServiceError
+from callback_service.errors import CallbackServiceError, NotFound
 from callback_service.models.base import keyring
 from callback_service.models.callback import Attempt, CallbackRequest, ContactWindow, Submission
 from callback_service.models.outbox import TextKind
@@ -30,6 +30,9 @@ REFERENCE_LENGTH: Final = 5
 #: Two posts that collide settle at the second try; more means the database is not well.
 COLLISION_TRIES: Final = 5
 NOTE_LIMIT: Final = 1000  # characters of all notes together
+
+
+ANY_MESSAGE: Final = SafeContact(may_text=True, may_leave_voicemail=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,12 @@ class Ask:
     consent_version: str
     wishes: Wishes = NO_WISHES
     wishes_same_counsellor: bool = False
+    at_most: SafeContact = ANY_MESSAGE  # what may be left behind at this number, whatever was said
+
+    @property
+    def allowed(self) -> SafeContact:
+        """What may be left behind: as was said, and no more than is safe at this number."""
+        return self.safe_contact.stricter(self.at_most)
 
     @property
     def fingerprint(self) -> bytes:
@@ -107,6 +116,56 @@ def keep_agreed(
     request.follows_id = follows.id
     _open_window(session, ask, ask.window, submission)
     return request
+
+
+def may_ask_again(submission: Submission) -> bool:
+    """Whether this person may ask again with what they told us: we did not reach them with it."""
+    request = submission.request
+    return (
+        request.disposition in NOT_REACHED
+        and request.phone_sealed is not None
+        and submission.withdrawn_at is None
+    )
+
+
+def ask_again(
+    session: Session,
+    submission: Submission,
+    *,
+    key: str,
+    window: Window | None,
+    consent_version: str,
+    now: datetime,
+    tz: tzinfo,
+) -> str:
+    """Keep a new request with what was told for one that is closed; the key that opens its pages.
+
+    What others at this number said of messages still holds, and is not shown. A name that somebody
+    else may have given is not used.
+    """
+    request = submission.request
+    if not may_ask_again(submission) or request.phone is None:
+        raise NotFound("There is nothing here to ask for again.")
+    ask = Ask(
+        key=key,
+        phone=Phone(request.phone, request.phone_kind),
+        name=request.name if _is_alone(session, submission) else None,
+        window=window,
+        safe_contact=SafeContact(submission.may_text, submission.may_leave_voicemail),
+        note=request.note,
+        consent_version=consent_version,
+        at_most=request.safe_contact,
+        wishes=Wishes(submission.wish_language, submission.wish_gender),
+        wishes_same_counsellor=submission.wishes_same_counsellor,
+    )
+    return take_request(session, ask, now=now, tz=tz)
+
+
+def _is_alone(session: Session, submission: Submission) -> bool:
+    others = select(Submission.id).where(
+        Submission.request_id == submission.request_id, Submission.id != submission.id
+    )
+    return session.scalar(others.limit(1)) is None
 
 
 def _take(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> None:
@@ -184,8 +243,8 @@ def _new_request(session: Session, ask: Ask, promised: Window, *, now: datetime)
         reference="".join(secrets.choice(REFERENCE_ALPHABET) for _ in range(REFERENCE_LENGTH)),
         phone_index=keyring().blind_index("phone", ask.phone.e164),
         phone_kind=ask.phone.kind,
-        may_text=ask.safe_contact.may_text,
-        may_leave_voicemail=ask.safe_contact.may_leave_voicemail,
+        may_text=ask.allowed.may_text,
+        may_leave_voicemail=ask.allowed.may_leave_voicemail,
         created_at=now,
         ring_from=promised.start,
         due_at=promised.end,
@@ -200,7 +259,7 @@ def _new_request(session: Session, ask: Ask, promised: Window, *, now: datetime)
 
 def _join(request: CallbackRequest, ask: Ask, promised: Window) -> None:
     """Add what was asked to a request that is open. Safe contact only ever gets stricter."""
-    request.safe_contact = request.safe_contact.stricter(ask.safe_contact)
+    request.safe_contact = request.safe_contact.stricter(ask.allowed)
     request.name = request.name or ask.name
     request.wishes = ask.wishes.or_else(request.wishes)
     lines = [line for note in (request.note, ask.note) if note for line in note.split("\n")]

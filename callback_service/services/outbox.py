@@ -112,6 +112,8 @@ def claim_next(session: Session, *, now: datetime) -> Claim | None:
 def _no_longer_wanted(message: OutboxMessage, now: datetime) -> str | None:
     if message.expires_at <= now:
         return "Its moment had passed."
+    if message.offer is not None and message.offer.ended_at is not None:
+        return "The offer had ended."
     request = message.request
     if request is None:
         return None

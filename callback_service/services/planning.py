@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Row, delete, func, select
+from sqlalchemy.orm import Session, aliased
 
 from callback_service.domain import planning, promises, wishes
-from callback_service.domain.lifecycle import RequestState
+from callback_service.domain.lifecycle import LetGo, RequestState
 from callback_service.domain.planning import Availability, Planned, Task
 from callback_service.domain.rota import Duty
 from callback_service.domain.skills import NO_SKILLS
 from callback_service.domain.wishes import NO_WISHES, Step, Wishes, plan_with_wishes
 from callback_service.models.callback import Attempt, CallbackRequest, Offer, OfferEnding
 from callback_service.models.plan import PlanEntry, PlanTrigger
+from callback_service.services import presence
 from callback_service.services.rota import Proposal, on_now, shifts_between
 from callback_service.services.staff_skills import skills_of_staff
 
@@ -31,7 +32,7 @@ SOONEST_END: Final = timedelta(minutes=5)
 #: A newcomer is planned as if due this soon, unless an older promise stands behind that.
 NEWCOMER_DUE: Final = timedelta(minutes=30)
 #: Endings that mean: this counsellor let the request go by.
-LET_GO: Final = (OfferEnding.LAPSED, OfferEnding.RELEASED)
+LET_GO: Final = (OfferEnding.LAPSED, OfferEnding.RELEASED, OfferEnding.DECLINED)
 #: Stands for somebody who asks now: behind every request that is due at the same instant.
 NEWCOMER: Final = 2**63
 PLANNER_LOCK: Final = 7_702_026  # any number; shared by all planners on one PostgreSQL
@@ -121,9 +122,9 @@ def open_work(session: Session, *, now: datetime, tz: tzinfo) -> Work:
             CallbackRequest.wish_counsellor_id,
         ).where(CallbackRequest.state == RequestState.WAITING, CallbackRequest.id.not_in(on_offer))
     ).all()
-    avoid = _let_go_by(session)
+    avoid, never = _let_go_by(session), known_to(session)
     last = dict(session.execute(select(PlanEntry.request_id, PlanEntry.counsellor_id)).all())
-    on_shift = counsellors_on_shift(session, now=now, tz=tz)
+    here = counsellors_here(session, now=now, tz=tz)
     tasks = [
         Task(
             request_id=request_id,
@@ -132,8 +133,7 @@ def open_work(session: Session, *, now: datetime, tz: tzinfo) -> Work:
             due=due_at,
             is_urgent=is_urgent,
             planned_for=last.get(request_id),
-            # Once everybody on shift has let it go by, it is for everybody again.
-            avoid=frozenset() if on_shift <= avoid[request_id] else frozenset(avoid[request_id]),
+            avoid=_to_avoid(avoid[request_id], never[request_id], here),
         )
         for request_id, ring_from, due_at, is_window, is_urgent, *_ in waiting
     ]
@@ -147,6 +147,24 @@ def open_work(session: Session, *, now: datetime, tz: tzinfo) -> Work:
     return Work(tasks, steps_of)
 
 
+def _to_avoid(let_go_by: set[int], never: set[int], here: set[int]) -> frozenset[int]:
+    """Whom a request is not for. Once all who are here have let it go by, it is for all again."""
+    again = here <= let_go_by | never
+    return frozenset(never if again else let_go_by | never)
+
+
+def known_to(session: Session) -> defaultdict[int, set[int]]:
+    """Counsellors who said that they know the caller, by waiting request of the same number."""
+    earlier, waiting = aliased(CallbackRequest), aliased(CallbackRequest)
+    rows = session.execute(
+        select(waiting.id, Offer.counsellor_id)
+        .join(earlier, earlier.id == Offer.request_id)
+        .join(waiting, waiting.phone_index == earlier.phone_index)
+        .where(waiting.state == RequestState.WAITING, Offer.reason == LetGo.KNOWS_CALLER)
+    )
+    return _by_request(rows)
+
+
 def _let_go_by(session: Session) -> defaultdict[int, set[int]]:
     """Counsellors who let the request go by in its present round, by request."""
     rows = session.execute(
@@ -158,6 +176,10 @@ def _let_go_by(session: Session) -> defaultdict[int, set[int]]:
             Offer.ending.in_(LET_GO),
         )
     )
+    return _by_request(rows)
+
+
+def _by_request(rows: Iterable[Row[int, int]]) -> defaultdict[int, set[int]]:
     found: defaultdict[int, set[int]] = defaultdict(set)
     for request_id, counsellor_id in rows:
         found[request_id].add(counsellor_id)
@@ -167,6 +189,11 @@ def _let_go_by(session: Session) -> defaultdict[int, set[int]]:
 def counsellors_on_shift(session: Session, *, now: datetime, tz: tzinfo) -> set[int]:
     """Ids of the counsellors on duty at ``now``."""
     return {shift.person.id for shift in on_now(session, now=now, tz=tz) if shift.person}
+
+
+def counsellors_here(session: Session, *, now: datetime, tz: tzinfo) -> set[int]:
+    """Ids of the counsellors on duty at ``now`` who have not signed off."""
+    return counsellors_on_shift(session, now=now, tz=tz) - presence.signed_off(session, now=now)
 
 
 def availability(
@@ -188,12 +215,13 @@ def availability(
         if shift.person is not None:
             spans[shift.person.id].append((shift.start, shift.end))
     busy, load = _busy_until(session, now), _recent_calls(session, now)
+    away = presence.away_until(session, now=now)
     needs = work.needs
     skills = skills_of_staff(session) if needs else {}
     return [
         Availability(
             counsellor_id=counsellor_id,
-            free_at=busy.get(counsellor_id, now),
+            free_at=max(busy.get(counsellor_id, now), away.get(counsellor_id, now)),
             spans=tuple(sorted(own)),
             calls_taken=load.get(counsellor_id, 0),
             skills=frozenset(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.contact import Window
-from callback_service.domain.lifecycle import Disposition, RequestState
+from callback_service.domain.lifecycle import Disposition, LetGo, RequestState
 from callback_service.errors import NotFound
 from callback_service.models.callback import (
     CallbackRequest,
@@ -20,6 +21,14 @@ from callback_service.models.callback import (
 from callback_service.models.plan import PlanEntry
 from callback_service.services import audit
 from callback_service.services.plan_trigger import ask_for_plan
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why a counsellor lets a request go: one of the reasons, in their own words if it is other."""
+
+    reason: LetGo
+    words: str | None = None
 
 
 def lock_request(session: Session, request_id: int) -> CallbackRequest:
@@ -64,7 +73,13 @@ def start_calling(
 
 
 def give_back(
-    session: Session, request: CallbackRequest, *, actor_id: int | None, reason: str, now: datetime
+    session: Session,
+    request: CallbackRequest,
+    *,
+    actor_id: int | None,
+    reason: str,
+    now: datetime,
+    why: Why | None = None,
 ) -> None:
     """Return a request that was not rung. It keeps its times, and goes to somebody else first."""
     holder_id = request.assigned_to_id
@@ -79,7 +94,13 @@ def give_back(
         ending=OfferEnding.RELEASED,
     )
     session.add(let_go)
-    _noted(session, "request.given_back", request, actor_id=actor_id, now=now, reason=reason)
+    session.flush()  # gives the row its key, which sealed words are tied to
+    if why is not None:
+        let_go.reason, let_go.words = why.reason, why.words
+    _noted(
+        session, "request.given_back", request,
+        actor_id=actor_id, now=now, reason=reason, offer_id=let_go.id,
+    )  # fmt: skip
 
 
 def ring_again(
@@ -186,13 +207,29 @@ def _end_window(window: ContactWindow, *, now: datetime) -> None:
     window.ended_at, window.place = now, None
 
 
+def decline(
+    session: Session, offer: Offer, *, actor_id: int, why: Why | None, now: datetime
+) -> None:
+    """End an open offer that its counsellor does not take: it goes to somebody else at once."""
+    offer.ended_at, offer.ending = now, OfferEnding.DECLINED
+    if why is not None:
+        offer.reason, offer.words = why.reason, why.words
+    _noted(
+        session, "request.offer_declined", offer.request,
+        actor_id=actor_id, now=now, offer_id=offer.id,
+    )  # fmt: skip
+
+
 def _end_offers(session: Session, request_id: int, taken_by: int | None, *, now: datetime) -> None:
     """End the offer of a request, and any other offer of the counsellor who took it."""
     offers = session.scalars(
-        select(Offer).where(
+        select(Offer)
+        .where(
             Offer.ended_at.is_(None),
             (Offer.request_id == request_id) | (Offer.counsellor_id == taken_by),
         )
+        .with_for_update()  # one that its counsellor declines just now is over already
+        .execution_options(populate_existing=True)
     )
     for offer in offers:
         took_it = (offer.request_id, offer.counsellor_id) == (request_id, taken_by)
@@ -207,7 +244,7 @@ def _noted(
     *,
     actor_id: int | None,
     now: datetime,
-    **detail: str,
+    **detail: str | int,
 ) -> None:
     audit.record(
         session,

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.wishes import NO_WISHES
-from callback_service.models.callback import CallbackRequest, Submission
+from callback_service.models.callback import CallbackRequest, Offer, Submission
 from callback_service.models.outbox import OutboxMessage
 from callback_service.services import audit
 
@@ -48,6 +48,8 @@ def _erase(session: Session, request: CallbackRequest, *, now: datetime) -> None
     request.wishes = NO_WISHES
     submissions = update(Submission).where(Submission.request_id == request.id)
     session.execute(submissions.values(wish_language=None, wish_gender=None))
+    offers = update(Offer).where(Offer.request_id == request.id)
+    session.execute(offers.values(words_sealed=None))
     texts = update(OutboxMessage).where(OutboxMessage.request_id == request.id)
     session.execute(texts.values(to_sealed=None))
     audit.record(

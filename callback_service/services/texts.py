@@ -23,6 +23,7 @@ TEMPLATES: Final = {
     TextKind.ESCALATION: "escalation.v1",
     TextKind.GAP: "gap.v1",
     TextKind.ABSENCE: "absence.v1",
+    TextKind.OFFER: "offer.v1",
 }
 
 _WORDINGS = Environment(
@@ -67,11 +68,12 @@ def text_staff(
     once_key: str,
     expires_at: datetime,
     now: datetime,
+    offer_id: int | None = None,
     **facts: str,
 ) -> None:
-    """Queue a notice to a member of staff who has given a number."""
+    """Queue a notice to a member of staff who has given a number; true as long as its offer is."""
     message = _message(kind, once_key=once_key, expires_at=expires_at, now=now, **facts)
-    message.staff_id = staff.id
+    message.staff_id, message.offer_id = staff.id, offer_id
     _queue(session, message, to=staff.phone)
 
 

@@ -17,10 +17,11 @@ from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.callback import CallbackRequest
-from callback_service.services import attempts, desk
+from callback_service.services import attempts, desk, presence
 from callback_service.services.rota import on_now
 from callback_service.web.access import current_staff, requires
 from callback_service.web.choices import SelectChoice
+from callback_service.web.let_go import LetGoForm
 
 bp = Blueprint("desk", __name__, url_prefix="/desk")
 
@@ -69,6 +70,8 @@ def queue() -> str:
     tz = current_settings().service_time_zone
     with reading() as session:
         rows, held = desk.queue(session, now=now, tz=tz), desk.held(session)
+        at_desks = presence.at_desks(session, now=now, tz=tz)
+        known = desk.known_by(session, me.id)
         my_shift = next(
             (s for s in on_now(session, now=now, tz=tz) if s.person and s.person.id == me.id), None
         )
@@ -82,6 +85,9 @@ def queue() -> str:
         mine=next((row for row in held if row.counsellor_id == me.id), None),
         my_shift=my_shift,
         may_take=my_shift is not None or me.role is Role.MANAGER,
+        at_desks=at_desks,
+        my_desk=next((one for one in at_desks if one.staff_id == me.id), None),
+        known=known,
         late=sum(row.is_late for row in rows),
         OUTCOMES=OUTCOMES,
     )
@@ -137,9 +143,15 @@ def ring(request_id: int) -> ResponseReturnValue:
 @requires(*WORKING_HERE)
 def release(request_id: int) -> ResponseReturnValue:
     """Give the request back before ringing."""
+    form = LetGoForm()
     try:
         with transaction() as session:
-            attempts.release(session, request_id, staff=current_staff(), now=utc_now())
+            attempts.release(
+                session, request_id, staff=current_staff(), why=form.why(), now=utc_now()
+            )
+    except BadInput as bad:
+        form.blame(bad)
+        return _call_page(request_id, OutcomeForm(formdata=None), let_go=form), bad.status
     except Refused as refusal:
         flash(refusal.message, "error")
     else:
@@ -179,6 +191,7 @@ def outcome(request_id: int) -> ResponseReturnValue:
                 staff=current_staff(),
                 now=utc_now(),
                 tz=current_settings().service_time_zone,
+                rests=current_settings().rests,
             )
             said = _said(kept, record)
     except BadInput as bad:
@@ -192,14 +205,16 @@ def outcome(request_id: int) -> ResponseReturnValue:
     return redirect(url_for("desk.queue"), code=303)
 
 
-def _call_page(request_id: int, form: OutcomeForm) -> str:
+def _call_page(request_id: int, form: OutcomeForm, let_go: LetGoForm | None = None) -> str:
     now, tz = utc_now(), current_settings().service_time_zone
     with transaction() as session:  # a look at a caller's details is written down
         sheet = desk.call_sheet(session, request_id, staff=current_staff(), now=now)
     return render_template(
         "desk/call.html",
         sheet=sheet,
-        form=form,
+        form=let_go or form,
+        outcome_form=form,
+        let_go=let_go or LetGoForm(formdata=None),
         now=now,
         tz=tz,
         phone=national(sheet.phone) if sheet.phone else "",

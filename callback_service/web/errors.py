@@ -90,7 +90,7 @@ def _page(status: int, title: str, message: str, *, error_id: str | None = None)
         title=title,
         message=message,
         error_id=error_id,
-        nothing_booked=request.endpoint == "public.send",
+        nothing_booked=request.endpoint in {"public.send", "public.send_again"},
     )
 
 

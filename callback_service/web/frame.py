@@ -37,6 +37,9 @@ PART_OF: Final = {
     "people": "rota",
     "calendar": "rota",
     "gaps": "cover",
+    "presence": "desk",
+    "let_go": "desk",
+    "own_texts": "account",
     "staff_skills": "admin",
 }
 

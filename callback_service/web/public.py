@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from flask import Blueprint, make_response, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
@@ -14,19 +14,27 @@ from callback_service.clock import utc_now
 from callback_service.domain import wording
 from callback_service.domain.contact import SafeContact, Window
 from callback_service.domain.lifecycle import RequestState
-from callback_service.errors import WindowGone
+from callback_service.errors import NotFound, WindowGone
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.callback import Submission
 from callback_service.models.outbox import TextKind
 from callback_service.services import intake, promises, requests, staff_skills, texts
 from callback_service.web.access import public
-from callback_service.web.public_form import CONSENT_WORDING, AskForm
+from callback_service.web.public_form import (
+    CONSENT_VERSION,
+    CONSENT_WORDING,
+    AgainForm,
+    AskForm,
+)
 from callback_service.web.wish_words import wishes_to_callers
 
 bp = Blueprint("public", __name__)
 
 #: A wait longer than this is said to be long, beside the times that can be chosen instead.
 LONG_WAIT: Final = timedelta(hours=1)
+#: The state of a request that was closed without a word with the caller: they may ask again.
+UNREACHED: Final = "unreached"
+OneForm = TypeVar("OneForm", bound=AskForm)
 
 
 @bp.get("/")
@@ -34,7 +42,7 @@ LONG_WAIT: Final = timedelta(hours=1)
 def ask() -> ResponseReturnValue:
     """The form."""
     now = utc_now()
-    form, quote = _form(now=now)
+    form, quote = _form(AskForm, now=now)
     form.submission_key.data = intake.new_key()
     return _render(form, quote, now=now)
 
@@ -44,7 +52,7 @@ def ask() -> ResponseReturnValue:
 def send() -> ResponseReturnValue:
     """Keep a request for a call, or show the form again with what was typed and what to mend."""
     now = utc_now()
-    form, quote = _form(now=now)
+    form, quote = _form(AskForm, now=now)
     if not form.validate_on_submit():
         return _render(form, quote, now=now), 422
     try:
@@ -63,13 +71,18 @@ def send() -> ResponseReturnValue:
 def form_again(sentence: str) -> ResponseReturnValue:
     """The form with all that was typed, after its token was refused; one more press sends it."""
     now = utc_now()
-    form, quote = _form(now=now)
+    form, quote = _form(AskForm, now=now)
     form.form_errors.append(sentence)
     return _render(form, quote, now=now), 400
 
 
 def _form_without_window(gone: WindowGone, *, now: datetime) -> ResponseReturnValue:
-    form, quote = _form(now=now)
+    form, quote = _form(AskForm, now=now)
+    _without_window(form, gone, now=now)
+    return _render(form, quote, now=now), gone.status
+
+
+def _without_window(form: AskForm, gone: WindowGone, *, now: datetime) -> None:
     sentence = gone.message
     if form.windows:
         tz = current_settings().service_time_zone
@@ -77,15 +90,16 @@ def _form_without_window(gone: WindowGone, *, now: datetime) -> ResponseReturnVa
     form.when.errors = [sentence]
     form.when.data = None
     form.later.data = ""
-    return _render(form, quote, now=now), gone.status
 
 
-def _form(*, now: datetime) -> tuple[AskForm, promises.Quote]:
+def _form(kind: type[OneForm], *, now: datetime) -> tuple[OneForm, promises.Quote]:
     settings = current_settings()
     tz = settings.service_time_zone
     with reading() as db_session:
-        offered = staff_skills.wishes_to_offer(db_session)
-        form = AskForm(allow_drama=settings.allows_drama_numbers, offered=offered)
+        form = kind(
+            allow_drama=settings.allows_drama_numbers,
+            offered=staff_skills.wishes_to_offer(db_session),
+        )
         wished = form.wishes
         windows = promises.windows_with_room(db_session, wished=wished, now=now, tz=tz)
         quote = promises.quote_as_soon_as_possible(db_session, wished=wished, now=now, tz=tz)
@@ -94,26 +108,36 @@ def _form(*, now: datetime) -> tuple[AskForm, promises.Quote]:
 
 
 def _render(form: AskForm, quote: promises.Quote, *, now: datetime) -> str:
-    settings = current_settings()
-    tz = settings.service_time_zone
-    expected = wording.time_spoken(quote.due_at, now=now, tz=tz)
+    expected = _expected(quote, now=now)
     return render_template(
         "public/form.html",
-        form=form,
-        asap_hint=_asap_hint(quote, expected, now=now),
-        nobody_free=not quote.is_staffed,
-        render_nonce=secrets.token_hex(8),
+        **_around(form, quote, now=now),
         text_example=texts.wording(TextKind.CONFIRMATION, when=f"by {expected}"),
-        consent_wording=CONSENT_WORDING,
     )
 
 
-def _asap_hint(quote: promises.Quote, expected: str, *, now: datetime) -> str | None:
+def _around(form: AskForm, quote: promises.Quote, *, now: datetime) -> dict[str, Any]:
+    """What both forms are shown with."""
+    return {
+        "form": form,
+        "asap_hint": _asap_hint(quote, now=now),
+        "nobody_free": not quote.is_staffed,
+        "render_nonce": secrets.token_hex(8),
+        "consent_wording": CONSENT_WORDING,
+    }
+
+
+def _asap_hint(quote: promises.Quote, *, now: datetime) -> str | None:
+    expected = _expected(quote, now=now)
     if not quote.is_staffed:
         return None
     if quote.due_at - now <= LONG_WAIT:
         return f"We expect to ring by {expected}."
     return f"It is busy: we expect to ring by {expected}. A time below may suit you better."
+
+
+def _expected(quote: promises.Quote, *, now: datetime) -> str:
+    return wording.time_spoken(quote.due_at, now=now, tz=current_settings().service_time_zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +183,65 @@ def withdraw(token: str) -> ResponseReturnValue:
         if submission is not None:
             requests.withdraw(db_session, submission, now=utc_now())
     return redirect(url_for("public.manage", token=token), code=303)
+
+
+@bp.get("/manage/<token>/again")
+@public
+def again(token: str) -> ResponseReturnValue:
+    """Ask again with what was told before: only when is asked."""
+    shown, now = _shown(token), utc_now()
+    if shown is None:
+        return _unknown()
+    if shown.state != UNREACHED:
+        return redirect(url_for("public.manage", token=token), code=303)
+    form, quote = _form(AgainForm, now=now)
+    form.submission_key.data = intake.new_key()
+    return _render_again(form, quote, shown, token, now=now)
+
+
+@bp.post("/manage/<token>/again")
+@public
+def send_again(token: str) -> ResponseReturnValue:
+    """Keep the new request, or show the times again with what to mend."""
+    shown, now = _shown(token), utc_now()
+    form, quote = _form(AgainForm, now=now)
+    if shown is None:
+        return _unknown()
+    if not form.validate_on_submit():
+        return _render_again(form, quote, shown, token, now=now), 422
+    try:
+        key = _ask_again(token, form, now=now)
+    except WindowGone as gone:
+        _without_window(form, gone, now=now)
+        return _render_again(form, quote, shown, token, now=now), gone.status
+    return redirect(url_for("public.done", token=key), code=303)
+
+
+def _ask_again(token: str, form: AgainForm, *, now: datetime) -> str:
+    with transaction() as db_session:
+        submission = intake.submission_by_key(db_session, token)
+        if submission is None:
+            raise NotFound("This link does not work.")
+        return intake.ask_again(
+            db_session,
+            submission,
+            key=form.key,
+            window=form.window,
+            consent_version=CONSENT_VERSION,
+            now=now,
+            tz=current_settings().service_time_zone,
+        )
+
+
+def _render_again(
+    form: AgainForm, quote: promises.Quote, shown: _Shown, token: str, *, now: datetime
+) -> str:
+    return render_template(
+        "public/again.html",
+        **_around(form, quote, now=now),
+        token=token,
+        number_ending=shown.number_ending,
+    )
 
 
 def _page(shown: _Shown, token: str) -> dict[str, Any]:
@@ -212,7 +295,7 @@ def _state(submission: Submission) -> str:
     if submission.withdrawn_at is not None:
         return "withdrawn"
     if submission.request.state is RequestState.CLOSED:
-        return "closed"
+        return UNREACHED if intake.may_ask_again(submission) else "closed"
     return "calling" if submission.request.state is RequestState.CALLING else "open"
 
 

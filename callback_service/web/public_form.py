@@ -21,7 +21,7 @@ from wtforms.validators import ValidationError
 from callback_service.domain import wording
 from callback_service.domain.contact import Phone, SafeContact, Window, parse_phone
 from callback_service.domain.skills import Skill, SkillKind, label
-from callback_service.domain.wishes import Wishes, read_wishes
+from callback_service.domain.wishes import NO_WISHES, Wishes, read_wishes
 from callback_service.errors import BadInput
 from callback_service.services.intake import Ask, is_key, new_key
 from callback_service.web.choices import SelectChoice
@@ -172,11 +172,16 @@ class AskForm(FlaskForm):
                 raise ValidationError("Choose a day and time")
             self.window = _parse_window(field.data)
 
+    @property
+    def key(self) -> str:
+        """The key that the form came with, or a new one where somebody changed it."""
+        sent = self.submission_key.data or ""
+        return sent if is_key(sent) else new_key()
+
     def ask(self) -> Ask:
         """What was asked, once the form is valid."""
-        key = self.submission_key.data or ""
         return Ask(
-            key=key if is_key(key) else new_key(),
+            key=self.key,
             phone=self.parsed_phone,
             name=_clean(self.name.data),
             window=self.window,
@@ -186,6 +191,22 @@ class AskForm(FlaskForm):
             wishes=self.wishes,
             wishes_same_counsellor=bool(self.same_counsellor.data),
         )
+
+
+class AgainForm(AskForm):
+    """Only when: all else is what they told us before."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("phone", "name", "messages", "note", "consent"):
+            del self[name]
+        for name in ("language", "gender", "same_counsellor"):
+            del self[name]
+
+    @property
+    def wishes(self) -> Wishes:
+        """Those they told us count when it is kept; the times shown are everybody's."""
+        return NO_WISHES
 
 
 def _clean(typed: str | None) -> str | None:

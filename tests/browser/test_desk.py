@@ -96,3 +96,34 @@ def _desk(service: Service, sign_in: SignIn) -> Page:
     page.clock.install()
     page.goto(service.url("/desk"))
     return page
+
+
+def test_a_break_by_keyboard_alone_says_what_it_moves_and_shows_on_the_desk(
+    service: Service, sign_in: SignIn
+) -> None:
+    service.take_request()
+    service.tick()
+    page = _desk(service, sign_in)
+    page.get_by_role("link", name="Decline").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Decline request")).to_be_visible()
+    page.get_by_label("Not able just now").focus()
+    page.keyboard.press("ArrowUp")  # from the first to the last: another reason
+    page.keyboard.press("Tab")
+    page.keyboard.type("On the other line")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("You declined it.")).to_be_visible()
+    page.get_by_role("button", name="Take a break").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Start a break of 15 minutes").focus()
+    page.keyboard.press("Enter")
+    mine = page.locator("#my-state")
+    expect(mine).to_contain_text("On a break")
+    back = page.get_by_role("button", name="End the break")
+    back.focus()
+    with page.expect_response("**/desk"):
+        page.clock.fast_forward(A_POLL_MS)
+    expect(back).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(mine).to_contain_text("Available")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

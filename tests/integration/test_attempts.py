@@ -154,6 +154,21 @@ def test_the_third_try_that_fails_closes_it_with_one_kind_text_if_that_is_allowe
     assert [a.number for a in request.attempts] == [1, 2, 3]
 
 
+def test_there_is_no_fourth_try_whatever_is_pressed(session: Session) -> None:
+    counsellor = make_shift(session)
+    request = make_request(session)
+    now = NOW
+    for _ in range(3):
+        ring(session, request, counsellor, now=now)
+        record(session, request, counsellor, Outcome.NO_ANSWER, now=now)
+        now = request.ring_from
+    with pytest.raises(Refused):
+        accept(session, request, counsellor, now=now)
+    with pytest.raises(Refused):
+        attempts.start_attempt(session, request.id, staff=member(counsellor), now=now)
+    assert len(request.attempts) == 3
+
+
 def test_a_missed_call_is_told_of_only_where_texts_are_allowed(session: Session) -> None:
     counsellor = make_shift(session)
     for number, may_text in (("07700 900001", True), ("07700 900002", False)):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from callback_service.config import Settings
+from callback_service.domain.presence import Rests
 from callback_service.errors import SettingsError
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(range(32, 64))
@@ -58,6 +60,7 @@ def test_two_secrets_are_all_that_must_be_given(load: Load, tmp_path: Path) -> N
         "gender:man",
     ]
     assert settings.swaps_need_approval
+    assert settings.rests == Rests(timedelta(minutes=10), timedelta(minutes=5))
     assert (settings.port, settings.trusted_hops) == (8000, 0)
     assert (settings.demo, settings.texts_go_out, settings.is_https) == (False, False, False)
 
@@ -311,3 +314,23 @@ def test_the_nation_may_be_written_small(load: Load) -> None:
 
 def test_a_swap_may_do_without_a_manager(load: Load) -> None:
     assert not load(SWAPS_NEED_APPROVAL="0").swaps_need_approval
+
+
+def test_the_pauses_between_calls_are_given_in_minutes(load: Load) -> None:
+    rests = load(WRAP_UP_MINUTES="12", REST_MINUTES="0").rests
+    assert rests == Rests(timedelta(minutes=12), timedelta(0))
+
+
+@pytest.mark.parametrize(
+    ("wrap_up", "rest", "sentence"),
+    [
+        ("61", "5", "WRAP_UP_MINUTES must be a whole number from 0 to 60"),
+        ("10", "-1", "REST_MINUTES must be a whole number from 0 to 60"),
+        ("4", "5", "REST_MINUTES is a part of WRAP_UP_MINUTES"),
+    ],
+)
+def test_pauses_that_cannot_be_are_refused(
+    load: Load, wrap_up: str, rest: str, sentence: str
+) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        load(WRAP_UP_MINUTES=wrap_up, REST_MINUTES=rest)

@@ -57,6 +57,7 @@ def longest(kind: TextKind) -> dict[str, str]:
             "when": "at 999 times, first on Wednesday 23 September from 11:55am",
         },
         TextKind.ABSENCE: {},
+        TextKind.OFFER: {"when": time_spoken(wednesday, now=NOW, tz=LONDON)},
     }[kind]
 
 

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from callback_service.domain.lifecycle import Disposition, RequestState
 from callback_service.models.callback import CallbackRequest, Submission
-from callback_service.services import attempts, requests
+from callback_service.services import attempts, requests, retention
 from callback_service.web.public_form import window_value
 from tests.support.builders import NOW
 from tests.support.pages import csrf_token
@@ -29,6 +29,7 @@ from tests.support.request_builders import (
     row_counts,
     send_form,
     stored,
+    submission_key,
 )
 
 
@@ -230,3 +231,97 @@ def test_leaving_forgets_the_session_and_goes_somewhere_harmless(client: FlaskCl
     assert answer.location == "https://www.bbc.co.uk/weather"
     assert answer.headers["Clear-Site-Data"] == '"cookies"'
     assert client.get_cookie("form") is None
+
+
+class TestAskingAgain:
+    @pytest.fixture
+    def unreached(self, app: Flask, client: FlaskClient) -> str:
+        """The key of a request that was closed because we did not reach the caller."""
+        key = ask(client, name="Canarina", note="canary-note", messages="text")
+        with stored(app) as session:
+            request = session.scalars(select(CallbackRequest)).one()
+            requests.close(session, request, Disposition.UNREACHABLE, now=NOW)
+        return key
+
+    def again(self, client: FlaskClient, key: str, **answers: str) -> TestResponse:
+        shown = page(client.get(f"/manage/{key}/again"))
+        hidden = {"csrf_token": csrf_token(shown), "submission_key": submission_key(shown)}
+        return client.post(f"/manage/{key}/again", data={**hidden, **answers})
+
+    def test_is_offered_on_both_pages(self, client: FlaskClient, unreached: str) -> None:
+        for path in (f"/done/{unreached}", f"/manage/{unreached}"):
+            shown = page(client.get(path))
+            assert "We could not reach you" in shown
+            assert f"/manage/{unreached}/again" in shown
+            assert "We will call you" not in shown
+
+    def test_asks_only_when_and_shows_three_digits(
+        self, client: FlaskClient, unreached: str
+    ) -> None:
+        shown = page(client.get(f"/manage/{unreached}/again"))
+        assert 'name="when"' in shown
+        assert ">123<" in shown
+        for question in ("phone", "name", "messages", "note", "consent"):
+            assert f'name="{question}"' not in shown
+        for secret in ("Canarina", "canary-note", "07700 900123", "900123"):
+            assert secret not in shown
+
+    def test_keeps_a_new_request_under_a_key_of_its_own(
+        self, app: Flask, client: FlaskClient, unreached: str
+    ) -> None:
+        answer = self.again(client, unreached, when="asap")
+        assert answer.status_code == 303
+        assert answer.location.startswith("/done/")
+        assert unreached not in answer.location
+        assert "We will call you" in page(client.get(answer.location))
+        with stored(app) as session:
+            states = select(CallbackRequest.state).order_by(CallbackRequest.id)
+            assert session.scalars(states).all() == [RequestState.CLOSED, RequestState.WAITING]
+            again = session.scalars(select(CallbackRequest).order_by(CallbackRequest.id)).all()[1]
+            assert (again.name, again.note, again.may_text) == ("Canarina", "canary-note", True)
+
+    def test_without_a_time_it_is_asked_for(
+        self, app: Flask, client: FlaskClient, unreached: str
+    ) -> None:
+        answer = self.again(client, unreached)
+        assert answer.status_code == 422
+        assert "Choose when we should call" in page(answer)
+        assert states(app) == [RequestState.CLOSED]
+
+    def test_a_time_that_has_gone_is_asked_for_again(
+        self, app: Flask, client: FlaskClient, unreached: str
+    ) -> None:
+        with time_machine.travel(TONIGHT.end, tick=False):
+            answer = self.again(client, unreached, when=window_value(TONIGHT))
+            assert answer.status_code == 422
+            assert "That time has just gone" in page(answer)
+        assert states(app) == [RequestState.CLOSED]
+
+    @pytest.mark.one_database
+    def test_is_not_offered_for_a_call_that_ended_well(
+        self, app: Flask, client: FlaskClient
+    ) -> None:
+        key = ask(client)
+        with stored(app) as session:
+            request = session.scalars(select(CallbackRequest)).one()
+            requests.close(session, request, Disposition.HELPED, now=NOW)
+        assert "/again" not in page(client.get(f"/manage/{key}"))
+        answer = client.get(f"/manage/{key}/again")
+        assert (answer.status_code, answer.location) == (303, f"/manage/{key}")
+
+    @pytest.mark.one_database
+    def test_is_over_once_what_was_told_is_erased(
+        self, app: Flask, client: FlaskClient, unreached: str
+    ) -> None:
+        with stored(app) as session:
+            retention.erase_old(session, now=NOW + retention.KEPT_AFTER_CLOSING)
+        token = csrf_token(client.get("/").get_data(as_text=True))
+        assert client.get(f"/manage/{unreached}/again").status_code == 404
+        sent = client.post(f"/manage/{unreached}/again", data={"csrf_token": token, "when": "asap"})
+        assert sent.status_code == 404
+
+    @pytest.mark.one_database
+    def test_needs_its_token(self, client: FlaskClient, unreached: str) -> None:
+        answer = client.post(f"/manage/{unreached}/again", data={"when": "asap"})
+        assert answer.status_code == 400
+        assert "not booked" in page(answer)

@@ -1,0 +1,88 @@
+"""What happened to a request, for managers: who was asked, who let it go and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from callback_service.domain.lifecycle import LetGo
+from callback_service.errors import NotFound
+from callback_service.models.audit import AuditEntry
+from callback_service.models.callback import CallbackRequest, Offer
+from callback_service.models.staff import Staff
+from callback_service.services import audit
+
+#: Looks are kept in the audit trail; they are nothing that happened to the request.
+_LOOKS: Final = ("request.read", "request.history_read")
+_DETAILS: Final = ("step", "reason", "disposition")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened: to whom or by whom, and why if that was said."""
+
+    at: datetime
+    action: str
+    who: str | None
+    details: tuple[str, ...]
+    let_go: LetGo | None
+    words: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that happened to one request, oldest first. Nothing of the caller."""
+
+    request_id: int
+    reference: str
+    state: str
+    events: list[Event]
+
+
+def history(session: Session, request_id: int, *, actor_id: int, now: datetime) -> History:
+    """The history of a request. Reasons are in people's own words, so the look is written down."""
+    request = session.get(CallbackRequest, request_id)
+    if request is None:
+        raise NotFound("There is no such request.")
+    entries = session.scalars(
+        select(AuditEntry)
+        .where(
+            AuditEntry.subject == "callback_request",
+            AuditEntry.subject_id == request_id,
+            AuditEntry.action.not_in(_LOOKS),
+        )
+        .order_by(AuditEntry.id)
+    ).all()
+    offers = session.scalars(select(Offer).where(Offer.request_id == request_id))
+    let_go = {offer.id: offer for offer in offers}
+    names = dict(session.execute(select(Staff.id, Staff.name)).all())
+    events = [
+        _event(entry, let_go.get(entry.detail.get("offer_id", 0)), names) for entry in entries
+    ]
+    audit.record(
+        session,
+        "request.history_read",
+        subject="callback_request",
+        subject_id=request_id,
+        actor_id=actor_id,
+        now=now,
+    )
+    return History(request.id, request.reference, request.state, events)
+
+
+def _event(entry: AuditEntry, offer: Offer | None, names: dict[int, str]) -> Event:
+    """``offer`` is the one that somebody let go with this: it tells whose it was, and why."""
+    doer_id = entry.detail.get("counsellor_id", entry.actor_id)
+    staff_id = offer.counsellor_id if offer else doer_id
+    return Event(
+        at=entry.at,
+        action=entry.action.removeprefix("request."),
+        who=names.get(staff_id) if staff_id is not None else None,
+        details=tuple(str(entry.detail[name]) for name in _DETAILS if name in entry.detail),
+        let_go=offer.reason if offer else None,
+        words=offer.words if offer else None,
+    )
