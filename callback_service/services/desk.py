@@ -230,6 +230,7 @@ class CallSheet:
     request_id: int
     reference: str
     state: RequestState
+    is_own: bool  # the one who looks holds it; False for a manager who steps in
     phone: str
     phone_kind: str
     name: str | None
@@ -269,6 +270,7 @@ def call_sheet(
         request_id=request.id,
         reference=request.reference,
         state=request.state,
+        is_own=request.assigned_to_id == staff.id,
         phone=request.phone or "",
         phone_kind=request.phone_kind,
         name=request.name,

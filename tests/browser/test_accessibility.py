@@ -49,7 +49,18 @@ def test_axe_finds_nothing_on_the_public_pages(page: Page, service: Service, wid
     found.look(service.url(done.replace("/done/", "/manage/")))
     page.get_by_role("button", name="Cancel this call").click()
     found.look_at("text=We will not call you.", "a call that was cancelled")
+    _ask_again(page, service, found)
     assert found.violations == []
+
+
+def _ask_again(page: Page, service: Service, found: _Findings) -> None:
+    """Nobody served a request in days: it is closed, and its caller comes back to its page."""
+    key = service.take_request("07700 900984", at=utc_now() - timedelta(days=4))
+    service.tick()
+    found.look(service.url(f"/done/{key}"))
+    page.get_by_role("button", name="Ask again").click()
+    page.get_by_role("button", name="Ask again").click()
+    found.look_at(ERRORS, "asking again with errors")
 
 
 @SIZES
@@ -62,7 +73,9 @@ def test_axe_finds_nothing_on_the_pages_of_a_counsellor(
     page.get_by_role("button", name="Sign in").click()
     found.look_at(ERRORS, "sign-in with errors")
     sign_in(service.counsellor_on_shift())
-    for path in ("/desk", "/rota", "/account", "/cover", "/nowhere"):
+    for path in ("/desk", "/desk/break", "/desk/leave", "/account/texts"):
+        found.look(service.url(path))
+    for path in ("/rota", "/account", "/cover", "/nowhere"):
         found.look(service.url(path))
     for path in ("/rota/open-shifts", "/rota/ill", *OWN_ROTA, "/rota?who=me", *VIEWS):
         found.look(service.url(path))
@@ -74,6 +87,8 @@ def test_axe_finds_nothing_on_the_pages_of_a_counsellor(
     found.look_at(ERRORS, "the account with errors")
     _fill_the_queue(service)
     found.look(service.url("/desk"))
+    _decline(page, found)
+    page.goto(service.url("/desk"))
     _walk_through_a_call(page, found)
     page.goto(service.url("/desk/requests/999"))
     found.look_at(".govuk-notification-banner", "a call of somebody else")
@@ -100,6 +115,7 @@ def test_axe_finds_nothing_on_the_pages_of_a_manager(
         *OWN_ROTA,
         "/rota/calendar",
         "/messages",
+        "/desk/requests/1/history",
         "/rota?who=2",
         *VIEWS,
     ):
@@ -236,9 +252,18 @@ def _fill_the_queue(service: Service) -> None:
     service.tick()
 
 
+def _decline(page: Page, found: _Findings) -> None:
+    """Look at declining, without doing it."""
+    page.get_by_role("link", name="Decline").click()
+    page.get_by_role("radio", name="Another reason").check()
+    page.get_by_role("button", name="Decline").click()
+    found.look_at(ERRORS, "declining with errors")
+
+
 def _walk_through_a_call(page: Page, found: _Findings) -> None:
     page.get_by_role("button", name="Take call").first.click()
-    found.look_at("text=I am ringing now", "a call before it is rung")
+    page.get_by_text("Give it back").first.click()
+    found.look_at("text=I know this person", "a call before it is rung")
     page.get_by_role("button", name="I am ringing now").click()
     found.look_at(".app-timer", "a call that is ringing")
     page.get_by_role("radio", name="We spoke").check()
