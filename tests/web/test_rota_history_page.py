@@ -275,11 +275,43 @@ def test_a_requirement_is_not_changed_over_what_changed_meanwhile(
     assert "Sam Reed changed the rota at" in text(gone)
 
 
-@pytest.mark.parametrize("seen", [None, "", "x", "-1", "9" * 30])
-def test_a_form_that_does_not_say_what_it_saw_is_saved(
+@pytest.mark.parametrize("seen", [None, "", "x", "-1", "4242", "9" * 30])
+def test_a_form_that_does_not_say_what_it_saw_is_not_saved_and_keeps_what_was_typed(
     app: Flask, sign_in_as: SignIn, amira: Somebody, seen: str | None
 ) -> None:
-    amira.is_away()
+    client = sign_in_as(Role.MANAGER)
+    page = text(client.get(CHANGES))
+    answers = {**LEAVE, "staff_id": amira.staff_id, "csrf_token": csrf_token(page)}
     more = {} if seen is None else {"seen_revision": seen}
-    answers = {**LEAVE, "staff_id": amira.staff_id, **more}
-    assert submit(sign_in_as(Role.MANAGER), CHANGES, answers).status_code == 303
+    refused = client.post(CHANGES, data={**answers, **more})
+    told = text(refused)
+    assert refused.status_code == 409
+    assert "does not say which state of the rota it showed" in told
+    assert f'<option value="{amira.staff_id}" selected>' in told
+    assert count(app, RotaChange) == 0
+    assert send(client, CHANGES, told, **LEAVE, staff_id=amira.staff_id).status_code == 303
+
+
+@pytest.mark.parametrize("what", ["line", "end", "change", "requirement", "need"])
+def test_nothing_on_the_rota_is_changed_by_a_form_that_does_not_say_what_it_saw(
+    app: Flask, sign_in_as: SignIn, amira: Somebody, what: str
+) -> None:
+    need, away = amira.states(2), amira.is_away()
+    line = {"weekdays": ["0"], "start": "18:00", "end": "19:00", "from_on": SOON.isoformat()}
+    path, answers = {
+        "line": (f"{PATTERNS}/add", {**line, "staff_id": amira.staff_id, "duty": "counselling",
+                                     "recurs": "weekly", "step": "save"}),
+        "end": (f"{PATTERNS}/{amira.pattern_id}/end", {"last_on": TODAY, "step": "save"}),
+        "change": (f"{CHANGES}/{away}/cancel", {}),
+        "requirement": (f"/cover/requirements/{need}/remove", {}),
+        "need": ("/cover/requirements", {**line, "applies_on": "weekdays", "needed": "4"}),
+    }[what]  # fmt: skip
+    client = sign_in_as(Role.MANAGER)
+    token = csrf_token(text(client.get(CHANGES)))
+    with app.app_context():
+        before = latest_revision(db.session())
+    refused = client.post(path, data={**answers, "csrf_token": token})
+    assert refused.status_code == 409
+    assert "does not say which state of the rota it showed" in text(refused)
+    with app.app_context():
+        assert latest_revision(db.session()) == before
