@@ -28,7 +28,7 @@ from callback_service.domain.rota_changes import (
 )
 from callback_service.errors import NotFound, Refused
 from callback_service.models.rota_change import ChangeKind, RotaChange, RotaChangeSpan
-from callback_service.services import audit, rota_notices
+from callback_service.services import audit, rest_allowances, rota_notices
 from callback_service.services.plan_trigger import ask_for_plan
 from callback_service.services.rota import resolve, zulu
 from callback_service.services.rota_change_checks import (
@@ -177,8 +177,7 @@ def cancel_change(
         raise Refused("This change is over or was cancelled already.")
     if row.swap is not None and row.swap.begins_at > now:
         raise Refused("This change is one side of a swap. Undo the swap instead.")
-    _end(session, row, now, actor_id=actor_id, now=now)
-    _changed(session, "rota.change_cancelled", row, actor_id=actor_id, now=now)
+    _cancel(session, row, actor_id=actor_id, now=now)
     return row
 
 
@@ -191,8 +190,14 @@ def cancel_swap(session: Session, swap_id: int, *, actor_id: int, now: datetime)
         .with_for_update()
     ).all()
     for row in rows:
-        _end(session, row, now, actor_id=actor_id, now=now)
-        _changed(session, "rota.change_cancelled", row, actor_id=actor_id, now=now)
+        _cancel(session, row, actor_id=actor_id, now=now)
+
+
+def _cancel(session: Session, row: RotaChange, *, actor_id: int | None, now: datetime) -> None:
+    """End a change and what was allowed for its sake."""
+    _end(session, row, now, actor_id=actor_id, now=now)
+    rest_allowances.end_with_change(session, row, actor_id=actor_id, now=now)
+    _changed(session, "rota.change_cancelled", row, actor_id=actor_id, now=now)
 
 
 def end_from_now(

@@ -350,6 +350,8 @@ def test_a_swap_that_breaks_rest_is_approved_with_a_reason_only_which_is_listed(
     days = EARLY[0].date() - DAY, EARLY[0].date() + DAY
     report = report_on_people(team.session, *days, now=NOW, tz=LONDON)
     assert {one.allowed_reason for one in report.breaches} == {"Nobody else was free"}
+    team.undo(swap)
+    assert [row.cancelled_at for row in rows] == [NOW]
 
 
 def test_no_allowance_is_kept_for_a_swap_that_breaks_nothing(team: Team) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from callback_service.domain.rota_changes import Leave, LeaveReason
+from callback_service.domain.rota_changes import Leave, LeaveReason, Override, OverrideKind
 from callback_service.domain.staff import Role
 from callback_service.extensions import db, transaction
 from callback_service.models.rota import CoverRequirement, ShiftPattern
@@ -88,6 +88,11 @@ def amira(app: Flask) -> Somebody:
     return Somebody(app)
 
 
+def night_before(day: date) -> tuple[datetime, datetime]:
+    """A late shift that leaves five hours of rest before nine."""
+    return local(f"{day - timedelta(days=1)} 20:00"), local(f"{day} 04:00")
+
+
 def text(answer: TestResponse) -> str:
     return answer.get_data(as_text=True)
 
@@ -140,6 +145,29 @@ def test_a_manager_reads_who_changed_what_and_undoes_it_after_one_question(
     assert len(re.findall(r"govuk-tag--grey\">\s*Undone", shown)) == 1
     with app.app_context():
         assert db.session.get_one(RotaChange, change_id).cancelled_at is not None
+
+
+def test_an_undo_that_breaks_a_rule_of_rest_asks_for_a_reason(
+    app: Flask, sign_in_as: SignIn, amira: Somebody
+) -> None:
+    with app.app_context(), transaction() as session:
+        start = local(f"{SOON} 09:00")  # her own shift, which ends at five
+        leave = Leave(amira.staff_id, start, start + timedelta(hours=8), LeaveReason.TRAINING)
+        late = Override(OverrideKind.ADD, amira.staff_id, *night_before(SOON))
+        for change in (leave, late):
+            rota_changes.make_change(
+                session, change, actor_id=amira.sam, now=datetime.now(UTC), tz=LONDON
+            )
+        path = f"{HISTORY}/{latest_revision(session) - 1}/undo"
+    client = sign_in_as(Role.MANAGER)
+    asked = text(client.get(path))
+    assert "This breaks a rule of rest. It needs a reason." in asked
+    refused = submit(client, path, {})
+    assert refused.status_code == 409
+    assert "Give a reason." in text(refused)
+    assert submit(client, path, {"rest_reason": "x" * 201}).status_code == 422
+    assert submit(client, path, {"rest_reason": "She asked for it"}).status_code == 303
+    assert "She asked for it" in text(client.get(HISTORY))
 
 
 def test_what_cannot_be_undone_says_why(app: Flask, sign_in_as: SignIn, amira: Somebody) -> None:
@@ -298,14 +326,15 @@ def test_nothing_on_the_rota_is_changed_by_a_form_that_does_not_say_what_it_saw(
 ) -> None:
     need, away = amira.states(2), amira.is_away()
     line = {"weekdays": ["0"], "start": "18:00", "end": "19:00", "from_on": SOON.isoformat()}
-    path, answers = {
+    forms: dict[str, tuple[str, dict[str, object]]] = {
         "line": (f"{PATTERNS}/add", {**line, "staff_id": amira.staff_id, "duty": "counselling",
                                      "recurs": "weekly", "step": "save"}),
         "end": (f"{PATTERNS}/{amira.pattern_id}/end", {"last_on": TODAY, "step": "save"}),
         "change": (f"{CHANGES}/{away}/cancel", {}),
         "requirement": (f"/cover/requirements/{need}/remove", {}),
         "need": ("/cover/requirements", {**line, "applies_on": "weekdays", "needed": "4"}),
-    }[what]  # fmt: skip
+    }  # fmt: skip
+    path, answers = forms[what]
     client = sign_in_as(Role.MANAGER)
     token = csrf_token(text(client.get(CHANGES)))
     with app.app_context():
