@@ -24,6 +24,10 @@ class TextKind(StrEnum):
     ESCALATION = "escalation"
     GAP = "gap"
     ABSENCE = "absence"
+    SWAP_OFFERED = "swap_offered"
+    SWAP_TAKEN = "swap_taken"
+    SWAP_DECIDED = "swap_decided"
+    LEAVE_DECIDED = "leave_decided"
 
 
 class OutboxState(StrEnum):

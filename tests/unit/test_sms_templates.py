@@ -57,6 +57,10 @@ def longest(kind: TextKind) -> dict[str, str]:
             "when": "at 999 times, first on Wednesday 23 September from 11:55am",
         },
         TextKind.ABSENCE: {},
+        TextKind.SWAP_OFFERED: {},
+        TextKind.SWAP_TAKEN: {},
+        TextKind.SWAP_DECIDED: {},
+        TextKind.LEAVE_DECIDED: {},
     }[kind]
 
 
