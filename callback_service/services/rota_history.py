@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session, selectinload
 
 from callback_service.domain.cover_words import requirement_in_words
 from callback_service.domain.rest import RULE_WORDS
-from callback_service.domain.rota import Duty
 from callback_service.domain.rotation_words import line_in_words, turn_in_words
 from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import day_in_words
@@ -275,7 +274,7 @@ def _in_words(
 
 
 def _pattern_in_words(row: ShiftPattern, people: Mapping[int, Staff]) -> str:
-    duty = "as duty lead" if row.duty is Duty.DUTY_LEAD else "for calls"
+    duty = rota_change_rows.AS_WORDS[row.duty]
     names = {staff_id: staff.name for staff_id, staff in people.items()}
     if row.staff_id is not None:
         return f"{names[row.staff_id]} works {duty}: {line_in_words(line_of(row))}"

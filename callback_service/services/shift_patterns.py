@@ -216,7 +216,7 @@ def _holders(session: Session, parts: Iterable[Pattern], *, is_locking: bool) ->
                 "staff_id",
                 "Only a manager can be duty lead."
                 if part.duty is Duty.DUTY_LEAD
-                else "An administrator cannot be on shift for calls.",
+                else "An administrator cannot be on shift as counsellor.",
             )
         people[staff.id] = staff
     return people

@@ -400,7 +400,7 @@ def test_a_preview_says_what_an_undo_would_do_and_does_nothing(office: Office) -
         tz=LONDON,
     )  # fmt: skip
     assert told.differences == [
-        Difference("Cara works for calls, Friday 27 November 06:00 to 09:00", None)
+        Difference("Cara works as counsellor, Friday 27 November 06:00 to 09:00", None)
     ]
     assert told.gaps == ["Friday 27 November, 06:00 to 09:00: nobody on shift, 1 needed"]
     assert told.lost == []
@@ -424,12 +424,14 @@ def test_several_edits_in_one_are_one_revision_in_words(office: Office) -> None:
     assert latest_revision(office.session) == count + 1
     assert office.differences() == [
         Difference(
-            "Amira works for calls: every day, 09:00 to 17:00, from 5 January 2026",
-            "Amira works for calls: every day, 09:00 to 17:00, from 5 January 2026 "
+            "Amira works as counsellor: every day, 09:00 to 17:00, from 5 January 2026",
+            "Amira works as counsellor: every day, 09:00 to 17:00, from 5 January 2026 "
             "until 25 November 2026",
         ),
-        Difference(None, "Amira works for calls: every day, 08:00 to 16:00, from 26 November 2026"),
-        Difference(None, "Cara works for calls, Thursday 26 November 09:00 to 17:00"),
+        Difference(
+            None, "Amira works as counsellor: every day, 08:00 to 16:00, from 26 November 2026"
+        ),
+        Difference(None, "Cara works as counsellor, Thursday 26 November 09:00 to 17:00"),
     ]
 
 
@@ -442,7 +444,7 @@ def test_a_revision_keeps_ids_and_its_words_follow_the_names(office: Office) -> 
         Difference(
             None,
             "every day, 19:00 to 21:00, from 26 November 2026, in turns from 26 November 2026, "
-            "for calls: Amira Khan, 1 week; Cara, 1 week",
+            "as counsellor: Amira Khan, 1 week; Cara, 1 week",
         )
     ]
 

@@ -107,7 +107,7 @@ def test_the_dry_run_names_what_moves_and_what_goes(session: Session) -> None:
     )
     assert done(looked_at(session, edited)) == [
         (Verdict.DATE_CHANGED, moved),
-        (Verdict.DATE_GONE, "Ana works for calls, Tuesday 1 June 09:00 to 17:00"),
+        (Verdict.DATE_GONE, "Ana works as counsellor, Tuesday 1 June 09:00 to 17:00"),
     ]
 
 
@@ -125,7 +125,7 @@ def test_dates_outside_the_range_that_is_read_stay(session: Session) -> None:
     shorter = calendar(MONTHLY.replace("20270601", "20270301"))
     limited = looked_at(session, shorter, first=date(2027, 4, 1), last=date(2027, 5, 31))
     assert done(limited) == [
-        (Verdict.DATE_GONE, f"Ana works for calls, {day} 09:00 to 17:00")
+        (Verdict.DATE_GONE, f"Ana works as counsellor, {day} 09:00 to 17:00")
         for day in ("Thursday 1 April", "Saturday 1 May")
     ]
 

@@ -260,7 +260,7 @@ def test_a_pattern_is_not_added_or_ended_over_what_changed_meanwhile(
     for path, page, answers in ((add, added, line), (end, ended, sooner)):
         refused = send(client, path, page, **answers)
         assert refused.status_code == 409
-        assert "<strong>After:</strong> Amira Khan works for calls" in text(refused)
+        assert "<strong>After:</strong> Amira Khan works as counsellor" in text(refused)
         assert send(client, path, text(refused), **answers).status_code == 303
     assert count(app, ShiftPattern) == 2
 
