@@ -249,8 +249,13 @@ def _differences(
             _in_words(row.table_name, row.before, people, tz=tz),
             _in_words(row.table_name, row.after, people, tz=tz),
         )
-        for row in rows
+        for row in sorted(rows, key=_is_allowance)
     ]
+
+
+def _is_allowance(row: RotaRevisionRow) -> bool:
+    """Whether it says what is allowed, which is read after what it is allowed for."""
+    return row.table_name == RestAllowance.__tablename__
 
 
 def _in_words(
