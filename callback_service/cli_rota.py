@@ -24,7 +24,7 @@ from callback_service.services import cover as cover_service
 from callback_service.services import rota as rota_service
 from callback_service.services import rota_calendar, rota_import_apply
 from callback_service.services.rota_import import plan_import
-from callback_service.services.rota_import_items import Item, Verdict
+from callback_service.services.rota_import_items import NOTHING_DONE, Item, Verdict
 
 rota_commands = AppGroup("rota", help="Print the rota and its cover; write and read calendars.")
 
@@ -173,7 +173,7 @@ def _print_items(items: Sequence[Item], output: str, *, is_applied: bool) -> Non
 
 
 def _outcome(items: Sequence[Item], *, is_applied: bool) -> str:
-    if not any(item.pattern or item.changes for item in items):
+    if all(item.verdict in NOTHING_DONE for item in items):
         return "There is nothing to change."
     return "The rota is changed." if is_applied else "Nothing is changed: use --apply for that."
 

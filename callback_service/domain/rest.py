@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from callback_service.domain.rota import Duty, Pattern
 from callback_service.domain.spans import NOTHING, between, joined, shared
@@ -78,6 +78,14 @@ class Work(Protocol):
     def start(self) -> datetime: ...
     @property
     def end(self) -> datetime: ...
+
+
+RULE_WORDS: Final = {
+    Rule.DAILY_REST: "Daily rest",
+    Rule.WEEKLY_REST: "Weekly rest",
+    Rule.WEEKLY_HOURS: "48-hour week",
+    Rule.NIGHT_HOURS: "Night work",
+}
 
 
 class Breach(NamedTuple):

@@ -25,6 +25,10 @@ class TextKind(StrEnum):
     GAP = "gap"
     ABSENCE = "absence"
     OFFER = "offer"
+    SWAP_OFFERED = "swap_offered"
+    SWAP_TAKEN = "swap_taken"
+    SWAP_DECIDED = "swap_decided"
+    LEAVE_DECIDED = "leave_decided"
 
 
 class OutboxState(StrEnum):

@@ -35,6 +35,7 @@ class RestAllowance(Base):
     """Breaches of one rule by one person that a manager allowed, and why.
 
     It is for those that begin in ``[starts_at, ends_at)``, on and on where there is no end.
+    Cancelled ones are kept and hold no longer: what they were for was undone before it began.
     """
 
     __tablename__ = "rest_allowance"
@@ -51,3 +52,4 @@ class RestAllowance(Base):
     reason: Mapped[str] = mapped_column(String(200))
     allowed_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     allowed_at: Mapped[datetime]
+    cancelled_at: Mapped[datetime | None]

@@ -61,6 +61,9 @@ class ShiftPattern(Base):
         ForeignKey("staff.id")
     )  # None: the demo or a command
     created_at: Mapped[datetime]
+    imported_uid: Mapped[str | None] = mapped_column(
+        String(64)
+    )  # the event of a calendar that it was read from
 
     staff: Mapped[Staff | None] = relationship(foreign_keys=[staff_id])
     turns: Mapped[list[ShiftTurn]] = relationship(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callback_service.domain.rota import Duty
@@ -57,6 +57,9 @@ class RotaChange(Base):
     swap_id: Mapped[int | None] = mapped_column(
         ForeignKey("swap.id"), index=True
     )  # the swap it carries out
+    imported_uid: Mapped[str | None] = mapped_column(
+        String(64), index=True
+    )  # the event of a calendar that it was read from
 
     staff: Mapped[Staff | None] = relationship(foreign_keys=[staff_id])
     by: Mapped[Staff | None] = relationship(foreign_keys=[by_id])

@@ -21,6 +21,7 @@ from callback_service.services.rota_change_rows import REASON_WORDS
 from callback_service.services.rota_changes import make_change
 from callback_service.services.rota_edits import edits
 from callback_service.services.shift_patterns import check_dates
+from callback_service.services.swap_texts import tell_of_leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,7 @@ def _end(
     row.ended_at, row.ended_by_id = now, actor_id
     session.flush()
     _record(session, row, actor_id=actor_id, now=now)
+    tell_of_leave(session, row, actor_id=actor_id, now=now)
 
 
 def leave_of(row: LeaveRequest, *, tz: tzinfo) -> Leave:

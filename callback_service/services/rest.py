@@ -29,6 +29,7 @@ from callback_service.models.rest import RestAllowance, WorkingTimeOptOut
 from callback_service.models.rota import ShiftPattern, ShiftTurn
 from callback_service.models.staff import Staff
 from callback_service.services import audit
+from callback_service.services.rest_allowances import is_for
 from callback_service.services.rota import Person, shifts_between
 from callback_service.services.rota_change_rows import load_changes
 from callback_service.services.shift_patterns import FURTHEST_DATE
@@ -132,7 +133,8 @@ def _lines(
 ) -> list[BreachLine]:
     """Breaches with names and reasons, by name and time. Of several reasons the last counts."""
     allowances: dict[tuple[int, Rule], list[RestAllowance]] = {}
-    for row in session.scalars(select(RestAllowance).order_by(RestAllowance.id.desc())):
+    in_force = select(RestAllowance).where(RestAllowance.cancelled_at.is_(None))
+    for row in session.scalars(in_force.order_by(RestAllowance.id.desc())):
         allowances.setdefault((row.staff_id, row.rule), []).append(row)
     lines = [
         BreachLine(
@@ -146,14 +148,7 @@ def _lines(
 
 
 def _reason(breach: Breach, allowances: Iterable[RestAllowance]) -> str | None:
-    return next(
-        (
-            row.reason
-            for row in allowances
-            if row.starts_at <= breach.start and (row.ends_at is None or breach.start < row.ends_at)
-        ),
-        None,
-    )
+    return next((row.reason for row in allowances if is_for(row, breach)), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,13 +22,13 @@ from callback_service.domain.rota_changes import Change, Override, OverrideKind
 from callback_service.domain.rotation_words import Line
 from callback_service.domain.wall_time import ONE_DAY, WEEK, Span, start_of_day
 from callback_service.errors import BadInput, NotFound, Refused
-from callback_service.models.rest import RestAllowance
 from callback_service.models.rota_change import ChangeKind, RotaChange
 from callback_service.models.staff import Staff
-from callback_service.services import audit, rota_changes
-from callback_service.services.cover_warnings import given_reason
+from callback_service.services import rota_changes
 from callback_service.services.rest import excluded_days, opted_out, works_since
+from callback_service.services.rest_allowances import allow
 from callback_service.services.rota import Proposal, resolve
+from callback_service.services.rota_edits import edits
 from callback_service.services.shift_patterns import FURTHEST_DATE
 
 #: Something new is tried for as long as an average takes to show all of it.
@@ -78,6 +78,26 @@ def breaches_of(
     start = start_of_day(max(since, today) - ONE_DAY, tz=tz)
     tried = start, start + TRIED_FOR
     return _breaches_in(session, proposed, people, tried, since=since, now=now, tz=tz)
+
+
+def breaches_ahead(
+    session: Session, people: Collection[int], *, since: datetime, now: datetime, tz: tzinfo
+) -> list[Breach]:
+    """What the rota of these people breaks as it is, from ``since`` on, by person and rule."""
+    start = start_of_day(since.astimezone(tz).date() - ONE_DAY, tz=tz)
+    tried = start, start + TRIED_FOR
+    seen = tried[0] - LOOK_BACK, tried[1] + LOOK_ON
+    work = _work_of(session, people, seen, (), tz)
+    agreed = opted_out(session, now.astimezone(tz).date())
+    off = excluded_days(session, *seen, tz=tz)
+    return [
+        breach
+        for who in sorted(people)
+        for breach in rest_breaches(
+            work[who], *tried, staff_id=who, tz=tz, has_opted_out=who in agreed,
+            works_since=works_since(session, who).get(who), excluded=off.get(who, ()),
+        )
+    ]  # fmt: skip
 
 
 def _breaches_in(
@@ -133,6 +153,7 @@ def in_words(
     ]
 
 
+@edits("rota.change_made")
 def make_change(
     session: Session,
     change: Change,
@@ -196,7 +217,7 @@ def allow_all(
     for staff_id, rule in sorted({(one.staff_id, one.rule) for one in breaches}):
         starts = [one.start for one in breaches if (one.staff_id, one.rule) == (staff_id, rule)]
         until = None if ends is None else max(ends, max(starts) + ONE_DAY)
-        _allow(
+        allow(
             session, staff_id, rule, min(*starts, begins), until,
             reason=reason, actor_id=actor_id, now=now,
         )  # fmt: skip
@@ -211,33 +232,4 @@ def allow_breach(
         raise NotFound("There is no such person.")
     if not starts_at < ends_at <= now + FURTHEST_DATE:
         raise BadInput("That is no time on the rota.")
-    _allow(session, staff_id, rule, starts_at, ends_at, reason=reason, actor_id=actor_id, now=now)
-
-
-def _allow(
-    session: Session, staff_id: int, rule: Rule, starts_at: datetime, ends_at: datetime | None, *,
-    reason: str, actor_id: int | None, now: datetime,
-) -> None:  # fmt: skip
-    row = RestAllowance(
-        staff_id=staff_id,
-        rule=rule,
-        starts_at=starts_at,
-        ends_at=ends_at,
-        reason=given_reason(reason),
-        allowed_by_id=actor_id,
-        allowed_at=now,
-    )
-    session.add(row)
-    session.flush()
-    audit.record(
-        session,
-        "rest.allowed",
-        subject=RestAllowance.__tablename__,
-        subject_id=row.id,
-        actor_id=actor_id,
-        now=now,
-        staff_id=staff_id,
-        rule=rule,
-        starts_at=starts_at.isoformat(),
-        ends_at=ends_at.isoformat() if ends_at else None,
-    )
+    allow(session, staff_id, rule, starts_at, ends_at, reason=reason, actor_id=actor_id, now=now)

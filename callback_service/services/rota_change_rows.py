@@ -28,6 +28,9 @@ REASON_WORDS = {
     LeaveReason.OTHER: "another reason",
 }
 
+#: A duty in a sentence of somebody who works it.
+AS_WORDS = {Duty.COUNSELLING: "as counsellor", Duty.DUTY_LEAD: "as duty lead"}
+
 
 def load_changes(
     session: Session, start: datetime, end: datetime, *, duty: Duty | None = None
@@ -85,7 +88,7 @@ def in_words(row: RotaChange, *, tz: tzinfo) -> str:
 
 def _deed(row: RotaChange) -> str:
     name = row.staff.name if row.staff else "nobody yet"
-    duty = "as duty lead" if row.duty is Duty.DUTY_LEAD else "for calls"
+    duty = AS_WORDS[row.duty or Duty.COUNSELLING]
     match row.kind:
         case ChangeKind.ADD:
             return f"{name} works {duty}"

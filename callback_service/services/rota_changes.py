@@ -28,7 +28,7 @@ from callback_service.domain.rota_changes import (
 )
 from callback_service.errors import NotFound, Refused
 from callback_service.models.rota_change import ChangeKind, RotaChange, RotaChangeSpan
-from callback_service.services import audit, rota_notices
+from callback_service.services import audit, rest_allowances, rota_notices
 from callback_service.services.plan_trigger import ask_for_plan
 from callback_service.services.rota import resolve, zulu
 from callback_service.services.rota_change_checks import (
@@ -73,7 +73,7 @@ def make_change(
 
 def record_changes(
     session: Session,
-    changes: Collection[Change],
+    changes: Collection[tuple[Change, str | None]],
     *,
     actor_id: int | None,
     now: datetime,
@@ -81,15 +81,18 @@ def record_changes(
 ) -> None:
     """Write changes as a calendar of another program has them, which may lie in the past.
 
+    Each is given with the UID of the event it is from, which it keeps.
     Never for a form. Whoever reads the calendar has seen to it that nobody is taken off shifts they
     do not have or put on two at once. Refuses somebody who may not hold the duty, and whatever
     overlaps another change of the same person.
     """
-    lock_people(session, [staff_id for one in changes for staff_id, *_ in person_spans(one)])
-    for change in changes:
+    lock_people(session, [staff_id for one, _ in changes for staff_id, *_ in person_spans(one)])
+    for change, uid in changes:
         check_roles(session, change)
-        _write(session, change, actor_id=actor_id, now=now, tz=tz, swap_id=None)
-    for change in changes:
+        row = _write(session, change, actor_id=actor_id, now=now, tz=tz, swap_id=None)
+        row.imported_uid = uid
+    session.flush()
+    for change, _ in changes:
         staff_id = absentee(change)
         if staff_id is not None and change.start <= now < change.end:
             hand_back(session, staff_id, actor_id=actor_id, now=now, tz=tz)
@@ -177,8 +180,7 @@ def cancel_change(
         raise Refused("This change is over or was cancelled already.")
     if row.swap is not None and row.swap.begins_at > now:
         raise Refused("This change is one side of a swap. Undo the swap instead.")
-    _end(session, row, now, actor_id=actor_id, now=now)
-    _changed(session, "rota.change_cancelled", row, actor_id=actor_id, now=now)
+    _cancel(session, row, actor_id=actor_id, now=now)
     return row
 
 
@@ -191,8 +193,14 @@ def cancel_swap(session: Session, swap_id: int, *, actor_id: int, now: datetime)
         .with_for_update()
     ).all()
     for row in rows:
-        _end(session, row, now, actor_id=actor_id, now=now)
-        _changed(session, "rota.change_cancelled", row, actor_id=actor_id, now=now)
+        _cancel(session, row, actor_id=actor_id, now=now)
+
+
+def _cancel(session: Session, row: RotaChange, *, actor_id: int | None, now: datetime) -> None:
+    """End a change and what was allowed for its sake."""
+    _end(session, row, now, actor_id=actor_id, now=now)
+    rest_allowances.end_with_change(session, row, actor_id=actor_id, now=now)
+    _changed(session, "rota.change_cancelled", row, actor_id=actor_id, now=now)
 
 
 def end_from_now(
@@ -222,7 +230,7 @@ def put_back(
     row = _locked(session, before.id)
     if row.cancelled_at is None:  # it has held: that stays on record, and another goes on
         row = RotaChange(created_by_id=actor_id, created_at=now)
-    for name in ("kind", "duty", "staff_id", "by_id", "reason", "taken_at"):
+    for name in ("kind", "duty", "staff_id", "by_id", "reason", "taken_at", "imported_uid"):
         setattr(row, name, getattr(before, name))
     row.starts_at, row.ends_at = change.start, change.end
     row.cancelled_at = row.cancelled_by_id = None

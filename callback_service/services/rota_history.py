@@ -14,11 +14,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from callback_service.domain.cover_words import requirement_in_words
-from callback_service.domain.rota import Duty
+from callback_service.domain.rest import RULE_WORDS
 from callback_service.domain.rotation_words import line_in_words, turn_in_words
 from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import day_in_words
 from callback_service.errors import NotFound
+from callback_service.models.rest import RestAllowance
 from callback_service.models.rota import CoverRequirement, ShiftPattern
 from callback_service.models.rota_change import RotaChange
 from callback_service.models.rota_revision import (
@@ -215,8 +216,9 @@ def _goes_on(row: RotaRevisionRow, *, now: datetime, tz: tzinfo) -> bool:
 
 def _is_over(columns: Columns, *, now: datetime, tz: tzinfo) -> bool:
     if "ends_at" in columns:
-        is_cancelled = columns["cancelled_at"] is not None
-        return is_cancelled or datetime.fromisoformat(columns["ends_at"]) <= now
+        ends_at = columns["ends_at"]  # None: what is allowed may go on and on
+        is_over = ends_at is not None and datetime.fromisoformat(ends_at) <= now
+        return is_over or columns["cancelled_at"] is not None
     until_on = columns["until_on"]
     return until_on is not None and date.fromisoformat(until_on) < now.astimezone(tz).date()
 
@@ -247,8 +249,13 @@ def _differences(
             _in_words(row.table_name, row.before, people, tz=tz),
             _in_words(row.table_name, row.after, people, tz=tz),
         )
-        for row in rows
+        for row in sorted(rows, key=_is_allowance)
     ]
+
+
+def _is_allowance(row: RotaRevisionRow) -> bool:
+    """Whether it says what is allowed, which is read after what it is allowed for."""
+    return row.table_name == RestAllowance.__tablename__
 
 
 def _in_words(
@@ -262,14 +269,17 @@ def _in_words(
         return _pattern_in_words(row, people)
     if isinstance(row, CoverRequirement):
         return f"{row.needed} needed: {requirement_in_words(requirement_of(row))}"
-    if not isinstance(row, RotaChange) or row.cancelled_at is not None:
+    if not isinstance(row, RotaChange | RestAllowance) or row.cancelled_at is not None:
         return None
+    if isinstance(row, RestAllowance):
+        rule = RULE_WORDS[row.rule].lower()
+        return f"{people[row.staff_id].name} may break a rule of rest ({rule}): {row.reason}"
     row.staff, row.by = people.get(row.staff_id or 0), people.get(row.by_id or 0)
     return rota_change_rows.in_words(row, tz=tz)
 
 
 def _pattern_in_words(row: ShiftPattern, people: Mapping[int, Staff]) -> str:
-    duty = "as duty lead" if row.duty is Duty.DUTY_LEAD else "for calls"
+    duty = rota_change_rows.AS_WORDS[row.duty]
     names = {staff_id: staff.name for staff_id, staff in people.items()}
     if row.staff_id is not None:
         return f"{names[row.staff_id]} works {duty}: {line_in_words(line_of(row))}"

@@ -24,6 +24,12 @@ from callback_service.models.rota_change import RotaChange
 from callback_service.models.staff import Staff
 from callback_service.services.rota import lines_of
 from callback_service.services.rota_change_rows import change_of, people_in
+from callback_service.services.rota_import_again import (
+    Made,
+    compared_with,
+    lines_gone,
+    made_before,
+)
 from callback_service.services.rota_import_dates import Dates, Wish, wishes_of
 from callback_service.services.rota_import_items import Item, Rota
 from callback_service.services.rota_import_lines import judge_rules
@@ -42,19 +48,24 @@ def plan_import(
     """What reading the file would do, in the file's order; changes nothing. BadInput for no file.
 
     Single dates and exceptions are looked for from ``first`` to ``last``, or wherever the file has
-    some. A line of the rota that the file does not mention stays as it is.
+    some. What no event of the file speaks of stays as it is. What an earlier reading made of one of
+    them and it says no more ends.
     """
     today = now.astimezone(tz).date()
     found = read_ical(content, first=first, last=last, today=today, tz=tz)
     rota = _load(session, host=host, now=now, tz=tz)
     judged = [judge_rules(one, rota) for one in found]
+    ended = lines_gone(found, rota)
     wishes = [wishes_of(one, own, rota) for one, own in zip(found, judged, strict=True)]
-    items = iter(_judge_dates(session, list(chain.from_iterable(wishes)), rota))
-    return [
+    made = made_before(session, found, rota, first=first, last=last)
+    dates, gone = _judge_dates(session, list(chain.from_iterable(wishes)), made, rota)
+    items = iter(dates)
+    said = [
         item
         for own, some in zip(judged, wishes, strict=True)
         for item in (*own.items, *(next(items) for _ in some))
     ]
+    return [*said, *ended, *gone]
 
 
 def _load(session: Session, *, host: str, now: datetime, tz: ZoneInfo) -> Rota:
@@ -69,33 +80,42 @@ def _load(session: Session, *, host: str, now: datetime, tz: ZoneInfo) -> Rota:
         lines=lines,
         taken=defaultdict(list),
         rotations=frozenset(row.id for row in rows if row.staff_id is None),
+        imported={row.id: row.imported_uid for row in rows if row.imported_uid is not None},
+        claimed=set(),
         host=host,
         now=now,
         tz=tz,
     )
 
 
-def _judge_dates(session: Session, wishes: Sequence[Wish], rota: Rota) -> list[Item]:
-    """What becomes of each wish, in their order. Shifts are given before any are taken off."""
+def _judge_dates(
+    session: Session, wishes: Sequence[Wish], made: Sequence[Made], rota: Rota
+) -> tuple[list[Item], list[Item]]:
+    """What becomes of each wish, in their order, and what ends of what was ``made`` before.
+
+    Shifts are given before any are taken off.
+    """
     if not wishes:
-        return []
-    shifts, rows = _rota_to_be(session, wishes, rota)
+        return compared_with(made, [], [], rota)
+    shifts, rows = _rota_to_be(session, wishes, made, rota)
     dates = Dates(shifts, rows, wishes, rota.tz)
     order = sorted(range(len(wishes)), key=lambda place: wishes[place].is_left_out)
     items = {place: dates.judge(wishes[place]) for place in order}
-    return [items[place] for place in range(len(wishes))]
+    return compared_with(made, wishes, [items[place] for place in range(len(wishes))], rota)
 
 
 def _rota_to_be(
-    session: Session, wishes: Sequence[Wish], rota: Rota
+    session: Session, wishes: Sequence[Wish], made: Sequence[Made], rota: Rota
 ) -> tuple[list[Shift], Sequence[RotaChange]]:
     """The shifts there will be where the wishes are, with the lines of the file, and the changes.
 
-    Only of the people concerned, and of those whose shifts they work by some change.
+    Without those that were ``made`` by an earlier reading. Only of the people concerned, and of
+    those whose shifts they work by some change.
     """
     start = min(wish.span[0] for wish in wishes) - MARGIN
     end = max(wish.span[1] for wish in wishes) + MARGIN
-    rows = session.scalars(
+    before = {one.row.id for one in made}
+    found = session.scalars(
         select(RotaChange)
         .where(
             RotaChange.cancelled_at.is_(None),
@@ -108,7 +128,8 @@ def _rota_to_be(
             selectinload(RotaChange.by),
         )
         .order_by(RotaChange.id)
-    ).all()
+    )
+    rows = [row for row in found if row.id not in before]
     changes = [change_of(row) for row in rows]
     concerned = {wish.post[0] for wish in wishes} | people_in(changes)
     lines = [

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 from callback_service.domain.rota import MAY_HOLD, Duty, Pattern
 from callback_service.domain.rota_changes import Change
-from callback_service.domain.wall_time import Span, day_in_words, wall_span
+from callback_service.domain.wall_time import ONE_DAY, Span, day_in_words, wall_span
 from callback_service.models.staff import Staff
 
 #: A shift in a calendar may be a whole turn of a rotation.
 LONGEST = timedelta(days=32)
+_LONGEST_UID = 64  # as it is kept
 
 
 class Verdict(StrEnum):
@@ -21,10 +23,13 @@ class Verdict(StrEnum):
 
     ADDED = "added"
     CHANGED = "changed"
+    GONE = "ended: no longer in the calendar"
     BY_DATE = "taken date by date"
     DATE_ADDED = "added for one date"
     DATE_REMOVED = "taken off for one date"
     DATE_OPEN = "open shift added"
+    DATE_CHANGED = "changed for one date"
+    DATE_GONE = "no longer in the calendar"
     UNCHANGED = "unchanged"
     OVERLAP = "not taken: overlap"
     UNKNOWN_PERSON = "not taken: unknown person"
@@ -32,12 +37,26 @@ class Verdict(StrEnum):
     NOT_UNDERSTOOD = "not understood"
 
 
+#: What leaves the rota as it is.
+NOTHING_DONE = frozenset(
+    {
+        Verdict.BY_DATE,
+        Verdict.UNCHANGED,
+        Verdict.OVERLAP,
+        Verdict.UNKNOWN_PERSON,
+        Verdict.DECLINED,
+        Verdict.NOT_UNDERSTOOD,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One thing that a file says, in words, and what becomes of it.
 
     ``pattern`` is the line to be, for ADDED and CHANGED; ``replaces_id`` the line it takes the
-    place of. ``changes`` are those for dates.
+    place of, or that only ends. ``changes`` are those for dates, and ``cancels`` the ids of those
+    of an earlier reading that end.
     """
 
     verdict: Verdict
@@ -46,6 +65,7 @@ class Item:
     pattern: Pattern | None = None
     replaces_id: int | None = None
     changes: tuple[Change, ...] = ()
+    cancels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +92,16 @@ class Share:
 class Rota:
     """What a file is compared with; ``taken`` are the lines of the file that it will have too.
 
-    ``rotations`` are the ids of lines that several people have a share of.
+    ``rotations`` are the ids of lines that several people have a share of. ``imported`` are the
+    UIDs by which lines were read before, and ``claimed`` the ids of those that the file still has.
     """
 
     people: dict[str, Staff]
     lines: dict[tuple[int | None, Duty], list[Pattern]]
     taken: dict[tuple[int | None, Duty], list[Pattern]]
     rotations: frozenset[int]
+    imported: dict[int, str]
+    claimed: set[int]
     host: str
     now: datetime
     tz: ZoneInfo
@@ -116,3 +139,17 @@ def why_no_shift(span: Span) -> str | None:
     if any(at.second or at.microsecond for at in span):
         return "its times are not whole minutes"
     return None
+
+
+def uid_key(uid: str) -> str:
+    """A UID as it is kept: itself, or what stands for one that is long."""
+    if len(uid) <= _LONGEST_UID:
+        return uid
+    return sha256(uid.encode()).hexdigest()
+
+
+def end_before(line: Pattern, day: date, lines: list[Pattern]) -> None:
+    """Let a line of ``lines`` have no shift from ``day`` on."""
+    lines.remove(line)
+    if line.from_on < day:
+        lines.append(replace(line, until_on=day - ONE_DAY))

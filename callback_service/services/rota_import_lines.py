@@ -9,7 +9,7 @@ from itertools import chain
 
 from callback_service.domain.recurrence import first_day, is_held_by, is_same, times_of
 from callback_service.domain.rota import Pattern, first_clash
-from callback_service.domain.wall_time import ONE_DAY, full_date, weekly_in_words
+from callback_service.domain.wall_time import full_date, weekly_in_words
 from callback_service.gateways.ical_reader import Found, Run
 from callback_service.models.staff import Staff
 from callback_service.services.rota_calendar import series_uid
@@ -18,6 +18,8 @@ from callback_service.services.rota_import_items import (
     Rota,
     Share,
     Verdict,
+    end_before,
+    uid_key,
     why_no_shift,
     why_not,
 )
@@ -132,23 +134,18 @@ def _same_times(line: Pattern, others: Iterable[Pattern]) -> list[Pattern]:
 
 def _end_old(item: Item, line: Pattern, since: date, rota: Rota) -> None:
     """Let the line that another takes the place of end in what dates are compared with."""
-    post = line.staff_id, line.duty
-    old = next(one for one in rota.lines[post] if one.id == item.replaces_id)
-    rota.lines[post].remove(old)
-    if old.from_on < since:
-        rota.lines[post].append(replace(old, until_on=since - ONE_DAY))
+    lines = rota.lines[line.staff_id, line.duty]
+    end_before(next(one for one in lines if one.id == item.replaces_id), since, lines)
 
 
 def _compared(found: Found, staff: Staff, line: Pattern, rota: Rota) -> Item:
     """What becomes of one line of one person, given the lines there are."""
     words = f"{staff.name}, {weekly_in_words(line)}"
     own = rota.lines[staff.id, line.duty]
-    alone = (one for one in own if one.id not in rota.rotations)
-    named = next((one for one in alone if found.uid == series_uid(one, rota.host)), None)
+    named = _named(found, line, own, rota)
     if _is_there(line, named, own, rota):
         return Item(Verdict.UNCHANGED, found.uid, words)
-    replaced = named.id if named is not None else None
-    others = (one for one in own if one.id != replaced)
+    others = (one for one in own if one is not named and not _may_go(one, found, rota))
     taken = rota.taken[staff.id, line.duty]
     if is_held_by(line, taken):
         return Item(Verdict.UNCHANGED, found.uid, f"{words}: the file says so twice")
@@ -161,6 +158,24 @@ def _compared(found: Found, staff: Staff, line: Pattern, rota: Rota) -> Item:
     return Item(Verdict.CHANGED, found.uid, words, line, named.id)
 
 
+def _named(found: Found, line: Pattern, own: Iterable[Pattern], rota: Rota) -> Pattern | None:
+    """The line that the event is about: exported under its name, or read from it before."""
+    alone = [one for one in own if one.id not in rota.rotations]
+    exported = [one for one in alone if found.uid == series_uid(one, rota.host)]
+    read = [one for one in alone if _may_go(one, found, rota)]
+    same = [one for one in read if is_same(line, one, since=rota.today)]
+    going_on = [one for one in read if first_day(one, rota.today) is not None]
+    named = next(iter([*exported, *same, *going_on]), None)
+    if named is not None and named.id is not None:
+        rota.claimed.add(named.id)
+    return named
+
+
+def _may_go(line: Pattern, found: Found, rota: Rota) -> bool:
+    """Whether a line was read from this event before, and nothing in the file is it so far."""
+    return line.id not in rota.claimed and rota.imported.get(line.id or 0) == uid_key(found.uid)
+
+
 def _is_there(line: Pattern, named: Pattern | None, own: Iterable[Pattern], rota: Rota) -> bool:
     """Whether the rota has these shifts; of a line that the file names, those from today on."""
     if named is None:
@@ -168,5 +183,6 @@ def _is_there(line: Pattern, named: Pattern | None, own: Iterable[Pattern], rota
     own = list(own)
     if any(is_same(line, one) for one in own):
         return True  # whichever line: what a file calls a line by may be another's by now
-    goes_on = first_day(line, rota.today) is not None
-    return goes_on and any(is_same(line, one, since=rota.today) for one in own)
+    if first_day(line, rota.today) is not None:
+        return any(is_same(line, one, since=rota.today) for one in own)
+    return first_day(named, rota.today) is None and is_held_by(line, own)

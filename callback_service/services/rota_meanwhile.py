@@ -27,10 +27,17 @@ from callback_service.services.rota_snapshots import (
 
 #: Who states how many are needed has to have seen every requirement.
 CONCERNS_OF_REQUIREMENTS: Final = frozenset({CoverRequirement.__tablename__})
+UNKNOWN_SEEN: Final = (
+    "The page you sent does not say which state of the rota it showed, so what others changed "
+    "since could not be looked for."
+)
 
 
 class ChangedMeanwhile(Refused):
-    """Somebody else changed what the page is about. ``latest`` is the revision that says so."""
+    """Somebody else changed what the page is about, or may have; ``lines`` say what is known.
+
+    ``latest`` is the newest revision by then.
+    """
 
     title: ClassVar[str] = "The rota was changed meanwhile"
 
@@ -42,7 +49,7 @@ class ChangedMeanwhile(Refused):
 
 def refuse_if_changed(
     session: Session,
-    seen: int,
+    seen: int | None,
     concerns: Collection[str],
     *,
     actor_id: int,
@@ -51,9 +58,13 @@ def refuse_if_changed(
 ) -> None:
     """Raise ChangedMeanwhile if another person changed what an edit ``concerns`` since ``seen``.
 
-    Comes first in the transaction that saves; until it ends nobody else edits the rota.
+    So it does where what was seen is not known: None, or an edit that is not there. Comes first in
+    the transaction that saves; until it ends nobody else edits the rota.
     """
     wait_for_turn(session)
+    latest = latest_revision(session)
+    if seen is None or seen > latest:
+        raise ChangedMeanwhile(UNKNOWN_SEEN, latest, [])
     rows = revisions_since(session, seen, concerns, actor_id=actor_id)
     if not rows:
         return
@@ -64,7 +75,7 @@ def refuse_if_changed(
     when = f"at {at:%H:%M}" if is_today else f"on {day_in_words(at.date())} at {at:%H:%M}"
     raise ChangedMeanwhile(
         f"{who} changed the rota {when} while you had this page open.",
-        latest_revision(session),
+        latest,
         lines,
     )
 

@@ -11,13 +11,15 @@ from sqlalchemy import Column, Table, TypeDecorator, select
 from sqlalchemy.orm import Session
 
 from callback_service.models.base import Base
+from callback_service.models.rest import RestAllowance
 from callback_service.models.rota import CoverRequirement, ShiftPattern, ShiftTurn
 from callback_service.models.rota_change import ChangeKind, RotaChange
 
 #: The rows whose history is kept, by table. Turns go with their pattern; whose time a change
-#: speaks for follows from the change.
+#: speaks for follows from the change. What is allowed goes with the edit it is for.
 KEPT: Final[dict[str, type[Base]]] = {
-    model.__tablename__: model for model in (ShiftPattern, CoverRequirement, RotaChange)
+    model.__tablename__: model
+    for model in (ShiftPattern, CoverRequirement, RotaChange, RestAllowance)
 }
 #: The columns of the rota that say whose shift it is, or would be.
 PEOPLE: Final = ("staff_id", "by_id")

@@ -216,7 +216,7 @@ def _holders(session: Session, parts: Iterable[Pattern], *, is_locking: bool) ->
                 "staff_id",
                 "Only a manager can be duty lead."
                 if part.duty is Duty.DUTY_LEAD
-                else "An administrator cannot be on shift for calls.",
+                else "An administrator cannot be on shift as counsellor.",
             )
         people[staff.id] = staff
     return people
@@ -330,6 +330,7 @@ def put_back(
         new_id = before.id if row is None else None
         line = replace(line, id=new_id, from_on=first_on)
         again = add_pattern(session, line, actor_id=actor_id, now=now)
+        again.imported_uid = before.imported_uid
         if row is None:
             again.created_by_id, again.created_at = before.created_by_id, before.created_at
         return

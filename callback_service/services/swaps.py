@@ -34,6 +34,7 @@ from callback_service.services.rota_change_rows import span_in_words
 from callback_service.services.rota_changes import cancel_swap, make_change
 from callback_service.services.rota_edits import edits
 from callback_service.services.rota_preview import what_would_break
+from callback_service.services.swap_texts import tell_of_swap
 
 #: How far ahead a shift may be offered.
 LOOK_AHEAD: Final = 12 * WEEK
@@ -81,6 +82,7 @@ def offer_shift(
     except IntegrityError as error:
         raise Refused("This shift is offered already.") from error
     _record(session, row, actor_id=actor_id, now=now)
+    tell_of_swap(session, row, actor_id=actor_id, now=now)
     return row
 
 
@@ -376,6 +378,8 @@ def _move(
     row.ended_at = None if target in OPEN else now
     session.flush()
     _record(session, row, actor_id=actor_id, now=now)
+    if target is not SwapState.OFFERED:  # who gives it up again has nothing new to say
+        tell_of_swap(session, row, actor_id=actor_id, now=now)
 
 
 def _record(session: Session, row: Swap, *, actor_id: int | None, now: datetime) -> None:

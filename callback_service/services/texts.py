@@ -24,6 +24,10 @@ TEMPLATES: Final = {
     TextKind.GAP: "gap.v1",
     TextKind.ABSENCE: "absence.v1",
     TextKind.OFFER: "offer.v1",
+    TextKind.SWAP_OFFERED: "swap_offered.v1",
+    TextKind.SWAP_TAKEN: "swap_taken.v1",
+    TextKind.SWAP_DECIDED: "swap_decided.v1",
+    TextKind.LEAVE_DECIDED: "leave_decided.v1",
 }
 
 _WORDINGS = Environment(

@@ -33,21 +33,22 @@ def look_at_rota(session: Session) -> None:
 
 
 def refuse_if_changed(session: Session, concerns: Collection[str]) -> None:
-    """Raise ChangedMeanwhile if somebody else changed what the form that was sent is about."""
-    seen = _sent()
-    if seen is not None:
-        rota_meanwhile.refuse_if_changed(
-            session,
-            seen,
-            concerns,
-            actor_id=current_staff().id,
-            now=clock.utc_now(),
-            tz=zone(),
-        )
+    """Raise ChangedMeanwhile if somebody else changed what the form that was sent is about.
+
+    A form that does not say what it saw is refused too: nothing is saved unchecked.
+    """
+    rota_meanwhile.refuse_if_changed(
+        session,
+        _sent(),
+        concerns,
+        actor_id=current_staff().id,
+        now=clock.utc_now(),
+        tz=zone(),
+    )
 
 
 def again(refusal: ChangedMeanwhile, page: Callable[[], str]) -> ResponseReturnValue:
-    """The page once more with what was changed; saving it then is saving it anyway.
+    """The page once more with what was typed and what was changed; then it can be saved anyway.
 
     Where what it is about is gone, the refusal stands alone.
     """

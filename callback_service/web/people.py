@@ -13,7 +13,7 @@ from wtforms import HiddenField
 
 from callback_service import clock
 from callback_service.domain.fairness import BALANCE_IN_WORDS
-from callback_service.domain.rest import Rule, breach_in_words
+from callback_service.domain.rest import RULE_WORDS, Rule, breach_in_words
 from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import ONE_DAY, WEEK, day_in_words, monday_of
 from callback_service.errors import BadInput, Refused
@@ -30,12 +30,6 @@ bp = Blueprint("people", __name__, url_prefix="/rota/people")
 SHOWN = 4 * WEEK
 LONGEST = timedelta(days=366)
 FURTHEST = timedelta(days=5 * 366)
-RULE_WORDS = {
-    Rule.DAILY_REST: "Daily rest",
-    Rule.WEEKLY_REST: "Weekly rest",
-    Rule.WEEKLY_HOURS: "48-hour week",
-    Rule.NIGHT_HOURS: "Night work",
-}
 
 
 class AllowForm(FlaskForm):

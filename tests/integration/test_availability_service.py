@@ -30,7 +30,7 @@ from callback_service.services.rota import resolve
 from callback_service.services.rota_preview import what_would_break
 from tests.rota_builders import LONDON, a_pattern, local, make_pattern
 from tests.support.builders import NOW, make_staff
-from tests.support.request_builders import accept, make_manager, make_request, make_shift
+from tests.support.request_builders import accept, make_manager, make_request, make_shift, mobile
 
 HOUR = timedelta(hours=1)
 TUESDAY = local("2026-12-01 16:00"), local("2026-12-01 20:00")
@@ -117,8 +117,11 @@ def test_leave_is_granted_once_and_what_overlaps_it_is_named(session: Session) -
     with pytest.raises(Refused, match="overlaps another change"), session.begin_nested():
         leave_requests.grant(session, row.id, actor_id=mo.id, now=NOW, tz=LONDON)
     rota_changes.cancel_change(session, other.id, actor_id=mo.id, now=NOW)
+    ana.phone = mobile(1)
     leave_requests.grant(session, row.id, actor_id=mo.id, now=NOW, tz=LONDON)
     assert row.state is LeaveState.GRANTED
+    texts = session.execute(select(OutboxMessage.staff_id, OutboxMessage.kind)).all()
+    assert texts == [(ana.id, TextKind.LEAVE_DECIDED)]
     shifts, _ = resolve(session, *TUESDAY, tz=LONDON)
     assert [shift.staff_id for shift in shifts] == []
     with pytest.raises(Refused, match="granted already"):

@@ -420,10 +420,10 @@ def test_the_list_says_what_is_to_come_and_what_cancelling_means(session: Sessio
     running, coming = coming_changes(session, now=NOW, tz=LONDON)
     assert (
         running.words
-        == "Open shift for calls, held by nobody yet, Wednesday 25 November 19:00 to 21:00"
+        == "Open shift as counsellor, held by nobody yet, Wednesday 25 November 19:00 to 21:00"
     )
     assert (running.is_running, running.undoing()) == (True, None)
-    assert coming.words == "Amira works for calls, Thursday 26 November 09:00 to 17:00"
+    assert coming.words == "Amira works as counsellor, Thursday 26 November 09:00 to 17:00"
     assert coming.undoing() == Override(REMOVE, amira.id, *TOMORROW)
 
 

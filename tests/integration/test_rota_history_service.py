@@ -24,11 +24,21 @@ from callback_service.domain.rotations import CountedIn, Rotation, Turn
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.audit import AuditEntry
 from callback_service.models.plan import PlanTrigger
+from callback_service.models.rest import RestAllowance
 from callback_service.models.rota import ShiftPattern
 from callback_service.models.rota_change import RotaChange, RotaChangeSpan
 from callback_service.models.rota_revision import RotaRevision, RotaRevisionRow
 from callback_service.models.staff import Staff
-from callback_service.services import cover_requirements, rota, rota_changes, shift_patterns
+from callback_service.services import (
+    cover_requirements,
+    pattern_edits,
+    rest_checks,
+    rota,
+    rota_changes,
+    shift_patterns,
+)
+from callback_service.services.pattern_edits import PatternEdit
+from callback_service.services.rest_checks import RestBroken
 from callback_service.services.rota_edits import latest_revision, rota_edit
 from callback_service.services.rota_history import Difference, list_revisions
 from callback_service.services.rota_meanwhile import (
@@ -96,10 +106,17 @@ class Office:
             self.session, row.id, staff_id=self.cara.id, now=self.now, tz=LONDON
         )
 
-    def undo(self, revision_id: int | None = None) -> RotaRevision:
-        """Undo an edit, the newest unless told; the revision of the undo."""
+    def undo(
+        self, revision_id: int | None = None, reason: str | None = "As it was"
+    ) -> RotaRevision:
+        """Undo an edit, the newest unless told; the revision of the undo.
+
+        Ben and Amira work every day, so that hardly anything comes back without a reason.
+        """
         wanted = revision_id or latest_revision(self.session)
-        made = undo(self.session, wanted, actor_id=self.other.id, now=self.now, tz=LONDON)
+        made = undo(
+            self.session, wanted, reason=reason, actor_id=self.other.id, now=self.now, tz=LONDON
+        )
         self.session.commit()
         return made
 
@@ -109,10 +126,12 @@ class Office:
         return list(line.differences)
 
     def state(self) -> State:
-        """All that holds, with its ids."""
+        """All that holds, with its ids, but for what is allowed."""
         self.session.commit()
         rows: State = []
         for name, model in KEPT.items():
+            if model is RestAllowance:
+                continue
             ids = self.session.scalars(select(model.__table__.c.id)).all()
             rows += [
                 row
@@ -381,7 +400,7 @@ def test_a_preview_says_what_an_undo_would_do_and_does_nothing(office: Office) -
         tz=LONDON,
     )  # fmt: skip
     assert told.differences == [
-        Difference("Cara works for calls, Friday 27 November 06:00 to 09:00", None)
+        Difference("Cara works as counsellor, Friday 27 November 06:00 to 09:00", None)
     ]
     assert told.gaps == ["Friday 27 November, 06:00 to 09:00: nobody on shift, 1 needed"]
     assert told.lost == []
@@ -405,12 +424,14 @@ def test_several_edits_in_one_are_one_revision_in_words(office: Office) -> None:
     assert latest_revision(office.session) == count + 1
     assert office.differences() == [
         Difference(
-            "Amira works for calls: every day, 09:00 to 17:00, from 5 January 2026",
-            "Amira works for calls: every day, 09:00 to 17:00, from 5 January 2026 "
+            "Amira works as counsellor: every day, 09:00 to 17:00, from 5 January 2026",
+            "Amira works as counsellor: every day, 09:00 to 17:00, from 5 January 2026 "
             "until 25 November 2026",
         ),
-        Difference(None, "Amira works for calls: every day, 08:00 to 16:00, from 26 November 2026"),
-        Difference(None, "Cara works for calls, Thursday 26 November 09:00 to 17:00"),
+        Difference(
+            None, "Amira works as counsellor: every day, 08:00 to 16:00, from 26 November 2026"
+        ),
+        Difference(None, "Cara works as counsellor, Thursday 26 November 09:00 to 17:00"),
     ]
 
 
@@ -423,7 +444,7 @@ def test_a_revision_keeps_ids_and_its_words_follow_the_names(office: Office) -> 
         Difference(
             None,
             "every day, 19:00 to 21:00, from 26 November 2026, in turns from 26 November 2026, "
-            "for calls: Amira Khan, 1 week; Cara, 1 week",
+            "as counsellor: Amira Khan, 1 week; Cara, 1 week",
         )
     ]
 
@@ -495,3 +516,78 @@ def test_a_line_a_requirement_and_an_open_shift_are_watched_too(office: Office) 
             check(office, seen, concerns)
     check(office, seen, concerns_of(rotation(office)))
     check(office, seen, concerns_of_line(office.session, office.nights.id))
+
+
+def early_after_late(office: Office) -> tuple[RotaChange, Change]:
+    """Cara works a day, and an early shift after it that leaves her nine hours of rest."""
+    late = office.make(Override(ADD, office.cara.id, *TOMORROW))
+    early = local("2026-11-27 02:00"), local("2026-11-27 08:00")
+    return late, Override(ADD, office.cara.id, *early)
+
+
+def allowed(office: Office) -> list[str]:
+    """The reasons of what is allowed now."""
+    rows = office.session.scalars(select(RestAllowance).where(RestAllowance.cancelled_at.is_(None)))
+    return [row.reason for row in rows if row.ends_at is None or row.ends_at > office.now]
+
+
+def test_an_undo_that_breaks_a_rule_of_rest_needs_a_reason_as_every_edit_does(
+    office: Office,
+) -> None:
+    late, early = early_after_late(office)
+    office.cancel(late)
+    cancelled = latest_revision(office.session)
+    office.make(early)
+    preview = preview_undo(office.session, cancelled, actor_id=office.other.id, now=NOW, tz=LONDON)
+    assert preview.broken == [
+        "Cara: 9 hours of rest in the 24 from Thursday 26 November, 09:00: 11 are due"
+    ]
+    before = office.state()
+    with pytest.raises(RestBroken):
+        office.undo(cancelled, None)
+    office.session.rollback()
+    assert office.state() == before
+    office.undo(cancelled, "She asked for both")
+    assert allowed(office) == ["She asked for both"]
+    words = [one.after for one in office.differences()]
+    assert "Cara may break a rule of rest (daily rest): She asked for both" in words
+    office.undo(reason=None)
+    assert office.state() == before
+    assert allowed(office) == []
+
+
+def test_what_was_allowed_for_a_change_goes_with_it_and_comes_back_with_it(office: Office) -> None:
+    _, early = early_after_late(office)
+    rest_checks.make_change(
+        office.session, early, reason="Once", actor_id=office.manager.id, now=NOW, tz=LONDON
+    )
+    assert allowed(office) == ["Once"]
+    undone = office.undo(reason=None)
+    assert allowed(office) == []
+    office.undo(undone.id, None)  # nobody is asked again for a reason that was given
+    assert allowed(office) == ["Once"]
+
+
+def test_cancelling_a_change_ends_what_was_allowed_for_it(office: Office) -> None:
+    late, early = early_after_late(office)
+    row = rest_checks.make_change(
+        office.session, early, reason="Once", actor_id=office.manager.id, now=NOW, tz=LONDON
+    )
+    office.cancel(late)
+    assert allowed(office) == ["Once"]
+    office.cancel(row)
+    assert allowed(office) == []
+
+
+def test_what_was_allowed_for_a_line_that_has_begun_ends_with_its_undo(office: Office) -> None:
+    early = PatternEdit(a_pattern(office.ben, "08:00", "12:00", from_on=TODAY))
+    pattern_edits.save(
+        office.session, early, reason="A while", actor_id=office.manager.id, now=NOW, tz=LONDON
+    )
+    made = latest_revision(office.session)
+    assert set(allowed(office)) == {"A while"}
+    office.now = NOW + 3 * DAY
+    office.undo(made)
+    assert "A while" not in allowed(office)
+    rows = office.session.scalars(select(RestAllowance).where(RestAllowance.reason == "A while"))
+    assert {(row.ends_at, row.cancelled_at) for row in rows} == {(office.now, None)}

@@ -43,7 +43,7 @@ def planned(session: Session, content: bytes | str) -> list[Item]:
 
 def taken(session: Session, content: bytes | str) -> list[Item]:
     items = planned(session, content)
-    apply_import(session, items, actor_id=None, now=NOW, tz=LONDON)
+    apply_import(session, items, host="x.example", actor_id=None, now=NOW, tz=LONDON)
     session.commit()
     return items
 
@@ -336,7 +336,7 @@ def test_an_import_is_taken_whole_or_not_at_all(session: Session) -> None:
     items = planned(session, calendar(event(*NIGHTS, WEEKDAY_NIGHTS)))
     make_pattern(session, person, "20:00", "08:00")
     with pytest.raises(Exception, match="Nothing was taken"):
-        apply_import(session, items, actor_id=None, now=NOW, tz=LONDON)
+        apply_import(session, items, host="x.example", actor_id=None, now=NOW, tz=LONDON)
 
 
 # The commands

@@ -6,76 +6,16 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-import recurring_ical_events
-from icalendar import Calendar
 from sqlalchemy.orm import Session
 
-from callback_service.services.rota import shifts_between
 from callback_service.services.rota_import import plan_import
-from callback_service.services.rota_import_apply import import_calendar
-from callback_service.services.rota_import_items import Item, Verdict
-from tests.support.builders import NOW, make_staff
+from callback_service.services.rota_import_items import Verdict
+from tests.rota_builders import LONDON
+from tests.support.builders import NOW
+from tests.support.calendars import at, calendar, on_rota, people, read, said_by
 
 pytestmark = pytest.mark.one_database
-LONDON, NEW_YORK = ZoneInfo("Europe/London"), ZoneInfo("America/New_York")
-Duty = set[tuple[str, datetime, datetime]]
-
-
-def calendar(*events: str, head: str = "") -> str:
-    """An .ics file; each event is its lines, which name Ana unless they say ``ATTENDEE``."""
-    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//x//EN", *head.split()]
-    for event in events:
-        own = event.split()
-        uid = [] if "UID:" in event else ["UID:1"]
-        who = [] if "ATTENDEE" in event else ["ATTENDEE:mailto:ana@example.org"]
-        lines += ["BEGIN:VEVENT", *uid, *who, *own, "END:VEVENT"]
-    return "\r\n".join([*lines, "END:VCALENDAR", ""])
-
-
-def said_by(content: str, start: datetime, end: datetime, tz: ZoneInfo) -> Duty:
-    """Who is on when, by the calendar itself."""
-    found: Duty = set()
-    for event in recurring_ical_events.of(Calendar.from_ical(content)).between(start, end):
-        if event.get("STATUS") == "CANCELLED":
-            continue
-        given = event.get("ATTENDEE", [])
-        spans = [event[name].dt for name in ("DTSTART", "DTEND")]
-        first, last = (
-            (at if isinstance(at, datetime) else datetime(at.year, at.month, at.day))  # noqa: DTZ001
-            for at in spans
-        )
-        for person in given if isinstance(given, list) else [given]:
-            found.add((person[7:], in_utc(first, tz), in_utc(last, tz)))
-    return found
-
-
-def in_utc(at: datetime, tz: ZoneInfo) -> datetime:
-    return (at if at.tzinfo else at.replace(tzinfo=tz)).astimezone(UTC)
-
-
-def on_rota(session: Session, start: datetime, end: datetime, tz: ZoneInfo) -> Duty:
-    """Who is on when, by the rota."""
-    shifts = shifts_between(session, start, end, tz=tz)
-    return {(one.person.email, one.start, one.end) for one in shifts if one.person}
-
-
-def read(session: Session, content: str, tz: ZoneInfo = LONDON) -> list[Item]:
-    items = import_calendar(
-        session, content.encode(), host="x.example", actor_id=None, now=NOW, tz=tz
-    )
-    session.commit()
-    return items
-
-
-def people(session: Session) -> None:
-    for name in ("Ana", "Ben"):
-        make_staff(session, name=name, email=f"{name.lower()}@example.org")
-    session.commit()
-
-
-def at(start: str, end: str, zone: str = "Europe/London") -> str:
-    """When an event is, from "20260105T0900" and the like."""
-    return f"DTSTART;TZID={zone}:{start}00 DTEND;TZID={zone}:{end}00"
+NEW_YORK = ZoneInfo("America/New_York")
 
 
 def instead(of: str, start: str, end: str, *, and_later: bool = False) -> str:

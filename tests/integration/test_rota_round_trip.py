@@ -100,7 +100,7 @@ def store(session: Session, rows: list[Pattern | Rotation | Change], tz: ZoneInf
             if isinstance(row, (Pattern, Rotation)):
                 add_pattern(session, row, actor_id=None, now=NOW)
             else:
-                record_changes(session, [row], actor_id=None, now=NOW, tz=tz)
+                record_changes(session, [(row, None)], actor_id=None, now=NOW, tz=tz)
         except CallbackServiceError:
             session.flush()
 

@@ -15,6 +15,7 @@ from callback_service.domain.swaps import SwapState
 from callback_service.domain.wall_time import Span
 from callback_service.errors import BadInput, Refused
 from callback_service.models.audit import AuditEntry
+from callback_service.models.outbox import OutboxMessage, TextKind
 from callback_service.models.plan import PlanTrigger
 from callback_service.models.rest import RestAllowance
 from callback_service.models.rota import ShiftPattern
@@ -350,8 +351,62 @@ def test_a_swap_that_breaks_rest_is_approved_with_a_reason_only_which_is_listed(
     days = EARLY[0].date() - DAY, EARLY[0].date() + DAY
     report = report_on_people(team.session, *days, now=NOW, tz=LONDON)
     assert {one.allowed_reason for one in report.breaches} == {"Nobody else was free"}
+    team.undo(swap)
+    assert [row.cancelled_at for row in rows] == [NOW]
 
 
 def test_no_allowance_is_kept_for_a_swap_that_breaks_nothing(team: Team) -> None:
     team.approve(team.take(team.offer(), team.cy), "Not needed")
     assert team.session.scalars(select(RestAllowance)).all() == []
+
+
+def texts_of(team: Team) -> list[tuple[int | None, TextKind]]:
+    """Who was texted, and what for, in order."""
+    rows = team.session.scalars(select(OutboxMessage).order_by(OutboxMessage.id))
+    return [(row.staff_id, row.kind) for row in rows]
+
+
+def give_phones(team: Team, *people: Staff) -> None:
+    for number, person in enumerate(people):
+        person.phone = mobile(number)
+    team.session.flush()
+
+
+def test_the_two_of_a_swap_are_texted_what_is_news_to_them(team: Team) -> None:
+    give_phones(team, team.ana, team.cy, team.mo)
+    swap = team.offer(team.cy)
+    offered = [(team.cy.id, TextKind.SWAP_OFFERED)]
+    assert texts_of(team) == offered
+    team.take(swap, team.cy)
+    taken = [*offered, (team.ana.id, TextKind.SWAP_TAKEN)]
+    assert texts_of(team) == taken
+    team.approve(swap)
+    decided = [(team.ana.id, TextKind.SWAP_DECIDED), (team.cy.id, TextKind.SWAP_DECIDED)]
+    assert texts_of(team) == [*taken, *decided]
+    team.undo(swap)
+    assert texts_of(team) == [*taken, *decided, *decided]
+    bodies = team.session.scalars(select(OutboxMessage.body)).all()
+    assert not any(name in body for body in bodies for name in ("Ana", "Cy", "Mo", "7:00", "7am"))
+
+
+def test_a_swap_that_holds_at_once_is_told_once_and_an_offer_to_all_to_nobody(team: Team) -> None:
+    give_phones(team, team.ana, team.ben, team.cy)
+    swap = team.offer()
+    assert texts_of(team) == []
+    assert team.take(swap, team.cy, needs_approval=False).state is SwapState.APPROVED
+    assert texts_of(team) == [(team.ana.id, TextKind.SWAP_TAKEN)]
+
+
+def test_who_declines_a_swap_does_not_text_themselves_nor_who_has_no_number(team: Team) -> None:
+    give_phones(team, team.ana)
+    swap = team.take(team.offer(), team.cy)
+    swaps.decline(team.session, swap.id, reason="No", actor_id=team.mo.id, now=NOW)
+    assert texts_of(team) == [
+        (team.ana.id, TextKind.SWAP_TAKEN),
+        (team.ana.id, TextKind.SWAP_DECIDED),
+    ]
+    team.session.query(OutboxMessage).delete()
+    swaps.withdraw(
+        team.session, team.offer(team.cy).id, actor_id=team.ana.id, is_manager=False, now=NOW
+    )
+    assert texts_of(team) == []

@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 
 _TOKEN = re.compile(r"<input[^>]*\bname=\"csrf_token\"[^>]*>")
 _VALUE = re.compile(r"\bvalue=\"([^\"]+)\"")
+_SEEN = re.compile(r"name=\"seen_revision\" value=\"(\d+)\"")
 
 
 def csrf_token(page: str) -> str:
@@ -23,6 +24,10 @@ def csrf_token(page: str) -> str:
 def submit(
     client: FlaskClient, path: str, data: Mapping[str, object], *, page: str | None = None
 ) -> TestResponse:
-    """Fetch the form at ``page`` (or ``path``), then post ``data`` to ``path`` with its token."""
-    token = csrf_token(client.get(page or path).get_data(as_text=True))
-    return client.post(path, data={**data, "csrf_token": token})
+    """Fetch the form at ``page`` (or ``path``), then post ``data`` to ``path`` with its token.
+
+    What it says that it saw of the rota goes with it too.
+    """
+    shown = client.get(page or path).get_data(as_text=True)
+    seen = {"seen_revision": found.group(1)} if (found := _SEEN.search(shown)) else {}
+    return client.post(path, data={**seen, **data, "csrf_token": csrf_token(shown)})

@@ -58,6 +58,10 @@ def longest(kind: TextKind) -> dict[str, str]:
         },
         TextKind.ABSENCE: {},
         TextKind.OFFER: {"when": time_spoken(wednesday, now=NOW, tz=LONDON)},
+        TextKind.SWAP_OFFERED: {},
+        TextKind.SWAP_TAKEN: {},
+        TextKind.SWAP_DECIDED: {},
+        TextKind.LEAVE_DECIDED: {},
     }[kind]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from callback_service.domain.rota_changes import Leave, LeaveReason
+from callback_service.domain.rota_changes import Leave, LeaveReason, Override, OverrideKind
 from callback_service.domain.staff import Role
 from callback_service.extensions import db, transaction
 from callback_service.models.rota import CoverRequirement, ShiftPattern
@@ -88,6 +88,11 @@ def amira(app: Flask) -> Somebody:
     return Somebody(app)
 
 
+def night_before(day: date) -> tuple[datetime, datetime]:
+    """A late shift that leaves five hours of rest before nine."""
+    return local(f"{day - timedelta(days=1)} 20:00"), local(f"{day} 04:00")
+
+
 def text(answer: TestResponse) -> str:
     return answer.get_data(as_text=True)
 
@@ -140,6 +145,29 @@ def test_a_manager_reads_who_changed_what_and_undoes_it_after_one_question(
     assert len(re.findall(r"govuk-tag--grey\">\s*Undone", shown)) == 1
     with app.app_context():
         assert db.session.get_one(RotaChange, change_id).cancelled_at is not None
+
+
+def test_an_undo_that_breaks_a_rule_of_rest_asks_for_a_reason(
+    app: Flask, sign_in_as: SignIn, amira: Somebody
+) -> None:
+    with app.app_context(), transaction() as session:
+        start = local(f"{SOON} 09:00")  # her own shift, which ends at five
+        leave = Leave(amira.staff_id, start, start + timedelta(hours=8), LeaveReason.TRAINING)
+        late = Override(OverrideKind.ADD, amira.staff_id, *night_before(SOON))
+        for change in (leave, late):
+            rota_changes.make_change(
+                session, change, actor_id=amira.sam, now=datetime.now(UTC), tz=LONDON
+            )
+        path = f"{HISTORY}/{latest_revision(session) - 1}/undo"
+    client = sign_in_as(Role.MANAGER)
+    asked = text(client.get(path))
+    assert "This breaks a rule of rest. It needs a reason." in asked
+    refused = submit(client, path, {})
+    assert refused.status_code == 409
+    assert "Give a reason." in text(refused)
+    assert submit(client, path, {"rest_reason": "x" * 201}).status_code == 422
+    assert submit(client, path, {"rest_reason": "She asked for it"}).status_code == 303
+    assert "She asked for it" in text(client.get(HISTORY))
 
 
 def test_what_cannot_be_undone_says_why(app: Flask, sign_in_as: SignIn, amira: Somebody) -> None:
@@ -232,7 +260,7 @@ def test_a_pattern_is_not_added_or_ended_over_what_changed_meanwhile(
     for path, page, answers in ((add, added, line), (end, ended, sooner)):
         refused = send(client, path, page, **answers)
         assert refused.status_code == 409
-        assert "<strong>After:</strong> Amira Khan works for calls" in text(refused)
+        assert "<strong>After:</strong> Amira Khan works as counsellor" in text(refused)
         assert send(client, path, text(refused), **answers).status_code == 303
     assert count(app, ShiftPattern) == 2
 
@@ -275,11 +303,44 @@ def test_a_requirement_is_not_changed_over_what_changed_meanwhile(
     assert "Sam Reed changed the rota at" in text(gone)
 
 
-@pytest.mark.parametrize("seen", [None, "", "x", "-1", "9" * 30])
-def test_a_form_that_does_not_say_what_it_saw_is_saved(
+@pytest.mark.parametrize("seen", [None, "", "x", "-1", "4242", "9" * 30])
+def test_a_form_that_does_not_say_what_it_saw_is_not_saved_and_keeps_what_was_typed(
     app: Flask, sign_in_as: SignIn, amira: Somebody, seen: str | None
 ) -> None:
-    amira.is_away()
+    client = sign_in_as(Role.MANAGER)
+    page = text(client.get(CHANGES))
+    answers = {**LEAVE, "staff_id": amira.staff_id, "csrf_token": csrf_token(page)}
     more = {} if seen is None else {"seen_revision": seen}
-    answers = {**LEAVE, "staff_id": amira.staff_id, **more}
-    assert submit(sign_in_as(Role.MANAGER), CHANGES, answers).status_code == 303
+    refused = client.post(CHANGES, data={**answers, **more})
+    told = text(refused)
+    assert refused.status_code == 409
+    assert "does not say which state of the rota it showed" in told
+    assert f'<option value="{amira.staff_id}" selected>' in told
+    assert count(app, RotaChange) == 0
+    assert send(client, CHANGES, told, **LEAVE, staff_id=amira.staff_id).status_code == 303
+
+
+@pytest.mark.parametrize("what", ["line", "end", "change", "requirement", "need"])
+def test_nothing_on_the_rota_is_changed_by_a_form_that_does_not_say_what_it_saw(
+    app: Flask, sign_in_as: SignIn, amira: Somebody, what: str
+) -> None:
+    need, away = amira.states(2), amira.is_away()
+    line = {"weekdays": ["0"], "start": "18:00", "end": "19:00", "from_on": SOON.isoformat()}
+    forms: dict[str, tuple[str, dict[str, object]]] = {
+        "line": (f"{PATTERNS}/add", {**line, "staff_id": amira.staff_id, "duty": "counselling",
+                                     "recurs": "weekly", "step": "save"}),
+        "end": (f"{PATTERNS}/{amira.pattern_id}/end", {"last_on": TODAY, "step": "save"}),
+        "change": (f"{CHANGES}/{away}/cancel", {}),
+        "requirement": (f"/cover/requirements/{need}/remove", {}),
+        "need": ("/cover/requirements", {**line, "applies_on": "weekdays", "needed": "4"}),
+    }  # fmt: skip
+    path, answers = forms[what]
+    client = sign_in_as(Role.MANAGER)
+    token = csrf_token(text(client.get(CHANGES)))
+    with app.app_context():
+        before = latest_revision(db.session())
+    refused = client.post(path, data={**answers, "csrf_token": token})
+    assert refused.status_code == 409
+    assert "does not say which state of the rota it showed" in text(refused)
+    with app.app_context():
+        assert latest_revision(db.session()) == before
