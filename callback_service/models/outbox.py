@@ -24,6 +24,7 @@ class TextKind(StrEnum):
     ESCALATION = "escalation"
     GAP = "gap"
     ABSENCE = "absence"
+    AUDIT = "audit"
 
 
 class OutboxState(StrEnum):

@@ -9,19 +9,14 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain import escalation
-from callback_service.domain.escalation import Reason, Step
+from callback_service.domain.escalation import EXPIRES_AFTER, Reason, Step
 from callback_service.domain.lifecycle import HELD, RequestState
-from callback_service.domain.rota import Duty
-from callback_service.domain.staff import Role
 from callback_service.models.callback import CallbackRequest, Escalation, Offer
 from callback_service.models.outbox import TextKind
-from callback_service.models.staff import Staff
 from callback_service.services import attempts, audit, requests, texts
+from callback_service.services.duty_leads import Ladder, whom_to_tell
 from callback_service.services.planning import LET_GO, counsellors_on_shift
-from callback_service.services.rota import on_now
 
-#: A request nobody served for this long after its time is closed, with a text if allowed.
-EXPIRES_AFTER: Final = timedelta(hours=72)
 #: A notice that could not be sent within this time says nothing new any more.
 NOTICE_LASTS: Final = timedelta(minutes=30)
 
@@ -29,6 +24,7 @@ _REASONS: Final = {
     Reason.NOBODY_ON_SHIFT: "nobody is on shift",
     Reason.NOBODY_ACCEPTED: "nobody has taken it",
     Reason.NEARLY_DUE: "its time is near",
+    Reason.URGENT: "it is urgent",
     Reason.NOT_RUNG: "it was taken but not rung",
     Reason.STILL_WAITING: "it is still waiting",
     Reason.CALL_NOT_CLOSED: "its call has not been closed",
@@ -49,6 +45,7 @@ def _open_at(now: datetime) -> Select[int]:
 def escalate(session: Session, *, now: datetime, tz: tzinfo) -> int:
     """Take the next step for every request that needs one; the number of steps taken."""
     on_shift = counsellors_on_shift(session, now=now, tz=tz)
+    ladder = whom_to_tell(session, now=now, tz=tz)
     steps = 0
     for request_id in session.scalars(_open_at(now).order_by(CallbackRequest.id)).all():
         request = requests.lock_request(session, request_id)
@@ -56,24 +53,31 @@ def escalate(session: Session, *, now: datetime, tz: tzinfo) -> int:
             attempts.expire(session, request, now=now)
             steps += 1
         elif request.state is RequestState.WAITING:
-            steps += _escalate_waiting(session, request, on_shift, now=now, tz=tz)
+            steps += _escalate_waiting(session, request, on_shift, ladder, now=now)
         elif request.hold_until is not None and request.hold_until <= now:
-            steps += _look_into_hold(session, request, now=now, tz=tz)
+            steps += _look_into_hold(session, request, ladder, now=now)
     return steps
 
 
 def _escalate_waiting(
-    session: Session, request: CallbackRequest, on_shift: set[int], *, now: datetime, tz: tzinfo
+    session: Session,
+    request: CallbackRequest,
+    on_shift: set[int],
+    ladder: Ladder,
+    *,
+    now: datetime,
 ) -> int:
-    waiting = _facts(session, request, on_shift)
+    waiting = _facts(session, request, on_shift, ladder)
     step = escalation.next_step(waiting, now=now)
     if step is None:
         return 0
-    _take_step(session, request, *step, now=now, tz=tz)
+    _take_step(session, request, *step, ladder, now=now)
     return 1
 
 
-def _facts(session: Session, request: CallbackRequest, on_shift: set[int]) -> escalation.Waiting:
+def _facts(
+    session: Session, request: CallbackRequest, on_shift: set[int], ladder: Ladder
+) -> escalation.Waiting:
     told = session.execute(
         select(Escalation.step, Escalation.at).where(
             Escalation.request_id == request.id, Escalation.round == request.round
@@ -93,20 +97,21 @@ def _facts(session: Session, request: CallbackRequest, on_shift: set[int]) -> es
         untried=len(on_shift - set(tried)),
         told=frozenset(step for step, _ in told),
         last_told_at=max((at for _, at in told), default=None),
+        skipped=frozenset(step for step, people in ladder.items() if not people),
     )
 
 
 def _look_into_hold(
-    session: Session, request: CallbackRequest, *, now: datetime, tz: tzinfo
+    session: Session, request: CallbackRequest, ladder: Ladder, *, now: datetime
 ) -> int:
     """A request that was taken and not rung goes back; a call that was never closed is told of."""
     if request.state is RequestState.ASSIGNED:
         requests.give_back(session, request, actor_id=None, reason=Reason.NOT_RUNG, now=now)
-        _take_step(session, request, Step.DUTY_LEAD, Reason.NOT_RUNG, now=now, tz=tz)
+        _take_step(session, request, Step.DUTY_LEAD, Reason.NOT_RUNG, ladder, now=now)
         return 1
     if _was_told(session, request):
         return 0
-    _take_step(session, request, Step.DUTY_LEAD, Reason.CALL_NOT_CLOSED, now=now, tz=tz)
+    _take_step(session, request, Step.DUTY_LEAD, Reason.CALL_NOT_CLOSED, ladder, now=now)
     return 1
 
 
@@ -124,14 +129,14 @@ def _take_step(
     request: CallbackRequest,
     step: Step,
     reason: Reason,
+    ladder: Ladder,
     *,
     now: datetime,
-    tz: tzinfo,
 ) -> None:
     row = Escalation(request_id=request.id, round=request.round, step=step, reason=reason, at=now)
     session.add(row)
     session.flush()
-    for person in _people(session, step, now=now, tz=tz):
+    for person in ladder[step]:
         texts.text_staff(
             session,
             person,
@@ -151,16 +156,3 @@ def _take_step(
         step=step,
         reason=reason,
     )
-
-
-def _people(session: Session, step: Step, *, now: datetime, tz: tzinfo) -> list[Staff]:
-    """Who is told: the duty lead on shift; every manager where there is none we can reach."""
-    managers = session.scalars(
-        select(Staff).where(Staff.role == Role.MANAGER, Staff.is_active).order_by(Staff.id)
-    ).all()
-    if step is Step.ALL_MANAGERS:
-        return list(managers)
-    shifts = on_now(session, now=now, tz=tz, duty=Duty.DUTY_LEAD)
-    leads = {shift.person.id for shift in shifts if shift.person}
-    reachable = [person for person in managers if person.id in leads and person.phone_sealed]
-    return reachable or list(managers)

@@ -23,6 +23,7 @@ TEMPLATES: Final = {
     TextKind.ESCALATION: "escalation.v1",
     TextKind.GAP: "gap.v1",
     TextKind.ABSENCE: "absence.v1",
+    TextKind.AUDIT: "audit.v1",
 }
 
 _WORDINGS = Environment(
