@@ -273,9 +273,11 @@ def test_settings_that_are_printed_show_no_secret(load: Load) -> None:
             TWILIO_ACCOUNT_SID=SID,
             TWILIO_AUTH_TOKEN=TOKEN,
             TWILIO_FROM="+447700900000",
+            HEARTBEAT_URL="https://watch.example.org/a-third-word",
         )
     )
-    for hidden in (SECRET, coded(KEY), repr(KEY), TOKEN, "a-password", "another-word"):
+    secrets = ("a-password", "another-word", "a-third-word")
+    for hidden in (SECRET, coded(KEY), repr(KEY), TOKEN, *secrets):
         assert hidden not in printed
 
 
@@ -311,3 +313,20 @@ def test_the_nation_may_be_written_small(load: Load) -> None:
 
 def test_a_swap_may_do_without_a_manager(load: Load) -> None:
     assert not load(SWAPS_NEED_APPROVAL="0").swaps_need_approval
+
+
+def test_no_heartbeat_goes_out_unless_an_address_is_given(load: Load) -> None:
+    assert load().heartbeat_url is None
+
+
+@pytest.mark.parametrize("url", ["https://watch.example.org/key", "http://127.0.0.1:9/key"])
+def test_a_heartbeat_goes_to_a_safe_address(load: Load, url: str) -> None:
+    assert load(HEARTBEAT_URL=url).heartbeat_url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["http://watch.example.org/key", "http://127.0.0.1.example.org/", "ftp://x/", "key"]
+)
+def test_a_heartbeat_that_others_could_read_is_refused(load: Load, url: str) -> None:
+    with pytest.raises(SettingsError, match="HEARTBEAT_URL must"):
+        load(HEARTBEAT_URL=url)
