@@ -24,7 +24,7 @@ WRONG = [timedelta(hours=-3), timedelta(hours=3)]
 
 
 def is_server(app: Flask) -> bool:
-    return app.config["SETTINGS"].database_url.startswith("postgresql")
+    return str(app.config["SETTINGS"].database_url).startswith("postgresql")
 
 
 def run(app: Flask, *names: TickName) -> None:
