@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain import auditing
@@ -23,6 +23,7 @@ from callback_service.models.callback import (
     OfferEnding,
     Submission,
 )
+from callback_service.models.plan import PlanEntry
 from callback_service.services import attempts, audit, requests
 from callback_service.services.plan_trigger import ask_for_plan
 
@@ -84,7 +85,9 @@ def _end_offer(session: Session, request: CallbackRequest, now: datetime) -> boo
     for offer in offers:
         offer.ended_at, offer.ending = now, OfferEnding.LAPSED
         _note(session, "request.offer_lapsed", request, now, counsellor_id=offer.counsellor_id)
-    ask_for_plan(session, reason=BY_THE_AUDITOR, now=now)
+    if offers:
+        session.execute(delete(PlanEntry).where(PlanEntry.request_id == request.id))
+        ask_for_plan(session, reason=BY_THE_AUDITOR, now=now)
     return bool(offers)
 
 
