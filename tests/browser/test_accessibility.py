@@ -100,6 +100,7 @@ def test_axe_finds_nothing_on_the_pages_of_a_manager(
         *OWN_ROTA,
         "/rota/calendar",
         "/messages",
+        "/findings",
         "/rota?who=2",
         *VIEWS,
     ):
