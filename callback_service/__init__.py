@@ -29,6 +29,7 @@ from callback_service.web import (
     cover,
     desk,
     errors,
+    findings,
     frame,
     gaps,
     headers,
@@ -112,10 +113,9 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
 def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
     for room in (
-        public, account, own_texts, desk, presence, let_go, manager, cover, gaps, rota_views,
-        rota_changes, shift_patterns,
-        people, admin, staff_skills, twilio, calendar, open_shifts, swaps, availability, leave,
-        rota_notices, rota_history, health, api,
+        public, account, own_texts, desk, presence, let_go, manager, findings, cover, gaps,
+        rota_views, rota_changes, shift_patterns, people, admin, staff_skills, twilio, calendar,
+        open_shifts, swaps, availability, leave, rota_notices, rota_history, health, api,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (access, frame, on_now, headers, errors, cli):

@@ -54,6 +54,7 @@ class Settings:
     twilio_from: str | None
     twilio_messaging_service_sid: str | None
     twilio_api_url: str | None
+    heartbeat_url: str | None = field(repr=False)  # it holds the key of the check it feeds
     redis_url: str | None = field(repr=False)
 
     @property
@@ -117,6 +118,7 @@ class Settings:
             twilio_from=source.get("TWILIO_FROM"),
             twilio_messaging_service_sid=source.get("TWILIO_MESSAGING_SERVICE_SID"),
             twilio_api_url=source.get("TWILIO_API_URL"),
+            heartbeat_url=_heartbeat_url(source.get("HEARTBEAT_URL")),
             redis_url=source.get("REDIS_URL"),
         )
         _check_twilio(settings)
@@ -300,5 +302,18 @@ def _check_twilio(settings: Settings) -> None:
 
 def _check_api_url(address: str) -> None:
     """The auth token is sent there: never in clear over a network."""
-    if not address.startswith("https://") and not _is_loopback(urlsplit(address).hostname or ""):
+    if not _is_safe_to_call(address):
         raise SettingsError("TWILIO_API_URL must start with https:// unless it is on this machine.")
+
+
+def _heartbeat_url(value: str | None) -> str | None:
+    """Whoever knows it can keep the alarm silent: never in clear over a network."""
+    if value is None:
+        return None
+    if not _is_safe_to_call(_web_address("HEARTBEAT_URL", value)):
+        raise SettingsError("HEARTBEAT_URL must start with https:// unless it is on this machine.")
+    return value
+
+
+def _is_safe_to_call(address: str) -> bool:
+    return address.startswith("https://") or _is_loopback(urlsplit(address).hostname or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import current_app, request
@@ -12,10 +13,11 @@ from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, func, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
+from callback_service.clock import utc_now
 from callback_service.config import Settings
 from callback_service.models.base import Base
 
@@ -77,6 +79,21 @@ def reading() -> Iterator[Session]:
     finally:
         if not session.info.get("in_use_case"):
             session.rollback()
+
+
+def database_now(session: Session) -> datetime:
+    """The present instant by the clock that all schedulers share: the server's, if there is one.
+
+    What is decided by it does not depend on which machine runs the tick. SQLite has one machine.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return utc_now()
+    return _server_now(session)
+
+
+def _server_now(session: Session) -> datetime:
+    now: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
+    return now.astimezone(UTC)
 
 
 def prepare_engine(engine: Engine) -> None:

@@ -12,8 +12,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -21,12 +22,22 @@ from flask import Flask
 
 from callback_service.clock import utc_now
 from callback_service.config import Settings
+from callback_service.domain.auditing import is_well
 from callback_service.domain.ticks import TICK_NAMES, TickName
-from callback_service.extensions import current_settings, db, reading, transaction
+from callback_service.extensions import (
+    current_settings,
+    database_now,
+    db,
+    reading,
+    transaction,
+)
 from callback_service.gateways.base import TextGateway
+from callback_service.gateways.heartbeat import send_heartbeat
 from callback_service.services import (
+    auditor,
     cover_warnings,
     escalation,
+    handover,
     heartbeat,
     offers,
     outbox,
@@ -45,7 +56,10 @@ SILENCE: Final = timedelta(seconds=15)
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """One kind of run: safe anywhere and any time. ``run`` tells how many rows moved."""
+    """One kind of run: safe anywhere and any time. ``run`` tells how many rows moved.
+
+    What it decides it decides by one ``now``, that of the database.
+    """
 
     name: str
     run: Callable[[Flask], int]
@@ -63,36 +77,50 @@ def plan_when_called(app: Flask) -> int:
 def plan_anyway(app: Flask) -> int:
     """Plan whether or not something changed: time passes too."""
     with transaction() as session:
-        return planning.run_plan(session, now=utc_now(), tz=current_settings().service_time_zone)
+        return planning.run_plan(session, now=database_now(session), tz=_zone())
+
+
+def _zone() -> ZoneInfo:
+    return current_settings().service_time_zone
 
 
 def offer(app: Flask) -> int:
     """Make the offers that are due, and end those that nobody took."""
     with reading() as session:
-        if not offers.offers_are_due(session, now=utc_now()):
+        now = database_now(session)
+        if not offers.offers_are_due(session, now=now):
             return 0
     with transaction() as session:
-        moved = offers.lapse_offers(session, now=utc_now())
+        moved = offers.lapse_offers(session, now=now)
     with transaction() as session:
-        return moved + offers.make_offers(
-            session, now=utc_now(), tz=current_settings().service_time_zone
-        )
+        return moved + offers.make_offers(session, now=now, tz=_zone())
 
 
 def escalate(app: Flask) -> int:
     """Take what nobody has taken to the duty lead."""
     with reading() as session:
-        if not escalation.escalation_is_due(session, now=utc_now()):
+        now = database_now(session)
+        if not escalation.escalation_is_due(session, now=now):
             return 0
     with transaction() as session:
-        return escalation.escalate(session, now=utc_now(), tz=current_settings().service_time_zone)
+        return escalation.escalate(session, now=now, tz=_zone())
+
+
+def hand_over(app: Flask) -> int:
+    """Return to the queue what was taken and not rung before a shift ended."""
+    with reading() as session:
+        now = database_now(session)
+        if not handover.is_left_over(session, now=now, tz=_zone()):
+            return 0
+    with transaction() as session:
+        return handover.return_left_over(session, now=now, tz=_zone())
 
 
 def send_texts(app: Flask) -> int:
     """Hand texts over to the gateway, one at a time, with no transaction open meanwhile."""
     gateway: TextGateway = app.extensions["text_gateway"]
     with reading() as session:
-        if not outbox.texts_are_due(session, now=utc_now()):
+        if not outbox.texts_are_due(session, now=database_now(session)):
             return 0
     for sent in range(TEXTS_AT_ONCE):
         if not _send_one(gateway, current_settings()):
@@ -102,43 +130,58 @@ def send_texts(app: Flask) -> int:
 
 def _send_one(gateway: TextGateway, settings: Settings) -> bool:
     with transaction() as session:
-        claim = outbox.claim_next(session, now=utc_now())
+        now = database_now(session)
+        claim = outbox.claim_next(session, now=now)
     if claim is None:
         return False
     receipts_at = f"{settings.public_base_url}/twilio/texts/{claim.uid}/status"
-    result = outbox.hand_over(gateway, claim, receipts_at=receipts_at, now=utc_now())
+    result = outbox.hand_over(gateway, claim, receipts_at=receipts_at, now=now)
     with transaction() as session:
-        outbox.record(session, claim, result, is_live=gateway.is_live, now=utc_now())
+        outbox.record(session, claim, result, is_live=gateway.is_live, now=database_now(session))
     return True
 
 
 def erase(app: Flask) -> int:
     """Erase what callers told us, a while after their requests were closed."""
     with reading() as session:
-        if not retention.erasure_is_due(session, now=utc_now()):
+        now = database_now(session)
+        if not retention.erasure_is_due(session, now=now):
             return 0
     with transaction() as session:
-        return retention.erase_old(session, now=utc_now())
+        return retention.erase_old(session, now=now)
 
 
 def warn_of_gaps(app: Flask) -> int:
     """Tell the managers of gaps in the coming weeks, where a look is due."""
     with reading() as session:
-        if not cover_warnings.look_is_due(session, now=utc_now()):
+        now = database_now(session)
+        if not cover_warnings.look_is_due(session, now=now):
             return 0
     with transaction() as session:
-        return cover_warnings.warn_of_gaps(
-            session, now=utc_now(), tz=current_settings().service_time_zone
-        )
+        return cover_warnings.warn_of_gaps(session, now=now, tz=_zone())
 
 
 def lapse_swaps(app: Flask) -> int:
     """Let swaps lapse that nobody agreed before the shift began."""
     with reading() as session:
-        if not swaps.lapse_is_due(session, now=utc_now()):
+        now = database_now(session)
+        if not swaps.lapse_is_due(session, now=now):
             return 0
     with transaction() as session:
-        return swaps.lapse_begun(session, now=utc_now())
+        return swaps.lapse_begun(session, now=now)
+
+
+def audit(app: Flask) -> int:
+    """Look for whom everybody else forgot; tell the world that all is well if it is."""
+    with transaction() as session:
+        now = database_now(session)
+        report = auditor.audit(session, now=now, tz=_zone())
+    if report is None:  # another scheduler is at it, and speaks for both
+        return 0
+    url = current_settings().heartbeat_url
+    if url is not None and is_well(report.open_since, now=now):
+        send_heartbeat(url)
+    return report.acted_on
 
 
 TICKS: Final = (
@@ -146,10 +189,12 @@ TICKS: Final = (
     Tick(TickName.REPLAN, plan_anyway, timedelta(seconds=30)),
     Tick(TickName.OFFERS, offer, timedelta(seconds=1)),
     Tick(TickName.ESCALATION, escalate, timedelta(seconds=5)),
+    Tick(TickName.HANDOVER, hand_over, timedelta(seconds=5)),
     Tick(TickName.TEXTS, send_texts, timedelta(seconds=0.5)),
     Tick(TickName.RETENTION, erase, timedelta(seconds=30)),
     Tick(TickName.COVER, warn_of_gaps, timedelta(seconds=15)),
     Tick(TickName.SWAPS, lapse_swaps, timedelta(seconds=15)),
+    Tick(TickName.AUDIT, audit, timedelta(seconds=30)),
 )
 BEAT_EVERY: Final = timedelta(seconds=5)
 FIRST_BEAT: Final = timedelta(seconds=1)
@@ -176,7 +221,7 @@ class Metronome:
 
     app: Flask
     scheduler: BackgroundScheduler = field(init=False)
-    succeeded_at: dict[str, datetime] = field(default_factory=dict)
+    succeeded_at: dict[str, float] = field(default_factory=dict)  # monotonic seconds, as below
     began_at: dict[str, float] = field(default_factory=dict)  # monotonic seconds
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -196,7 +241,7 @@ class Metronome:
     def _run(self, tick: Tick) -> None:
         self.began_at[tick.name] = time.monotonic()
         if run_tick(self.app, tick):
-            self.succeeded_at[tick.name] = utc_now()
+            self.succeeded_at[tick.name] = time.monotonic()
 
     def run(self) -> None:
         """Run until SIGINT or SIGTERM; ticks at work finish first."""
@@ -213,8 +258,11 @@ class Metronome:
         logger.info("scheduler stopped")
 
     def _beat(self, _app: Flask) -> int:
+        """Record when each tick succeeded, by the clock of the database."""
         with transaction() as session:
-            heartbeat.beat(session, dict(self.succeeded_at))
+            now, monotonic_now = database_now(session), time.monotonic()
+            ago = {name: monotonic_now - at for name, at in dict(self.succeeded_at).items()}
+            heartbeat.beat(session, {name: now - timedelta(seconds=s) for name, s in ago.items()})
         return 0
 
     def wake_silent(self, monotonic_now: float) -> list[str]:

@@ -18,7 +18,8 @@ from hypothesis import settings as hypothesis_settings
 from jinja2 import FileSystemBytecodeCache
 from sqlalchemy.orm import Session
 
-from callback_service import create_app
+from callback_service import create_app, extensions
+from callback_service.clock import utc_now
 from callback_service.config import Settings
 from callback_service.domain.staff import Role
 from callback_service.extensions import db
@@ -108,6 +109,13 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     name = request.getfixturevalue("postgres_database")
     yield server.url(name)
     server.empty(name)
+
+
+@pytest.fixture(autouse=True)
+def _one_clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who freezes or moves the time in a test moves the clock of the database with it."""
+    if request.node.get_closest_marker("database_clock") is None:
+        monkeypatch.setattr(extensions, "_server_now", lambda _session: utc_now())
 
 
 @pytest.fixture

@@ -12,10 +12,12 @@ class TickName(StrEnum):
     REPLAN = "replan"
     OFFERS = "offers"
     ESCALATION = "escalation"
+    HANDOVER = "handover"
     TEXTS = "texts"
     RETENTION = "retention"
     COVER = "cover"
     SWAPS = "swaps"
+    AUDIT = "audit"
 
 
 TICK_NAMES = tuple(TickName)

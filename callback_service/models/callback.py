@@ -37,6 +37,7 @@ _HELD = text("assigned_to_id IS NOT NULL")
 _PLACE_HELD = text("place IS NOT NULL")
 _OFFER_OPEN = text("ended_at IS NULL")
 _LET_GO = "ending IN ('released', 'declined')"
+_WINDOW_OPEN = text("ended_at IS NULL")
 
 
 class CallbackRequest(Base):
@@ -166,6 +167,8 @@ class ContactWindow(Base):
         # Two callers cannot hold the same place of one window.
         Index("uq_contact_window_place", "starts_at", "place", unique=True,
               sqlite_where=_PLACE_HELD, postgresql_where=_PLACE_HELD),
+        Index("ix_contact_window_open", "request_id",
+              sqlite_where=_WINDOW_OPEN, postgresql_where=_WINDOW_OPEN),
         CheckConstraint("starts_at <= due_at", name="starts_before_due"),
         CheckConstraint("place IS NULL OR (is_window AND ended_at IS NULL)", name="place_is_open"),
     )  # fmt: skip

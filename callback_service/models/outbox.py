@@ -29,6 +29,7 @@ class TextKind(StrEnum):
     SWAP_TAKEN = "swap_taken"
     SWAP_DECIDED = "swap_decided"
     LEAVE_DECIDED = "leave_decided"
+    AUDIT = "audit"
 
 
 class OutboxState(StrEnum):

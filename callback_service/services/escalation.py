@@ -9,19 +9,14 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain import escalation
-from callback_service.domain.escalation import Reason, Step
+from callback_service.domain.escalation import EXPIRES_AFTER, Reason, Step
 from callback_service.domain.lifecycle import HELD, RequestState
-from callback_service.domain.rota import Duty
-from callback_service.domain.staff import Role
 from callback_service.models.callback import CallbackRequest, Escalation, Offer
 from callback_service.models.outbox import TextKind
-from callback_service.models.staff import Staff
 from callback_service.services import attempts, audit, requests, texts
+from callback_service.services.duty_leads import Ladder, whom_to_tell
 from callback_service.services.planning import LET_GO, counsellors_here, known_to
-from callback_service.services.rota import on_now
 
-#: A request nobody served for this long after its time is closed, with a text if allowed.
-EXPIRES_AFTER: Final = timedelta(hours=72)
 #: A notice that could not be sent within this time says nothing new any more.
 NOTICE_LASTS: Final = timedelta(minutes=30)
 
@@ -29,6 +24,7 @@ _REASONS: Final = {
     Reason.NOBODY_ON_SHIFT: "nobody is on shift",
     Reason.NOBODY_ACCEPTED: "nobody has taken it",
     Reason.NEARLY_DUE: "its time is near",
+    Reason.URGENT: "it is urgent",
     Reason.NOT_RUNG: "it was taken but not rung",
     Reason.STILL_WAITING: "it is still waiting",
     Reason.CALL_NOT_CLOSED: "its call has not been closed",
@@ -49,6 +45,7 @@ def _open_at(now: datetime) -> Select[int]:
 def escalate(session: Session, *, now: datetime, tz: tzinfo) -> int:
     """Take the next step for every request that needs one; the number of steps taken."""
     here, never = counsellors_here(session, now=now, tz=tz), known_to(session)
+    ladder = whom_to_tell(session, now=now, tz=tz)
     steps = 0
     for request_id in session.scalars(_open_at(now).order_by(CallbackRequest.id)).all():
         request = requests.lock_request(session, request_id)
@@ -56,10 +53,11 @@ def escalate(session: Session, *, now: datetime, tz: tzinfo) -> int:
             attempts.expire(session, request, now=now)
             steps += 1
         elif request.state is RequestState.WAITING:
-            waiting = _facts(session, request, here, here - never[request_id])
-            steps += _escalate_waiting(session, request, waiting, now=now, tz=tz)
+            able = here - never[request_id]
+            waiting = _facts(session, request, here, able, ladder)
+            steps += _escalate_waiting(session, request, waiting, ladder, now=now)
         elif request.hold_until is not None and request.hold_until <= now:
-            steps += _look_into_hold(session, request, now=now, tz=tz)
+            steps += _look_into_hold(session, request, ladder, now=now)
     return steps
 
 
@@ -67,19 +65,19 @@ def _escalate_waiting(
     session: Session,
     request: CallbackRequest,
     waiting: escalation.Waiting,
+    ladder: Ladder,
     *,
     now: datetime,
-    tz: tzinfo,
 ) -> int:
     step = escalation.next_step(waiting, now=now)
     if step is None:
         return 0
-    _take_step(session, request, *step, now=now, tz=tz)
+    _take_step(session, request, *step, ladder, now=now)
     return 1
 
 
 def _facts(
-    session: Session, request: CallbackRequest, here: set[int], able: set[int]
+    session: Session, request: CallbackRequest, here: set[int], able: set[int], ladder: Ladder
 ) -> escalation.Waiting:
     told = session.execute(
         select(Escalation.step, Escalation.at).where(
@@ -98,22 +96,24 @@ def _facts(
         due_at=request.due_at,
         on_shift=len(here),
         untried=len(able - set(tried)),
+        is_urgent=request.is_urgent,
         told=frozenset(step for step, _ in told),
         last_told_at=max((at for _, at in told), default=None),
+        skipped=frozenset(step for step, people in ladder.items() if not people),
     )
 
 
 def _look_into_hold(
-    session: Session, request: CallbackRequest, *, now: datetime, tz: tzinfo
+    session: Session, request: CallbackRequest, ladder: Ladder, *, now: datetime
 ) -> int:
     """A request that was taken and not rung goes back; a call that was never closed is told of."""
     if request.state is RequestState.ASSIGNED:
         requests.give_back(session, request, actor_id=None, reason=Reason.NOT_RUNG, now=now)
-        _take_step(session, request, Step.DUTY_LEAD, Reason.NOT_RUNG, now=now, tz=tz)
+        _take_step(session, request, Step.DUTY_LEAD, Reason.NOT_RUNG, ladder, now=now)
         return 1
     if _was_told(session, request):
         return 0
-    _take_step(session, request, Step.DUTY_LEAD, Reason.CALL_NOT_CLOSED, now=now, tz=tz)
+    _take_step(session, request, Step.DUTY_LEAD, Reason.CALL_NOT_CLOSED, ladder, now=now)
     return 1
 
 
@@ -131,14 +131,14 @@ def _take_step(
     request: CallbackRequest,
     step: Step,
     reason: Reason,
+    ladder: Ladder,
     *,
     now: datetime,
-    tz: tzinfo,
 ) -> None:
     row = Escalation(request_id=request.id, round=request.round, step=step, reason=reason, at=now)
     session.add(row)
     session.flush()
-    for person in _people(session, step, now=now, tz=tz):
+    for person in ladder[step]:
         texts.text_staff(
             session,
             person,
@@ -158,16 +158,3 @@ def _take_step(
         step=step,
         reason=reason,
     )
-
-
-def _people(session: Session, step: Step, *, now: datetime, tz: tzinfo) -> list[Staff]:
-    """Who is told: the duty lead on shift; every manager where there is none we can reach."""
-    managers = session.scalars(
-        select(Staff).where(Staff.role == Role.MANAGER, Staff.is_active).order_by(Staff.id)
-    ).all()
-    if step is Step.ALL_MANAGERS:
-        return list(managers)
-    shifts = on_now(session, now=now, tz=tz, duty=Duty.DUTY_LEAD)
-    leads = {shift.person.id for shift in shifts if shift.person}
-    reachable = [person for person in managers if person.id in leads and person.phone_sealed]
-    return reachable or list(managers)

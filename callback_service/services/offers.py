@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -68,6 +68,8 @@ def lapse_offers(session: Session, *, now: datetime) -> int:
     lapsed = session.scalars(_lapsed(now).with_for_update(skip_locked=True)).all()
     for offer in lapsed:
         offer.ended_at, offer.ending = now, OfferEnding.LAPSED
+        # The plan still names whoever let it go by: without an entry it waits for the next plan.
+        session.execute(delete(PlanEntry).where(PlanEntry.request_id == offer.request_id))
         _note(session, "request.offer_lapsed", offer, now=now)
         ask_for_plan(session, reason="offer_lapsed", now=now)
     return len(lapsed)

@@ -280,7 +280,9 @@ def _store(session: Session, plan: list[Planned], *, now: datetime) -> int:
         entry.request_id: entry for entry in session.scalars(select(PlanEntry).with_for_update())
     }
     changed = 0
-    for planned in plan:
+    # An offer that ended between the two looks is in both; the later look is right.
+    latest = {planned.request_id: planned for planned in plan}
+    for planned in latest.values():
         entry = stored.pop(planned.request_id, None)
         if entry is None:
             entry = PlanEntry(request_id=planned.request_id)

@@ -148,11 +148,16 @@ def close(
     request.move_to(RequestState.CLOSED)
     request.assigned_to_id = request.assigned_at = request.hold_until = None
     request.closed_at, request.disposition = now, disposition
-    for window in open_windows(session, request.id):
-        _end_window(window, now=now)
-    _end_offers(session, request.id, None, now=now)
-    session.execute(delete(PlanEntry).where(PlanEntry.request_id == request.id))
+    let_go_of_all(session, request.id, now=now)
     _noted(session, "request.closed", request, actor_id=actor_id, now=now, disposition=disposition)
+
+
+def let_go_of_all(session: Session, request_id: int, *, now: datetime) -> None:
+    """End what only an open request may hold: windows and their places, offer, plan entry."""
+    for window in open_windows(session, request_id):
+        _end_window(window, now=now)
+    _end_offers(session, request_id, None, now=now)
+    session.execute(delete(PlanEntry).where(PlanEntry.request_id == request_id))
 
 
 def withdraw(session: Session, submission: Submission, *, now: datetime) -> None:

@@ -28,6 +28,7 @@ TEMPLATES: Final = {
     TextKind.SWAP_TAKEN: "swap_taken.v1",
     TextKind.SWAP_DECIDED: "swap_decided.v1",
     TextKind.LEAVE_DECIDED: "leave_decided.v1",
+    TextKind.AUDIT: "audit.v1",
 }
 
 _WORDINGS = Environment(

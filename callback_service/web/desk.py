@@ -17,7 +17,7 @@ from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.callback import CallbackRequest
-from callback_service.services import attempts, desk, presence
+from callback_service.services import attempts, desk, handover, presence
 from callback_service.services.rota import on_now
 from callback_service.web.access import current_staff, requires
 from callback_service.web.choices import SelectChoice
@@ -72,6 +72,7 @@ def queue() -> str:
         rows, held = desk.queue(session, now=now, tz=tz), desk.held(session)
         at_desks = presence.at_desks(session, now=now, tz=tz)
         known = desk.known_by(session, me.id)
+        to_hand_over = handover.handover_list(session, now=now, tz=tz)
         my_shift = next(
             (s for s in on_now(session, now=now, tz=tz) if s.person and s.person.id == me.id), None
         )
@@ -82,6 +83,7 @@ def queue() -> str:
         tz=tz,
         rows=rows,
         held=held,
+        handover=to_hand_over,
         mine=next((row for row in held if row.counsellor_id == me.id), None),
         my_shift=my_shift,
         may_take=my_shift is not None or me.role is Role.MANAGER,

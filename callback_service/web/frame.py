@@ -20,6 +20,7 @@ NAVIGATION: Final = (
     ("Cover", "cover.week"),
     ("Rota", "rota.week"),
     ("Messages", "manager.messages"),
+    ("Findings", "findings.page"),
     ("Staff", "admin.staff"),
     ("Your account", "account.own"),
 )

@@ -6,9 +6,8 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
-from callback_service.clock import utc_now
 from callback_service.domain.ticks import TICK_NAMES
-from callback_service.extensions import reading
+from callback_service.extensions import database_now, reading
 from callback_service.services import heartbeat
 from callback_service.web.access import public
 
@@ -25,10 +24,13 @@ def live() -> ResponseReturnValue:
 @bp.get("/ready")
 @public
 def ready() -> ResponseReturnValue:
-    """The database answers and every tick of the scheduler has succeeded of late; 503 if not."""
+    """The database answers and every tick of the scheduler has succeeded of late; 503 if not.
+
+    One of them is the auditor's, which succeeds only when it has looked at everything.
+    """
     try:
         with reading() as session:
-            stopped = heartbeat.stopped_ticks(session, TICK_NAMES, now=utc_now())
+            stopped = heartbeat.stopped_ticks(session, TICK_NAMES, now=database_now(session))
     except SQLAlchemyError:
         return {"status": "failing", "database": "failing"}, 503
     if stopped:

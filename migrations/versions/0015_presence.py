@@ -6,12 +6,12 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0015"
-down_revision = "0013"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
 OPEN = sa.text("ended_at IS NULL")
-TEXT_KINDS = ("confirmation", "missed", "closing", "escalation", "gap", "absence")
+TEXT_KINDS = ("confirmation", "missed", "closing", "escalation", "gap", "absence", "audit")
 ENDINGS = ("accepted", "lapsed", "released", "superseded")
 
 

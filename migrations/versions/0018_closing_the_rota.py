@@ -10,7 +10,7 @@ down_revision = "0016"
 branch_labels = None
 depends_on = None
 
-TEXT_KINDS = ("confirmation", "missed", "closing", "escalation", "gap", "absence", "offer")
+TEXT_KINDS = ("confirmation", "missed", "closing", "escalation", "gap", "absence", "audit", "offer")
 NEW_KINDS = ("swap_offered", "swap_taken", "swap_decided", "leave_decided")
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier
 from typing import Any
+
+from flask import current_app
 
 from callback_service import create_app
 from callback_service.config import Settings
@@ -43,15 +46,40 @@ def processes() -> ForkServerContext:
     return context
 
 
-def race(settings: Settings, run: Run, arguments: list[tuple[Any, ...]]) -> list[Finish]:
+def race(
+    settings: Settings, run: Run, arguments: list[tuple[Any, ...]], *, lasts: float = 0
+) -> list[Finish]:
     """Run ``run(*arguments[n])`` in a process for each n, all at once; how each ended, in order.
 
-    Inside, the app's context is open and its database connected.
+    Inside, the app's context is open and its database connected. ``lasts`` are the seconds that
+    the runs are meant to take.
     """
     context = processes()
     barrier = context.Barrier(len(arguments))
     started = [_start(context, settings, run, given, barrier) for given in arguments]
-    return [_finish_of(process, receiver) for process, receiver in started]
+    return [_finish_of(process, receiver, PATIENCE + lasts) for process, receiver in started]
+
+
+def crowd(
+    settings: Settings, run: Run, arguments: list[tuple[Any, ...]], *, processes: int, threads: int
+) -> list[Finish]:
+    """As ``race``, for more runs than processes: each takes its share on so many threads."""
+    shares = [(run, arguments[n::processes], threads) for n in range(processes)]
+    done = race(settings, _on_threads, shares)
+    refused = [finish for finish in done if finish.refused_with]
+    assert not refused, refused
+    return [finish for share in done for finish in share.value]
+
+
+def _on_threads(run: Run, arguments: list[tuple[Any, ...]], threads: int) -> list[Finish]:
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # not in the stubs
+
+    def one(given: tuple[Any, ...]) -> Finish:
+        with app.app_context():
+            return _run(run, given)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(one, arguments))
 
 
 def _start(
@@ -68,9 +96,9 @@ def _start(
     return process, receiver
 
 
-def _finish_of(process: BaseProcess, receiver: Connection) -> Finish:
+def _finish_of(process: BaseProcess, receiver: Connection, patience: float) -> Finish:
     try:
-        if not receiver.poll(PATIENCE):
+        if not receiver.poll(patience):
             raise AssertionError("a process of the race is stuck")
         finish = receiver.recv()
     finally:

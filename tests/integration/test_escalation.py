@@ -8,15 +8,16 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from callback_service.domain.escalation import Reason, Step
+from callback_service.domain.escalation import EXPIRES_AFTER, Reason, Step
 from callback_service.domain.lifecycle import Disposition, RequestState
 from callback_service.domain.planning import OFFER_LEASE
+from callback_service.domain.rota import Duty
 from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import CallbackRequest, Escalation, Offer
 from callback_service.models.outbox import OutboxMessage, TextKind
 from callback_service.models.staff import Staff
 from callback_service.services import attempts, desk, escalation, requests
-from tests.rota_builders import LONDON
+from tests.rota_builders import LONDON, make_pattern
 from tests.support.builders import NOW
 from tests.support.request_builders import (
     TONIGHT,
@@ -109,15 +110,74 @@ def test_when_everybody_let_it_go_by_the_duty_lead_is_told_once_and_it_is_offere
     assert desk.queue(session, now=now, tz=LONDON)[0].is_escalated
 
 
-def test_ten_minutes_later_every_manager_is_told_and_then_nobody_again(session: Session) -> None:
+def a_ladder(session: Session) -> list[int]:
+    """A lead on shift, one who leads from six, one from midnight, two other managers; their ids."""
+    lead, at_six, at_midnight, first, last = (
+        make_manager(session, f"07700 90080{n}") for n in range(5)
+    )
+    for who, hours in (
+        (lead, ("18:00", "00:00")), (at_six, ("06:00", "18:00")), (at_midnight, ("00:00", "06:00")),
+    ):  # fmt: skip
+        make_pattern(session, who, *hours, duty=Duty.DUTY_LEAD)
+    return [person.id for person in (lead, at_midnight, at_six, first, last)]
+
+
+def test_each_ten_minutes_the_next_are_told_until_all_know_and_then_nobody_again(
+    session: Session,
+) -> None:
+    lead, midnight, six, first, last = a_ladder(session)
+    make_request(session)
+    steps = [escalate(session, now=NOW + timedelta(minutes=m)) for m in range(120)]
+    assert [m for m, step in enumerate(steps) if step] == [0, 10, 20, 30]
+    assert [step for step, _ in told(session)] == list(Step)
+    everybody = sorted([lead, midnight, six, first, last])
+    assert [m.staff_id for m in notices(session)] == [lead, midnight, six, first, *everybody]
+
+
+def test_without_other_leads_or_managers_the_steps_between_are_left_out(session: Session) -> None:
     make_manager(session, is_duty_lead=True)
-    make_manager(session, "07700 900801")
     make_request(session)
     steps = [escalate(session, now=NOW + timedelta(minutes=m)) for m in range(60)]
-    assert sum(steps) == 2
     assert [m for m, step in enumerate(steps) if step] == [0, 10]
     assert told(session)[1] == (Step.ALL_MANAGERS, Reason.STILL_WAITING)
-    assert len(notices(session)) == 3
+    assert len(notices(session)) == 2
+
+
+def test_with_nobody_leading_now_those_who_lead_later_today_are_told_at_once(
+    session: Session,
+) -> None:
+    make_manager(session, "07700 900801")
+    later = make_manager(session, "07700 900802")
+    make_pattern(session, later, "06:00", "18:00", duty=Duty.DUTY_LEAD)
+    make_request(session)
+    escalate(session)
+    assert [m.staff_id for m in notices(session)] == [later.id]
+
+
+def test_after_an_hour_without_a_scheduler_each_request_goes_one_step_and_then_waits_again(
+    session: Session,
+) -> None:
+    a_ladder(session)
+    for number in range(3):
+        make_request(session, mobile(number))
+    escalate(session)
+    back = NOW + timedelta(hours=1)
+    steps = [escalate(session, now=back + timedelta(seconds=5 * n)) for n in range(240)]
+    assert [n * 5 for n, step in enumerate(steps) if step] == [0, 600]
+    assert {step for step in steps if step} == {3}
+    assert [step for step, _ in told(session)] == [
+        *[Step.DUTY_LEAD] * 3, *[Step.OTHER_LEADS] * 3, *[Step.FIRST_MANAGER] * 3,
+    ]  # fmt: skip
+
+
+def test_who_asks_while_the_scheduler_is_down_is_told_of_when_it_is_back(session: Session) -> None:
+    lead, *_ = a_ladder(session)
+    make_shift(session)
+    request = make_request(session)
+    back = request.due_at + timedelta(hours=1)
+    assert [escalate(session, now=back), escalate(session, now=back)] == [1, 0]
+    assert told(session) == [(Step.DUTY_LEAD, Reason.NEARLY_DUE)]
+    assert [m.staff_id for m in notices(session)] == [lead]
 
 
 def test_each_round_of_waiting_may_be_escalated_anew(session: Session) -> None:
@@ -223,7 +283,7 @@ def test_without_any_manager_the_request_still_stands_on_top_of_the_desk(
 def test_a_request_nobody_served_for_three_days_is_closed_with_a_text(session: Session) -> None:
     make_shift(session)
     request = make_request(session, may_text=True)
-    long_after = request.due_at + escalation.EXPIRES_AFTER
+    long_after = request.due_at + EXPIRES_AFTER
     escalate(session, now=long_after - timedelta(seconds=1))
     assert request.state is RequestState.WAITING
     escalate(session, now=long_after)

@@ -175,3 +175,19 @@ def test_offers_are_not_due_when_nothing_is(session: Session) -> None:
     assert not offers.offers_are_due(session, now=moment)
     assert offers.offers_are_due(session, now=AFTER_LEASE)
     assert offers.make_offers(session, now=moment, tz=LONDON) == 0
+
+
+def test_an_offer_that_lapsed_is_not_made_to_the_same_one_before_there_is_a_new_plan(
+    session: Session,
+) -> None:
+    first, second = make_shifts(session, 2)
+    make_request(session)
+    plan(session)
+    assert offers.make_offers(session, now=NOW, tz=LONDON) == 1
+    offers.lapse_offers(session, now=AFTER_LEASE)
+    assert offers.make_offers(session, now=AFTER_LEASE, tz=LONDON) == 0
+    plan(session, now=AFTER_LEASE)
+    assert offers.make_offers(session, now=AFTER_LEASE, tz=LONDON) == 1
+    session.flush()
+    made_to = session.scalars(select(Offer.counsellor_id).order_by(Offer.id)).all()
+    assert sorted(made_to) == [first.id, second.id]

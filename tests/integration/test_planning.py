@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import Disposition
+from callback_service.domain.planning import OFFER_LEASE, Planned
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.plan import PlanEntry, PlanTrigger
-from callback_service.services import accounts, planning, requests
+from callback_service.services import accounts, offers, planning, requests
 from tests.rota_builders import LONDON, local, make_pattern
 from tests.support.builders import NOW, make_staff
 from tests.support.request_builders import (
@@ -201,3 +203,22 @@ def test_a_thousand_requests_are_planned_for_fifty_counsellors(session: Session)
         )
     session.flush()
     assert plan(session) == 1000
+
+
+def test_an_offer_that_ends_while_the_plan_is_made_leaves_one_entry(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_shift(session)
+    request = make_request(session)
+    assert offer(session)
+    offered = planning._offered
+
+    def and_then_it_lapses(session: Session) -> list[Planned]:
+        found = offered(session)
+        offers.lapse_offers(session, now=NOW + OFFER_LEASE)
+        session.flush()
+        return found
+
+    monkeypatch.setattr(planning, "_offered", and_then_it_lapses)
+    plan(session, now=NOW + OFFER_LEASE)
+    assert session.scalars(select(PlanEntry.request_id)).all() == [request.id]

@@ -148,7 +148,8 @@ class TestTheMetronome:
             metronome._beat(app)
         with stored(app) as session:
             beats = {row.tick: row.succeeded_at for row in session.scalars(select(Heartbeat))}
-        assert beats == {"plan": NOW}
+        assert set(beats) == {"plan"}
+        assert timedelta() <= NOW - beats["plan"] < timedelta(seconds=20)
 
     @pytest.mark.one_database
     def test_wakes_a_tick_that_fell_silent_by_the_monotonic_clock(

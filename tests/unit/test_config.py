@@ -276,9 +276,11 @@ def test_settings_that_are_printed_show_no_secret(load: Load) -> None:
             TWILIO_ACCOUNT_SID=SID,
             TWILIO_AUTH_TOKEN=TOKEN,
             TWILIO_FROM="+447700900000",
+            HEARTBEAT_URL="https://watch.example.org/a-third-word",
         )
     )
-    for hidden in (SECRET, coded(KEY), repr(KEY), TOKEN, "a-password", "another-word"):
+    secrets = ("a-password", "another-word", "a-third-word")
+    for hidden in (SECRET, coded(KEY), repr(KEY), TOKEN, *secrets):
         assert hidden not in printed
 
 
@@ -334,3 +336,20 @@ def test_pauses_that_cannot_be_are_refused(
 ) -> None:
     with pytest.raises(SettingsError, match=sentence):
         load(WRAP_UP_MINUTES=wrap_up, REST_MINUTES=rest)
+
+
+def test_no_heartbeat_goes_out_unless_an_address_is_given(load: Load) -> None:
+    assert load().heartbeat_url is None
+
+
+@pytest.mark.parametrize("url", ["https://watch.example.org/key", "http://127.0.0.1:9/key"])
+def test_a_heartbeat_goes_to_a_safe_address(load: Load, url: str) -> None:
+    assert load(HEARTBEAT_URL=url).heartbeat_url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["http://watch.example.org/key", "http://127.0.0.1.example.org/", "ftp://x/", "key"]
+)
+def test_a_heartbeat_that_others_could_read_is_refused(load: Load, url: str) -> None:
+    with pytest.raises(SettingsError, match="HEARTBEAT_URL must"):
+        load(HEARTBEAT_URL=url)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from jinja2 import Environment, UndefinedError, meta
 
+from callback_service.domain.auditing import FindingKind
 from callback_service.domain.contact import Window
 from callback_service.domain.escalation import Reason
 from callback_service.domain.languages import NAMES
@@ -23,7 +24,7 @@ from callback_service.domain.wording import (
     window_spoken,
 )
 from callback_service.models.outbox import TextKind
-from callback_service.services import escalation
+from callback_service.services import auditor, escalation
 from callback_service.services.texts import TEMPLATES, wording
 
 LONDON = ZoneInfo("Europe/London")
@@ -62,6 +63,10 @@ def longest(kind: TextKind) -> dict[str, str]:
         TextKind.SWAP_TAKEN: {},
         TextKind.SWAP_DECIDED: {},
         TextKind.LEAVE_DECIDED: {},
+        TextKind.AUDIT: {
+            "reason": max((auditor.said(kind, others=999) for kind in FindingKind), key=len),
+            "reference": "MMMMMMMM",
+        },
     }[kind]
 
 

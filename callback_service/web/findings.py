@@ -1,0 +1,57 @@
+"""The managers' page of what the auditor found."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flask import Blueprint, render_template, request
+
+from callback_service.clock import utc_now
+from callback_service.domain.auditing import FindingKind
+from callback_service.domain.staff import Role
+from callback_service.extensions import current_settings, reading
+from callback_service.services import findings
+from callback_service.web.access import requires
+from callback_service.web.addresses import row_id
+
+bp = Blueprint("findings", __name__)
+
+PAGE_LENGTH = 50
+
+KINDS: Final = {
+    FindingKind.UNTOLD: "Late, and nobody had been told",
+    FindingKind.UNOWNED: "Late by half an hour or more, and nobody has taken it",
+    FindingKind.UNPLANNED: "Planned for nobody although counsellors are on shift",
+    FindingKind.OVERHELD: "Taken, not rung, and not put back in the queue",
+    FindingKind.CALL_STUCK: "A call that has not been closed for hours",
+    FindingKind.OFFER_OPEN: "An offer that did not end in time",
+    FindingKind.HOLDER_GONE: "Held by an account that is disabled",
+    FindingKind.CLOSED_HOLDS: "Closed, but it still held a place, an offer or a plan",
+    FindingKind.WINDOWS_ENDED: "Waiting although everybody who asked has withdrawn",
+    FindingKind.NOT_EXPIRED: "Days past its time and not closed",
+    FindingKind.TICK_STOPPED: "A part of the scheduler has stopped",
+}
+
+
+@bp.get("/findings")
+@requires(Role.MANAGER)
+def page() -> str:
+    """What was found wrong, when, and whether it was mended."""
+    now = utc_now()
+    with reading() as session:
+        rows = findings.latest(
+            session,
+            limit=PAGE_LENGTH,
+            now=now,
+            before_id=request.args.get("before", type=row_id),
+        )
+        counts = findings.counts(session, now=now)
+    return render_template(
+        "manager/findings.html",
+        rows=rows,
+        counts=counts,
+        next_before=rows[-1].id if len(rows) == PAGE_LENGTH else None,
+        now=now,
+        tz=current_settings().service_time_zone,
+        KINDS=KINDS,
+    )
