@@ -88,7 +88,7 @@ def take_request(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> st
 
 
 def _take(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> None:
-    promised = _promise(session, ask, now=now, tz=tz)
+    promised, quote = _promise(session, ask, now=now, tz=tz)
     request = _open_request(session, ask.phone)
     joined = request is not None
     if request is None:
@@ -96,7 +96,7 @@ def _take(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> None:
     else:
         _join(request, ask, promised)
     submission = _submission(session, ask, request, now=now)
-    _keep_window(session, ask, promised, submission, tz=tz)
+    _keep_window(session, ask, promised, quote, submission, tz=tz)
     if not joined:
         _confirm(session, ask, request, promised, now=now, tz=tz)
     action = "request.joined" if joined else "request.taken"
@@ -104,12 +104,15 @@ def _take(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> None:
     ask_for_plan(session, reason="request", now=now)
 
 
-def _promise(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> Window:
+def _promise(
+    session: Session, ask: Ask, *, now: datetime, tz: tzinfo
+) -> tuple[Window, promises.Quote | None]:
     """The span to ring in: the window that was asked for, or from now until the time we quote."""
     if ask.window is not None:
         promises.check_window(ask.window, now=now, tz=tz)
-        return ask.window
-    return Window(now, promises.quote_as_soon_as_possible(session, now=now, tz=tz).due_at)
+        return ask.window, None
+    quote = promises.quote_as_soon_as_possible(session, now=now, tz=tz)
+    return Window(now, quote.due_at), quote
 
 
 def _open_request(session: Session, phone: Phone) -> CallbackRequest | None:
@@ -171,7 +174,13 @@ def _submission(
 
 
 def _keep_window(
-    session: Session, ask: Ask, promised: Window, submission: Submission, *, tz: tzinfo
+    session: Session,
+    ask: Ask,
+    promised: Window,
+    quote: promises.Quote | None,
+    submission: Submission,
+    *,
+    tz: tzinfo,
 ) -> None:
     request_id, submission_id = submission.request_id, submission.id
     if ask.window is not None:
@@ -179,6 +188,7 @@ def _keep_window(
             session, ask.window, request_id=request_id, submission_id=submission_id, tz=tz
         )
         return
+    forecast = quote.forecast if quote else None
     session.add(
         ContactWindow(
             request_id=request_id,
@@ -186,6 +196,8 @@ def _keep_window(
             is_window=False,
             starts_at=promised.start,
             due_at=promised.end,
+            foreseen_seconds=round(forecast.mean) if forecast else None,
+            foreseen_sd_seconds=round(forecast.sd) if forecast else None,
         )
     )
 

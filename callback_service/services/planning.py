@@ -5,31 +5,29 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime, timedelta, tzinfo
+from random import Random
 from typing import Final
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from callback_service.domain import planning, promises
+from callback_service.domain import planning, promises, quotes
+from callback_service.domain.call_lengths import CallLengths
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.planning import Availability, Planned, Task
+from callback_service.domain.quotes import Forecast
 from callback_service.domain.rota import Duty
 from callback_service.models.callback import Attempt, CallbackRequest, Offer, OfferEnding
 from callback_service.models.plan import PlanEntry, PlanTrigger
+from callback_service.services.learning import learned_lengths
 from callback_service.services.rota import Proposal, on_now, shifts_between
 
 #: How far past the last request's release the rota is looked at for somebody to serve it.
 LOOK_PAST: Final = timedelta(days=2)
 #: Calls taken in this time count when load is spread.
 RECENT: Final = timedelta(hours=8)
-#: A call that has run over is taken to end this soon; never "now", or a request would wait for it.
-SOONEST_END: Final = timedelta(minutes=5)
-#: A newcomer is planned as if due this soon, unless an older promise stands behind that.
-NEWCOMER_DUE: Final = timedelta(minutes=30)
 #: Endings that mean: this counsellor let the request go by.
 LET_GO: Final = (OfferEnding.LAPSED, OfferEnding.RELEASED)
-#: Stands for somebody who asks now: behind every request that is due at the same instant.
-NEWCOMER: Final = 2**63
 PLANNER_LOCK: Final = 7_702_026  # any number; shared by all planners on one PostgreSQL
 
 
@@ -53,14 +51,20 @@ def current_plan(session: Session, *, now: datetime, tz: tzinfo) -> list[Planned
     return planning.make_plan(tasks, availability(session, tasks, now=now, tz=tz), now=now)
 
 
-def expect_newcomer(
+def forecast_newcomer(
     session: Session, *, latest_open_promise: datetime | None, now: datetime, tz: tzinfo
-) -> datetime | None:
-    """When the plan would ring somebody who asks now; None if the rota holds nobody to do it."""
-    due = max(now + NEWCOMER_DUE, latest_open_promise or now)
-    tasks = [*open_tasks(session, now=now, tz=tz), Task(NEWCOMER, release=now, target=due)]
-    plan = planning.make_plan(tasks, availability(session, tasks, now=now, tz=tz), now=now)
-    return next((entry.start for entry in plan if entry.request_id == NEWCOMER), None)
+) -> Forecast | None:
+    """When somebody who asks now would be rung; None if the rota holds nobody to do it."""
+    tasks = open_tasks(session, now=now, tz=tz)
+    return quotes.forecast(
+        tasks,
+        availability(session, tasks, now=now, tz=tz),
+        {who: max(now - since, timedelta()) for who, since in _busy_since(session).items()},
+        latest_open_promise=latest_open_promise,
+        lengths=learned_lengths(session),
+        now=now,
+        chance=Random(int(now.timestamp())),  # noqa: S311 - the same facts, the same quote
+    )
 
 
 def open_tasks(session: Session, *, now: datetime, tz: tzinfo) -> list[Task]:
@@ -131,7 +135,8 @@ def availability(
     for shift in shifts:
         if shift.person is not None:
             spans[shift.person.id].append((shift.start, shift.end))
-    busy, load = _busy_until(session, now), _recent_calls(session, now)
+    busy = _busy_until(session, learned_lengths(session), now=now)
+    load = _recent_calls(session, now)
     return [
         Availability(
             counsellor_id=counsellor_id,
@@ -143,8 +148,16 @@ def availability(
     ]
 
 
-def _busy_until(session: Session, now: datetime) -> dict[int, datetime]:
+def _busy_until(session: Session, lengths: CallLengths, *, now: datetime) -> dict[int, datetime]:
     """When each counsellor who holds a request, or has one on offer, is expected to be free."""
+    return {
+        counsellor_id: now + timedelta(seconds=lengths.left((now - since).total_seconds()))
+        for counsellor_id, since in _busy_since(session).items()
+    }
+
+
+def _busy_since(session: Session) -> dict[int, datetime]:
+    """Since when counsellors hold a request, or have one on offer."""
     holds = session.execute(
         select(CallbackRequest.assigned_to_id, CallbackRequest.assigned_at).where(
             CallbackRequest.assigned_to_id.is_not(None)
@@ -154,7 +167,7 @@ def _busy_until(session: Session, now: datetime) -> dict[int, datetime]:
         select(Offer.counsellor_id, Offer.made_at).where(Offer.ended_at.is_(None))
     )
     return {
-        counsellor_id: max(since + planning.CALL_LENGTH, now + SOONEST_END)
+        counsellor_id: since
         for counsellor_id, since in (*offers, *holds)
         if counsellor_id is not None and since is not None
     }
