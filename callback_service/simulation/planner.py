@@ -18,8 +18,10 @@ from callback_service.domain.quotes import Forecast
 from callback_service.simulation.people import Counsellor, Request
 from callback_service.simulation.scenario import Scenario
 
-#: The rota is looked at this far past the last release; calls of so long ago count in its load.
-LOOK_PAST: Final = timedelta(days=2)
+#: What may be rung later than this is left out of the plan: it changes nothing of who is rung now.
+PLAN_AHEAD: Final = timedelta(hours=6)
+#: The rota is looked at so far; calls of so long ago count in who has had many.
+LOOK_AHEAD: Final = timedelta(days=1)
 RECENT: Final = timedelta(hours=8)
 #: Windows are chosen up to this far ahead.
 CHOOSE_WITHIN: Final = timedelta(hours=48)
@@ -58,18 +60,16 @@ class Planner:
 
     def make_plan(self, now: datetime) -> list[Planned]:
         """The plan for all who wait."""
-        tasks = self._tasks(now)
-        return make_plan(tasks, self._availability(tasks, now), now=now)
+        return make_plan(self._tasks(now), self._availability(now), now=now)
 
     def quote(self, now: datetime) -> tuple[datetime, Forecast | None]:
         """The time to promise to somebody who asks now, and what was foreseen."""
         latest = max(
             (one.due_at for one in self.open.values() if one.is_open_promise), default=None
         )
-        tasks = self._tasks(now)
         forecast = quotes.forecast(
-            tasks,
-            self._availability(tasks, now),
+            self._tasks(now),
+            self._availability(now),
             {one.id: now - one.since for one in self.counsellors.values() if one.since},
             latest_open_promise=latest,
             lengths=self.lengths,
@@ -124,11 +124,11 @@ class Planner:
                 length=length,
             )
             for one in self.open.values()
-            if one.state is RequestState.WAITING
+            if one.state is RequestState.WAITING and one.ring_from < now + PLAN_AHEAD
         ]
 
-    def _availability(self, tasks: list[Task], now: datetime) -> list[Availability]:
-        until = max((task.release for task in tasks), default=now) + LOOK_PAST
+    def _availability(self, now: datetime) -> list[Availability]:
+        until = now + LOOK_AHEAD
         found = []
         for one in self.counsellors.values():
             while one.shifts and one.shifts[0].end <= now:

@@ -21,6 +21,10 @@ LARGE: Final = (
 )
 SHIFTS_A_WEEK: Final = 3
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_TIME: Final = r"(?:[01]\d|2[0-3]):[0-5]\d"
+SPOKEN: Final = re.compile(
+    rf"(?P<day>[a-z]{{3}}) +(?P<start>{_TIME}) *- *(?P<end>{_TIME}) *= *(?P<count>\d{{1,3}})"
+)
 
 
 def large_rota(from_on: date) -> list[Pattern]:
@@ -48,19 +52,20 @@ class Fewer:
     end: time
     count: int
 
+    @property
+    def spoken(self) -> str:
+        """As it is typed: "Fri 20:00-08:00=1"."""
+        day = DAYS[self.weekday].title()
+        return f"{day} {self.start:%H:%M}-{self.end:%H:%M}={self.count}"
+
 
 def parse_fewer(text: str) -> Fewer:
     """What "Fri 20:00-08:00=1" says; an end at or before the start is on the next day."""
-    found = re.fullmatch(r"(\w{3}) +(\d\d:\d\d) *- *(\d\d:\d\d) *= *(\d{1,3})", text.strip())
-    try:
-        if found is None:
-            raise ValueError("not of that shape")
-        day, start, end, count = found.groups()
-        return Fewer(
-            DAYS.index(day.lower()), time.fromisoformat(start), time.fromisoformat(end), int(count)
-        )
-    except ValueError as error:
-        raise BadInput(f'{text!r} is not like "Fri 20:00-08:00=1".') from error
+    found = SPOKEN.fullmatch(text.strip().lower())
+    if found is None or found["day"] not in DAYS:
+        raise BadInput(f'{text!r} is not like "Fri 20:00-08:00=1".')
+    start, end = time.fromisoformat(found["start"]), time.fromisoformat(found["end"])
+    return Fewer(DAYS.index(found["day"]), start, end, int(found["count"]))
 
 
 def without(shifts: Iterable[Shift], fewer: Fewer, *, tz: tzinfo) -> list[Shift]:
