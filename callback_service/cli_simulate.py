@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from flask import render_template
+from flask import current_app
 from flask.cli import with_appcontext
 
 from callback_service.cli_rota import Moment
@@ -156,9 +156,8 @@ def _drawn(result: Result, figures: Mapping[str, Any]) -> str:
         f"{figures['requests']} requests in {figures['days']} days; "
         f"{figures['promises']['kept_percent']}% of promises kept."
     )
-    return render_template(
-        "simulation/hours.svg", plot=plot_hours(result.by_hour()), caption=caption
-    )
+    template = current_app.jinja_env.get_template("simulation/hours.svg")
+    return template.render(plot=plot_hours(result.by_hour()), caption=caption)
 
 
 def _as_table(figures: Mapping[str, Any]) -> str:

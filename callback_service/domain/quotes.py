@@ -17,7 +17,7 @@ from heapq import heapify, heappop, heappush, heapreplace
 from math import ceil
 from random import Random
 from statistics import fmean, stdev
-from typing import Final
+from typing import Final, NamedTuple
 
 from callback_service.domain.call_lengths import CallLengths
 from callback_service.domain.planning import HANDOVER_MARGIN, Availability, Task
@@ -28,8 +28,10 @@ FUTURES: Final = 20
 FEWEST_FUTURES: Final = 6
 #: Requests ahead, times futures, that are followed: it bounds the time of a quote.
 MOST_STEPS: Final = 1500
-#: The share of promises that is to be kept.
-KEPT_SHARE: Final = 0.98
+#: The share of promises to be kept: half a point above the goal, as learning comes after the fact.
+KEPT_SHARE: Final = 0.985
+#: The share that z is chosen to keep stays within these, however the last promises turned out.
+SHARES: Final = (0.95, 0.995)
 #: z until this many quotes have turned out one way or the other.
 FIRST_Z: Final = 3.0
 FEWEST_RESULTS: Final = 60
@@ -94,15 +96,27 @@ def round_up(at: datetime, step: timedelta) -> datetime:
     return datetime.fromtimestamp(ceil(at.timestamp() / seconds) * seconds, tz=at.tzinfo)
 
 
-def learned_z(surprises: Sequence[float]) -> float:
-    """The z that would have kept 98% of the last quotes, from what each of them came to.
+class Came(NamedTuple):
+    """What a quote came to: see ``Forecast.surprise``; and whether the promise was kept."""
 
-    ``surprises`` are in standard deviations, see ``Forecast.surprise``.
+    surprise: float
+    is_kept: bool
+
+
+def learned_z(last: Sequence[Came]) -> float:
+    """The z that would have kept the share we aim at of the last quotes.
+
+    Promises are later than z alone would have them, as they are rounded up and wait for the
+    latest one open; so where more were kept than we aim at, fewer are aimed at by as much, and the
+    other way round. Source: I. Gibbs and E. Candes, "Adaptive conformal inference under
+    distribution shift" (2021), with the steps of all the last quotes taken at once.
     """
-    if len(surprises) < FEWEST_RESULTS:
+    if len(last) < FEWEST_RESULTS:
         return FIRST_Z
-    place = ceil(KEPT_SHARE * len(surprises)) - 1
-    return min(sorted(surprises)[place], HIGHEST_Z)
+    kept = sum(came.is_kept for came in last) / len(last)
+    share = min(max(2 * KEPT_SHARE - kept, SHARES[0]), SHARES[1])
+    place = ceil(share * len(last)) - 1
+    return min(sorted(came.surprise for came in last)[place], HIGHEST_Z)
 
 
 def forecast(

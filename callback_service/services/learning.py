@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from callback_service.domain import call_lengths, quotes
 from callback_service.domain.call_lengths import CallLengths
 from callback_service.domain.lifecycle import Outcome
+from callback_service.domain.quotes import Came, Forecast
 from callback_service.models.callback import Attempt, CallbackRequest, ContactWindow
 
 
@@ -32,6 +33,7 @@ def learned_z(session: Session) -> float:
             ContactWindow.starts_at,
             ContactWindow.foreseen_seconds,
             ContactWindow.foreseen_sd_seconds,
+            ContactWindow.due_at,
             CallbackRequest.first_attempt_at,
         )
         .join(CallbackRequest, CallbackRequest.id == ContactWindow.request_id)
@@ -45,8 +47,8 @@ def learned_z(session: Session) -> float:
     )
     return quotes.learned_z(
         [
-            quotes.Forecast(mean, sd).surprise(first_attempt_at - asked_at)
-            for asked_at, mean, sd, first_attempt_at in rows
-            if mean is not None and sd is not None and first_attempt_at is not None
+            Came(Forecast(mean, sd).surprise(rung_at - asked_at), rung_at <= due_at)
+            for asked_at, mean, sd, due_at, rung_at in rows
+            if mean is not None and sd is not None and rung_at is not None
         ]
     )

@@ -48,7 +48,8 @@ def run_plan(session: Session, *, now: datetime, tz: tzinfo) -> int:
 def current_plan(session: Session, *, now: datetime, tz: tzinfo) -> list[Planned]:
     """The plan for every waiting request that is not on offer, from the facts as they are."""
     tasks = open_tasks(session, now=now, tz=tz)
-    return planning.make_plan(tasks, availability(session, tasks, now=now, tz=tz), now=now)
+    people = availability(session, tasks, now=now, tz=tz)
+    return planning.make_plan(tasks, people, now=now, cap=planning.MISSED_CAP)
 
 
 def forecast_newcomer(

@@ -13,8 +13,8 @@ from callback_service.domain import call_lengths, promises, quotes
 from callback_service.domain.call_lengths import CallLengths
 from callback_service.domain.contact import Window, window_grid
 from callback_service.domain.lifecycle import RequestState
-from callback_service.domain.planning import Availability, Planned, Task, make_plan
-from callback_service.domain.quotes import Forecast
+from callback_service.domain.planning import MISSED_CAP, Availability, Planned, Task, make_plan
+from callback_service.domain.quotes import Came, Forecast
 from callback_service.simulation.people import Counsellor, Request
 from callback_service.simulation.scenario import Scenario
 
@@ -34,7 +34,7 @@ class Planner:
         self._scenario = scenario
         self.counsellors = {one.id: one for one in counsellors}
         self.open: dict[int, Request] = {}
-        self._surprises: deque[float] = deque(maxlen=quotes.MOST_RESULTS)
+        self._quotes: deque[Came] = deque(maxlen=quotes.MOST_RESULTS)
         self._calls: deque[timedelta] = deque(maxlen=call_lengths.MOST_CALLS)
         self.lengths = self._believed()
         self._minutes: dict[datetime, list[tuple[datetime, datetime]]] = {}
@@ -51,16 +51,12 @@ class Planner:
     def learn_quote(self, request: Request, now: datetime) -> None:
         """A first attempt is made."""
         if request.forecast is not None:
-            self._surprises.append(request.forecast.surprise(now - request.asked_at))
-
-    @property
-    def z(self) -> float:
-        """What quotes add at present, in standard deviations."""
-        return quotes.learned_z(self._surprises)
+            surprise = request.forecast.surprise(now - request.asked_at)
+            self._quotes.append(Came(surprise, request.is_kept))
 
     def make_plan(self, now: datetime) -> list[Planned]:
         """The plan for all who wait."""
-        return make_plan(self._tasks(now), self._availability(now), now=now)
+        return make_plan(self._tasks(now), self._availability(now), now=now, cap=MISSED_CAP)
 
     def quote(self, now: datetime) -> tuple[datetime, Forecast | None]:
         """The time to promise to somebody who asks now, and what was foreseen."""
@@ -76,7 +72,9 @@ class Planner:
             now=now,
             chance=Random(int(now.timestamp())),  # noqa: S311 - the same facts, the same quote
         )
-        due = quotes.promise(forecast, z=self.z, latest_open_promise=latest, now=now)
+        due = quotes.promise(
+            forecast, z=quotes.learned_z(self._quotes), latest_open_promise=latest, now=now
+        )
         return due, forecast
 
     def windows_with_room(self, now: datetime) -> list[Window]:

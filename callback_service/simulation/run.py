@@ -28,7 +28,7 @@ TAKES_OFFER: Final = (20, 90)
 PATIENCE: Final = timedelta(hours=1)
 #: Somebody is off sick: known this long before the shift.
 SICK_NOTICE: Final = timedelta(hours=1)
-#: Escalations are looked into, and the plan is made again, at least so often.
+#: Escalations are looked into so often.
 TICK: Final = timedelta(minutes=1)
 
 #: What a process of the clock is: it yields until when it waits.
@@ -172,14 +172,11 @@ class _Run:
     # Plan and calls
 
     def _dispatch(self) -> None:
-        """Make the plan, and begin what it says for now."""
+        """Make the plan, as a fact has changed, and begin what it says for now."""
         now = self._now
         waiting = self._released(now)
-        if not waiting or not any(one.is_idle(now) for one in self._everybody.values()):
+        if not waiting:
             return
-        self._plan(waiting, now)
-
-    def _plan(self, waiting: list[Request], now: datetime) -> None:
         plan = self._planner.make_plan(now)
         who_by = {planned.request_id: planned.counsellor_id for planned in plan}
         self._result.planned(waiting, who_by)
@@ -255,13 +252,10 @@ class _Run:
     # Nobody is forgotten
 
     def _ticks(self) -> Process:
-        """What happens though nothing else does."""
+        """The duty lead hears in time though nothing else happens."""
         while True:
             now = self._now
-            waiting = self._released(now)
-            if waiting:
-                self._escalate(waiting, now)
-                self._plan(waiting, now)
+            self._escalate(self._released(now), now)
             yield self._clock.timeout(round(TICK.total_seconds()))
 
     def _escalate(self, waiting: list[Request], now: datetime) -> None:

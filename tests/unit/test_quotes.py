@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from callback_service.domain import call_lengths, quotes
 from callback_service.domain.call_lengths import PRIOR, CallLengths
 from callback_service.domain.planning import Availability, Task
-from callback_service.domain.quotes import Forecast, learned_z, round_up
+from callback_service.domain.quotes import Came, Forecast, learned_z, round_up
 
 NOW = datetime(2026, 11, 25, 20, 0, tzinfo=UTC)
 
@@ -139,20 +139,57 @@ class TestPromise:
         assert round_up(NOW + past, minutes(5)).tzinfo is UTC
 
 
+class TestNobodyIsOvertaken:
+    @given(
+        asks=st.lists(
+            st.tuples(st.integers(0, 40), st.integers(0, 4), st.floats(0, 12)),
+            min_size=2,
+            max_size=12,
+        )
+    )
+    @settings(max_examples=40, deadline=None)
+    def test_each_promise_is_at_or_after_every_older_one_whatever_is_free_or_learned(
+        self, asks: list[tuple[int, int, float]]
+    ) -> None:
+        """Minutes between two who ask, counsellors on shift then, and the z of that time."""
+        now, open_promises = NOW, list[datetime]()
+        for pause, on_shift, z in asks:
+            now += minutes(pause)
+            latest = max(open_promises, default=None)
+            people = [Availability(n, now, ((now, now + minutes(480)),)) for n in range(on_shift)]
+            found = quotes.forecast(
+                [Task(n, now, due) for n, due in enumerate(open_promises, start=1)],
+                people,
+                {},
+                latest_open_promise=latest,
+                lengths=PRIOR,
+                now=now,
+                chance=Random(1),  # noqa: S311 - a chance that comes again
+            )
+            due = quotes.promise(found, z=z, latest_open_promise=latest, now=now)
+            assert latest is None or due >= latest
+            open_promises.append(due)
+
+
 class TestLearning:
     def test_a_quote_that_came_out_at_the_mean_is_no_surprise(self) -> None:
         assert Forecast(600, 180).surprise(minutes(10)) == 0
         assert Forecast(600, 180).surprise(minutes(20)) == 2
 
     def test_z_is_what_is_believed_at_first_until_enough_quotes_are_in(self) -> None:
-        assert learned_z([9.0] * 59) == quotes.FIRST_Z
-        assert learned_z([9.0] * 60) == 9.0
+        assert learned_z([Came(9.0, True)] * 59) == quotes.FIRST_Z
+        assert learned_z([Came(9.0, True)] * 60) == 9.0
 
-    def test_z_would_have_kept_98_in_100(self) -> None:
-        assert learned_z([float(n) / 100 for n in range(1, 101)]) == 0.98
+    @pytest.mark.parametrize(
+        ("broken", "share"), [(15, 0.985), (5, 0.975), (20, 0.99), (0, 0.97), (100, 0.995)]
+    )
+    def test_z_aims_as_far_off_as_the_last_promises_missed(self, broken: int, share: float) -> None:
+        last = [Came(float(n) / 1000, n > broken) for n in range(1, 1001)]
+        assert learned_z(last) == pytest.approx(share)
 
     def test_an_outage_does_not_put_off_everybody_who_asks_after_it(self) -> None:
-        assert learned_z([0.0] * 60 + [500.0] * 40) == quotes.HIGHEST_Z
+        outage = [Came(0.0, True)] * 60 + [Came(500.0, False)] * 40
+        assert learned_z(outage) == quotes.HIGHEST_Z
 
     def test_what_is_believed_of_calls_gives_way_to_what_is_measured(self) -> None:
         assert call_lengths.learned([]).mean == PRIOR.mean
