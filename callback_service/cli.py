@@ -10,6 +10,7 @@ from flask.cli import with_appcontext
 
 from callback_service.cli_demo import demo_sign_ins, seed_demo
 from callback_service.cli_rota import rota_commands
+from callback_service.cli_simulate import simulate_command
 from callback_service.cli_staff import create_staff, staff_link
 
 
@@ -23,6 +24,7 @@ def init_app(app: Flask) -> None:
         create_staff,
         staff_link,
         rota_commands,
+        simulate_command,
     ):
         app.cli.add_command(command)
 

@@ -1,4 +1,4 @@
-"""What may be promised: room for windows in the rota, and the time for "as soon as you can"."""
+"""What may be promised in the rota: how many requests a window has room for."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from typing import Final
 
 from callback_service.domain.contact import Window
 
-#: Share of counsellor minutes sold as windows; the rest serves "as soon as you can".
-#: Source: docs/planning.md, "Windows".
+#: Share of counsellor minutes sold as windows; the rest serves "as soon as you can". The lesser
+#: where few are on shift and the window is short. Source: docs/planning.md, "Windows".
 SOLD_SHARE: Final = 0.7
+SOLD_SHARE_OF_FEW: Final = 0.4
+MANY_ON_SHIFT: Final = 4
+LONG_WINDOW: Final = timedelta(hours=2)
+#: Share of a shift that goes to breaks, 30 minutes in 8 hours, where it does not say when they are.
+BREAK_SHARE: Final = 30 / (8 * 60)
 #: Minutes one request costs on average, retries included, where p = 25% do not answer:
 #: (1 + p + p^2) ((1 - p) 30 + 2 p).
 MINUTES_PER_REQUEST: Final = 30.2
@@ -29,26 +34,24 @@ def target_of(release: datetime, due_at: datetime, *, is_window: bool) -> dateti
     return release + (due_at - release) / 2 if is_window else due_at
 
 
-def quote(expected: datetime, *, latest_open_promise: datetime | None, now: datetime) -> datetime:
-    """The time to promise for "as soon as you can", from the time the plan ``expected``.
+def places(
+    window: Window,
+    shifts: Sequence[tuple[datetime, datetime]],
+    *,
+    reserved: int = 0,
+    break_share: float = BREAK_SHARE,
+) -> int:
+    """How many requests may be promised in ``window``, given the (start, end) of duty shifts.
 
-    Half as long again plus 15 minutes, up to a full five minutes; never earlier than the latest
-    promise still open, so that nobody is overtaken (source: docs/planning.md, "Quotes").
+    ``reserved`` counts open requests that are to be rung then and hold no place: follow-ups and
+    retries. Give 0 as ``break_share`` where the spans leave the breaks out.
     """
-    padded = now + 1.5 * (expected - now) + timedelta(minutes=15)
-    return round_up(max(padded, latest_open_promise or padded), timedelta(minutes=5))
-
-
-def round_up(at: datetime, step: timedelta) -> datetime:
-    """``at`` rounded up to a whole ``step`` of the clock."""
-    seconds = step.total_seconds()
-    return datetime.fromtimestamp(math.ceil(at.timestamp() / seconds) * seconds, tz=at.tzinfo)
-
-
-def places(window: Window, shifts: Sequence[tuple[datetime, datetime]]) -> int:
-    """How many requests may be promised in ``window``, given the (start, end) of duty shifts."""
+    lasts = (window.end - window.start).total_seconds() / 60
     minutes = sum(_sellable(window, start, end).total_seconds() / 60 for start, end in shifts)
-    return math.floor(SOLD_SHARE * minutes / MINUTES_PER_REQUEST)
+    is_ample = minutes >= MANY_ON_SHIFT * lasts or window.end - window.start >= LONG_WINDOW
+    share = SOLD_SHARE if is_ample else SOLD_SHARE_OF_FEW
+    net = minutes * (1 - break_share) - reserved * MINUTES_PER_REQUEST
+    return max(math.floor(share * net / MINUTES_PER_REQUEST), 0)
 
 
 def _sellable(window: Window, start: datetime, end: datetime) -> timedelta:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -130,6 +130,7 @@ def plan_with_wishes(
     counsellors: Iterable[Availability],
     *,
     now: datetime,
+    cap: timedelta | None = None,
 ) -> list[Planned]:
     """The plan for every task, each by the first step of its wishes that the rota can keep.
 
@@ -144,7 +145,7 @@ def plan_with_wishes(
             request_id: _at_step(known[request_id], steps_of[request_id][number])
             for request_id, number in at.items()
         }
-        planned = make_plan({**known, **stepped}.values(), people, now=now)
+        planned = make_plan({**known, **stepped}.values(), people, now=now, cap=cap)
         starts = {entry.request_id: entry.start for entry in planned}
         unmet = [
             request_id

@@ -171,6 +171,8 @@ class ContactWindow(Base):
               sqlite_where=_WINDOW_OPEN, postgresql_where=_WINDOW_OPEN),
         CheckConstraint("starts_at <= due_at", name="starts_before_due"),
         CheckConstraint("place IS NULL OR (is_window AND ended_at IS NULL)", name="place_is_open"),
+        CheckConstraint("(foreseen_seconds IS NULL) = (foreseen_sd_seconds IS NULL)",
+                        name="forecast_whole"),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -182,6 +184,8 @@ class ContactWindow(Base):
     place: Mapped[int | None]  # which of the window's places it holds; None once it is given back
     ended_at: Mapped[datetime | None]  # withdrawn, or the request closed
     kept: Mapped[bool | None]  # whether the first attempt came by due_at
+    foreseen_seconds: Mapped[int | None]  # the wait that the quote foresaw, on average
+    foreseen_sd_seconds: Mapped[int | None]  # and its standard deviation
 
     request: Mapped[CallbackRequest] = relationship(back_populates="windows")
     submission: Mapped[Submission] = relationship(back_populates="window")

@@ -8,7 +8,7 @@ from datetime import datetime, tzinfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from callback_service.domain.planning import Availability, Planned, Task
+from callback_service.domain.planning import MISSED_CAP, Availability, Planned, Task
 from callback_service.domain.wishes import plan_with_wishes
 from callback_service.models.callback import CallbackRequest, Offer
 from callback_service.services.planning import Work, availability, open_work
@@ -51,7 +51,7 @@ def what_moves(
 
 
 def _plan(work: Work, people: list[Availability], now: datetime) -> dict[int, Planned]:
-    plan = plan_with_wishes(work.tasks, work.steps_of, people, now=now)
+    plan = plan_with_wishes(work.tasks, work.steps_of, people, now=now, cap=MISSED_CAP)
     return {entry.request_id: entry for entry in plan}
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from callback_service.domain.rota import Duty
+from callback_service.domain.rota import Duty, Pattern
 from callback_service.domain.skills import parse_skill
 from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import (
@@ -130,6 +130,19 @@ def seed_demo(session: Session, *, now: datetime, password_hash: str) -> DemoSta
         administrator=email_of(ADMINISTRATOR),
         is_new=not is_seeded,
     )
+
+
+def counselling_patterns(from_on: date) -> list[Pattern]:
+    """The lines of the demo's counsellors, who are numbered from 1, as the domain knows them."""
+    lines = [
+        (number, times, weekdays)
+        for number, (_, shifts) in enumerate(COUNSELLORS, start=1)
+        for times, weekdays in shifts
+    ]
+    return [
+        Pattern(place, number, Duty.COUNSELLING, frozenset(weekdays), *times, from_on)
+        for place, (number, times, weekdays) in enumerate(lines, start=1)
+    ]
 
 
 def _seed(session: Session, *, now: datetime, password_hash: str) -> None:

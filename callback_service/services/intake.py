@@ -169,13 +169,13 @@ def _is_alone(session: Session, submission: Submission) -> bool:
 
 
 def _take(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> None:
-    promised = _promise(session, ask, now=now, tz=tz)
+    promised, quote = _promise(session, ask, now=now, tz=tz)
     if ask.wishes_same_counsellor:
         spoke_with = replace(ask.wishes, counsellor_id=_spoke_with(session, ask.phone))
         ask = replace(ask, wishes=spoke_with)
     submission = _keep(session, ask, promised, now=now, tz=tz)
     if ask.window is None:
-        _open_window(session, ask, promised, submission)
+        _open_window(session, ask, promised, submission, quote=quote)
         return
     promises.hold_place(
         session,
@@ -204,13 +204,15 @@ def _keep(session: Session, ask: Ask, promised: Window, *, now: datetime, tz: tz
     return submission
 
 
-def _promise(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> Window:
+def _promise(
+    session: Session, ask: Ask, *, now: datetime, tz: tzinfo
+) -> tuple[Window, promises.Quote | None]:
     """The span to ring in: the window that was asked for, or from now until the time we quote."""
     if ask.window is not None:
         promises.check_window(ask.window, now=now, tz=tz)
-        return ask.window
+        return ask.window, None
     quote = promises.quote_as_soon_as_possible(session, wished=ask.wishes, now=now, tz=tz)
-    return Window(now, quote.due_at)
+    return Window(now, quote.due_at), quote
 
 
 def _spoke_with(session: Session, phone: Phone) -> int | None:
@@ -290,8 +292,16 @@ def _submission(
     return submission
 
 
-def _open_window(session: Session, ask: Ask, promised: Window, submission: Submission) -> None:
-    """A window that holds no place of those sold."""
+def _open_window(
+    session: Session,
+    ask: Ask,
+    promised: Window,
+    submission: Submission,
+    *,
+    quote: promises.Quote | None = None,
+) -> None:
+    """A window that holds no place of those sold; with what its quote foresaw."""
+    forecast = quote.forecast if quote else None
     session.add(
         ContactWindow(
             request_id=submission.request_id,
@@ -299,6 +309,8 @@ def _open_window(session: Session, ask: Ask, promised: Window, submission: Submi
             is_window=ask.window is not None,
             starts_at=promised.start,
             due_at=promised.end,
+            foreseen_seconds=round(forecast.mean) if forecast else None,
+            foreseen_sd_seconds=round(forecast.sd) if forecast else None,
         )
     )
 

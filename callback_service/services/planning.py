@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
+from random import Random
 from typing import Final
 
 from sqlalchemy import Row, delete, func, select
 from sqlalchemy.orm import Session, aliased
 
-from callback_service.domain import planning, promises, wishes
+from callback_service.domain import promises, quotes, wishes
+from callback_service.domain.call_lengths import CallLengths
 from callback_service.domain.lifecycle import LetGo, RequestState
 from callback_service.domain.planning import Availability, Planned, Task
+from callback_service.domain.quotes import Forecast
 from callback_service.domain.rota import Duty
 from callback_service.domain.skills import NO_SKILLS
 from callback_service.domain.wishes import NO_WISHES, Step, Wishes, plan_with_wishes
 from callback_service.models.callback import Attempt, CallbackRequest, Offer, OfferEnding
 from callback_service.models.plan import PlanEntry, PlanTrigger
 from callback_service.services import presence
+from callback_service.services.learning import learned_lengths
 from callback_service.services.rota import Proposal, on_now, shifts_between
 from callback_service.services.staff_skills import skills_of_staff
 
@@ -27,10 +31,6 @@ from callback_service.services.staff_skills import skills_of_staff
 LOOK_PAST: Final = timedelta(days=2)
 #: Calls taken in this time count when load is spread.
 RECENT: Final = timedelta(hours=8)
-#: A call that has run over is taken to end this soon; never "now", or a request would wait for it.
-SOONEST_END: Final = timedelta(minutes=5)
-#: A newcomer is planned as if due this soon, unless an older promise stands behind that.
-NEWCOMER_DUE: Final = timedelta(minutes=30)
 #: Endings that mean: this counsellor let the request go by.
 LET_GO: Final = (OfferEnding.LAPSED, OfferEnding.RELEASED, OfferEnding.DECLINED)
 #: Stands for somebody who asks now: behind every request that is due at the same instant.
@@ -74,36 +74,51 @@ def current_plan(
 
     What is ``proposed`` for the rota counts as if it were stored.
     """
-    return _plan(session, open_work(session, now=now, tz=tz), now=now, tz=tz, proposed=proposed)
-
-
-def _plan(
-    session: Session,
-    work: Work,
-    *,
-    now: datetime,
-    tz: tzinfo,
-    proposed: Collection[Proposal] = (),
-) -> list[Planned]:
+    work = open_work(session, now=now, tz=tz)
     people = availability(session, work, now=now, tz=tz, proposed=proposed)
-    return plan_with_wishes(work.tasks, work.steps_of, people, now=now)
+    return plan_with_wishes(work.tasks, work.steps_of, people, now=now, cap=planning.MISSED_CAP)
 
 
-def expect_newcomer(
+def forecast_newcomer(
     session: Session,
     *,
     latest_open_promise: datetime | None,
     wished: Wishes = NO_WISHES,
     now: datetime,
     tz: tzinfo,
-) -> datetime | None:
-    """When the plan would ring somebody who asks now; None if the rota holds nobody to do it."""
-    due = max(now + NEWCOMER_DUE, latest_open_promise or now)
+) -> Forecast | None:
+    """When somebody who asks now would be rung; None if the rota holds nobody to do it.
+
+    By those who meet what is ``wished``, where the rota holds any: on average when the plan has
+    them ring, and spread like any other call.
+    """
     work = open_work(session, now=now, tz=tz)
+    forecast = quotes.forecast(
+        work.tasks,
+        availability(session, work, now=now, tz=tz),
+        {who: max(now - since, timedelta()) for who, since in _busy_since(session).items()},
+        latest_open_promise=latest_open_promise,
+        lengths=learned_lengths(session),
+        now=now,
+        chance=Random(int(now.timestamp())),  # noqa: S311 - the same facts, the same quote
+    )
+    if forecast is None or not wished.kinds():
+        return forecast
+    due = max(now + quotes.NEWCOMER_DUE, latest_open_promise or now)
+    starts = _start_of_wishing(session, work, wished, due, now=now, tz=tz)
+    if starts is None:
+        return forecast
+    return replace(forecast, mean=max(forecast.mean, (starts - now).total_seconds()))
+
+
+def _start_of_wishing(
+    session: Session, work: Work, wished: Wishes, due: datetime, *, now: datetime, tz: tzinfo
+) -> datetime | None:
+    """When the plan has a newcomer rung by those they wish for, for as long as it takes."""
     work.tasks.append(Task(NEWCOMER, release=now, target=due))
-    if wished.kinds():  # for as long as it takes: what is asked is when those wished for are free
-        work.steps_of[NEWCOMER] = wishes.steps(wished, ring_from=now, due_at=due)[:1]
-    plan = _plan(session, work, now=now, tz=tz)
+    work.steps_of[NEWCOMER] = wishes.steps(wished, ring_from=now, due_at=due)[:1]
+    people = availability(session, work, now=now, tz=tz)
+    plan = plan_with_wishes(work.tasks, work.steps_of, people, now=now, cap=planning.MISSED_CAP)
     return next((entry.start for entry in plan if entry.request_id == NEWCOMER), None)
 
 
@@ -214,8 +229,8 @@ def availability(
     for shift in shifts:
         if shift.person is not None:
             spans[shift.person.id].append((shift.start, shift.end))
-    busy, load = _busy_until(session, now), _recent_calls(session, now)
-    away = presence.away_until(session, now=now)
+    busy = _busy_until(session, learned_lengths(session), now=now)
+    load, away = _recent_calls(session, now), presence.away_until(session, now=now)
     needs = work.needs
     skills = skills_of_staff(session) if needs else {}
     return [
@@ -236,8 +251,16 @@ def availability(
     ]
 
 
-def _busy_until(session: Session, now: datetime) -> dict[int, datetime]:
+def _busy_until(session: Session, lengths: CallLengths, *, now: datetime) -> dict[int, datetime]:
     """When each counsellor who holds a request, or has one on offer, is expected to be free."""
+    return {
+        counsellor_id: now + timedelta(seconds=lengths.left((now - since).total_seconds()))
+        for counsellor_id, since in _busy_since(session).items()
+    }
+
+
+def _busy_since(session: Session) -> dict[int, datetime]:
+    """Since when counsellors hold a request, or have one on offer."""
     holds = session.execute(
         select(CallbackRequest.assigned_to_id, CallbackRequest.assigned_at).where(
             CallbackRequest.assigned_to_id.is_not(None)
@@ -247,7 +270,7 @@ def _busy_until(session: Session, now: datetime) -> dict[int, datetime]:
         select(Offer.counsellor_id, Offer.made_at).where(Offer.ended_at.is_(None))
     )
     return {
-        counsellor_id: max(since + planning.CALL_LENGTH, now + SOONEST_END)
+        counsellor_id: since
         for counsellor_id, since in (*offers, *holds)
         if counsellor_id is not None and since is not None
     }

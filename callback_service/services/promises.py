@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callback_service.domain import promises as rules
+from callback_service.domain import quotes
 from callback_service.domain.contact import Window, window_grid
 from callback_service.domain.lifecycle import RequestState
+from callback_service.domain.quotes import Forecast
 from callback_service.domain.rota import Duty
 from callback_service.domain.skills import has
 from callback_service.domain.wishes import NO_WISHES, Wishes, WishKind, in_words, skill_wished
 from callback_service.errors import WindowGone
 from callback_service.models.callback import CallbackRequest, ContactWindow
-from callback_service.services.planning import expect_newcomer
+from callback_service.services.learning import learned_z
+from callback_service.services.planning import forecast_newcomer
 from callback_service.services.rota import Proposal, shifts_between
 from callback_service.services.staff_skills import skills_of_staff
 
-#: Promised when the rota holds nobody: the duty lead is told at once and has this long.
-NOBODY_FREE = timedelta(hours=1)
 #: Callers who wish alike for one window come one at a time; any number, plus the window's second.
 WISHES_LOCK = 7_702_026 << 40
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The time to promise, and whether the plan holds somebody to keep it."""
+    """The time to promise, and what the plan foresaw; None if it holds nobody to keep it."""
 
     due_at: datetime
-    is_staffed: bool
+    forecast: Forecast | None
+
+    @property
+    def is_staffed(self) -> bool:
+        """Whether the plan holds somebody to keep it."""
+        return self.forecast is not None
 
 
 def windows_with_room(
@@ -97,10 +104,11 @@ def _capacity(
     tz: tzinfo,
     proposed: Collection[Proposal] = (),
     wished: Wishes | None = None,
+    asking: int | None = None,
 ) -> dict[Window, int]:
     """How many requests each window can be promised to, by whoever meets what is wished.
 
-    ``windows`` in order of time.
+    ``windows`` in order of time. ``asking`` is the id of a request that asks for a place itself.
     """
     if not windows:
         return {}
@@ -127,7 +135,30 @@ def _capacity(
             if window.start >= end:
                 break
             touching[window].append((start, end))
-    return {window: rules.places(window, touching[window]) for window in windows}
+    reserved = _reserved(session, windows, asking)
+    return {
+        window: rules.places(window, touching[window], reserved=reserved[window.start])
+        for window in windows
+    }
+
+
+def _reserved(session: Session, windows: list[Window], asking: int | None) -> Counter[datetime]:
+    """How many other open requests are to be rung in each window, by its start, without a place."""
+    place = select(ContactWindow.id).where(
+        ContactWindow.request_id == CallbackRequest.id, ContactWindow.place.is_not(None)
+    )
+    rings = session.scalars(
+        select(CallbackRequest.ring_from).where(
+            CallbackRequest.state != RequestState.CLOSED,
+            CallbackRequest.ring_from >= windows[0].start,
+            CallbackRequest.ring_from < windows[-1].end,
+            CallbackRequest.id != (asking or 0),
+            ~place.exists(),
+        )
+    )
+    starts = [window.start for window in windows]
+    within = ((windows[bisect_right(starts, at) - 1], at) for at in rings)
+    return Counter(window.start for window, at in within if at < window.end)
 
 
 def check_window(window: Window, *, now: datetime, tz: tzinfo) -> None:
@@ -153,7 +184,7 @@ def hold_place(
     The unique index decides between two callers who reach for the same place. A request that
     holds a place of this window already needs no second one.
     """
-    capacity = _capacity(session, [window], tz=tz)[window]
+    capacity = _capacity(session, [window], tz=tz, asking=request_id)[window]
     taken = dict(
         session.execute(
             select(ContactWindow.place, ContactWindow.request_id).where(
@@ -164,6 +195,7 @@ def hold_place(
     if request_id not in taken.values():
         _check_room_for_wishes(session, window, wished, tz=tz)
     free: list[int | None] = [place for place in range(1, capacity + 1) if place not in taken]
+    del free[max(capacity - len(taken), 0) :]  # what shrank may hold more than it has room for
     for place in [None] if request_id in taken.values() else free:
         held = ContactWindow(
             request_id=request_id,
@@ -250,19 +282,15 @@ def quote_as_soon_as_possible(
     Of the wishes only the language counts here: the others are widened in time to keep any promise.
     """
     latest = _latest_open_promise(session)
-    expected = expect_newcomer(session, latest_open_promise=latest, now=now, tz=tz)
-    if expected is None:
-        return Quote(max(now + NOBODY_FREE, latest or now), is_staffed=False)
-    if wished.language is not None:
-        spoken = expect_newcomer(
-            session,
-            latest_open_promise=latest,
-            wished=Wishes(wished.language),
-            now=now,
-            tz=tz,
-        )
-        expected = max(expected, spoken or expected)
-    return Quote(rules.quote(expected, latest_open_promise=latest, now=now), is_staffed=True)
+    forecast = forecast_newcomer(
+        session,
+        latest_open_promise=latest,
+        wished=Wishes(wished.language),
+        now=now,
+        tz=tz,
+    )
+    due = quotes.promise(forecast, z=learned_z(session), latest_open_promise=latest, now=now)
+    return Quote(due, forecast)
 
 
 def _latest_open_promise(session: Session) -> datetime | None:

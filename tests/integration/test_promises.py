@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pytest
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from callback_service.domain.contact import Window
-from callback_service.domain.lifecycle import Disposition
+from callback_service.domain import quotes
+from callback_service.domain.contact import LineKind, Window
+from callback_service.domain.lifecycle import Disposition, Outcome, RequestState
 from callback_service.domain.rota import Duty
+from callback_service.errors import WindowGone
+from callback_service.models.callback import (
+    Attempt,
+    CallbackRequest,
+    ContactWindow,
+    Submission,
+)
 from callback_service.models.staff import Staff
 from callback_service.services import promises, requests
+from callback_service.services.learning import learned_lengths
 from tests.rota_builders import LONDON, local, make_pattern
 from tests.support.builders import NOW, make_staff
 from tests.support.request_builders import (
@@ -89,13 +100,35 @@ class TestWindows:
         assert [w.start.astimezone(LONDON).hour for w in night] == list(range(0, 24, 2))
         assert night[0].end - night[0].start == timedelta(hours=3)
 
+    def test_have_room_for_fewer_where_others_are_to_be_rung_without_a_place(
+        self, session: Session
+    ) -> None:
+        make_shift(session)
+        for number in range(3):
+            request = make_request(session, mobile(number))
+            request.ring_from, request.due_at = TONIGHT.start, TONIGHT.end
+        session.flush()
+        assert TONIGHT not in windows(session)
+        assert LATE_TONIGHT in windows(session)
+
+    def test_are_not_sold_again_while_they_hold_more_than_they_have_room_for(
+        self, session: Session
+    ) -> None:
+        helper = make_shifts(session, 2)[0]
+        taken = [make_request(session, mobile(n), window=TONIGHT) for n in range(5)]
+        helper.is_active = False
+        requests.close(session, taken[0], Disposition.WITHDRAWN, now=NOW)
+        session.flush()
+        with pytest.raises(WindowGone):
+            make_request(session, mobile(9), window=TONIGHT)
+
 
 class TestAsSoonAsYouCan:
     def test_is_promised_soon_when_somebody_is_free(self, session: Session) -> None:
         make_shift(session)
         quote = quoted(session)
         assert quote.is_staffed
-        assert quote.due_at == NOW + timedelta(minutes=15)
+        assert quote.due_at == NOW + timedelta(minutes=10)
 
     def test_is_promised_later_the_more_are_waiting(self, session: Session) -> None:
         make_shift(session)
@@ -119,7 +152,7 @@ class TestAsSoonAsYouCan:
             requests.close(session, request, Disposition.WITHDRAWN, now=NOW)
         accept(session, make_request(session, mobile(9)), counsellor)
         make_shift(session, name="Helper")
-        assert quoted(session).due_at == NOW + timedelta(minutes=15)
+        assert quoted(session).due_at == NOW + timedelta(minutes=10)
 
     def test_counts_on_a_counsellor_at_the_end_of_a_shift_no_more(self, session: Session) -> None:
         make_shift(session, "12:00", "20:15")
@@ -129,7 +162,7 @@ class TestAsSoonAsYouCan:
     def test_with_an_empty_rota_says_that_nobody_is_there(self, session: Session) -> None:
         quote = quoted(session)
         assert not quote.is_staffed
-        assert quote.due_at == NOW + promises.NOBODY_FREE
+        assert quote.due_at == NOW + quotes.NOBODY_FREE
 
     def test_ends_on_a_whole_five_minutes(self, session: Session) -> None:
         make_shift(session)
@@ -143,3 +176,105 @@ def test_a_window_that_somebody_else_is_to_lead_is_not_counselling(session: Sess
     assert windows(session) == []
     make_pattern(session, lead, "16:00", "08:00", duty=Duty.COUNSELLING)
     assert TONIGHT in windows(session)
+
+
+def test_the_same_facts_give_the_same_quote(session: Session) -> None:
+    make_shifts(session, 2)
+    for number in range(5):
+        make_request(session, mobile(number))
+    assert quoted(session) == quoted(session)
+
+
+class TestLearning:
+    def test_what_a_quote_foresaw_is_kept_beside_its_promise(self, session: Session) -> None:
+        make_shift(session)
+        kept = [_window_of(make_request(session, mobile(n))).foreseen_seconds for n in range(3)]
+        foreseen = [seconds for seconds in kept if seconds is not None]
+        assert len(foreseen) == 3
+        assert foreseen[0] == 0
+        assert foreseen[2] > foreseen[1] > 0
+        window = _window_of(make_request(session, mobile(9), window=TONIGHT))
+        assert (window.foreseen_seconds, window.foreseen_sd_seconds) == (None, None)
+
+    def test_quotes_grow_when_the_last_ones_came_out_late(self, session: Session) -> None:
+        make_shift(session)
+        before = quoted(session).due_at
+        _came_out(session, quotes.FEWEST_RESULTS - 1, minutes_after=14)
+        assert quoted(session).due_at == before
+        _came_out(session, 1, minutes_after=14)
+        assert quoted(session).due_at == NOW + timedelta(minutes=15)
+
+    def test_a_request_that_was_joined_does_not_count(self, session: Session) -> None:
+        make_shift(session)
+        before = quoted(session).due_at
+        _came_out(session, 2 * quotes.FEWEST_RESULTS, minutes_after=300, joined=True)
+        assert quoted(session).due_at == before
+
+    def test_the_plan_counts_on_calls_as_long_as_the_last_ones(self, session: Session) -> None:
+        counsellor = make_shift(session)
+        request = make_request(session)
+        accept(session, request, counsellor)
+        assert learned_lengths(session).expected == timedelta(minutes=30)
+        for number in range(20):
+            session.add(
+                Attempt(
+                    request_id=request.id,
+                    counsellor_id=counsellor.id,
+                    number=number + 1,
+                    started_at=NOW - timedelta(minutes=60),
+                    ended_at=NOW - timedelta(minutes=number % 2 * 10),
+                    outcome=Outcome.ANSWERED if number % 2 else Outcome.NO_ANSWER,
+                )
+            )
+        session.flush()
+        # Ten of 50 minutes, and the weight of twenty of 30; those nobody answered do not count.
+        assert learned_lengths(session).expected == timedelta(minutes=36, seconds=40)
+
+
+def _window_of(request: CallbackRequest) -> ContactWindow:
+    return request.windows[0]
+
+
+def _came_out(session: Session, count: int, *, minutes_after: int, joined: bool = False) -> None:
+    """So many quotes of a free counsellor, whose callers were rung so long after they asked."""
+    asked_at = NOW - timedelta(days=1)
+    known = session.scalar(select(func.count()).select_from(CallbackRequest)) or 0
+    for number in range(known, known + count):
+        submission = Submission(
+            key_digest=number.to_bytes(32, "big"),
+            fingerprint=bytes(16),
+            request=CallbackRequest(
+                reference=f"R{number:04}",
+                phone_kind=LineKind.MOBILE,
+                may_text=False,
+                may_leave_voicemail=False,
+                state=RequestState.CLOSED,
+                created_at=asked_at - timedelta(minutes=joined),
+                ring_from=asked_at,
+                due_at=asked_at + timedelta(minutes=10),
+                is_window=False,
+                first_attempt_at=asked_at + timedelta(minutes=minutes_after),
+                closed_at=NOW,
+                disposition=Disposition.HELPED,
+            ),
+            consent_version="test",
+            consented_at=asked_at,
+            may_text=False,
+            may_leave_voicemail=False,
+            created_at=asked_at,
+        )
+        session.add(submission)
+        session.flush()
+        session.add(
+            ContactWindow(
+                request_id=submission.request_id,
+                submission_id=submission.id,
+                is_window=False,
+                starts_at=asked_at,
+                due_at=asked_at + timedelta(minutes=10),
+                ended_at=NOW,
+                foreseen_seconds=0,
+                foreseen_sd_seconds=0,
+            )
+        )
+    session.flush()

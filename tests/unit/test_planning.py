@@ -10,11 +10,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callback_service.domain.contact import Window
 from callback_service.domain.planning import (
     CALL_LENGTH,
     HANDOVER_MARGIN,
@@ -24,7 +22,6 @@ from callback_service.domain.planning import (
     Task,
     make_plan,
 )
-from callback_service.domain.promises import places, quote, round_up, target_of
 
 NOW = datetime(2026, 11, 25, 20, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -342,89 +339,3 @@ def test_whoever_comes_free_takes_the_released_task_of_the_least_key(facts: Fact
 def key_of(task: Task, instant: datetime) -> datetime:
     """The modified due date of a task at an instant, written out a second time."""
     return task.target if task.target >= instant else task.target + MISSED_CAP
-
-
-def test_the_plan_aims_at_the_middle_of_a_window_and_at_the_due_time_of_the_rest() -> None:
-    assert target_of(at(0), at(120), is_window=True) == at(60)
-    assert target_of(at(0), at(120), is_window=False) == at(120)
-
-
-@pytest.mark.parametrize(
-    ("expected", "guard", "promised"),
-    [
-        (0, None, 15),
-        (1, None, 20),
-        (10, None, 30),
-        (10, 5, 30),
-        (10, 31, 35),
-        (0, 600, 600),
-        (60, None, 105),
-    ],
-)
-def test_a_quote_is_half_as_long_again_and_fifteen_minutes_behind_every_open_promise(
-    expected: float, guard: float | None, promised: float
-) -> None:
-    latest = None if guard is None else at(guard)
-    assert quote(at(expected), latest_open_promise=latest, now=NOW) == at(promised)
-
-
-@settings(max_examples=50, deadline=None)
-@given(
-    seconds=st.integers(0, 86_399),
-    micros=st.integers(0, 999_999),
-    expected=st.timedeltas(timedelta(), timedelta(days=2)),
-    guard=st.none() | st.timedeltas(-timedelta(days=1), timedelta(days=2)),
-)
-def test_a_quote_is_never_before_the_plan_or_an_older_promise_and_in_whole_five_minutes(
-    seconds: int, micros: int, expected: timedelta, guard: timedelta | None
-) -> None:
-    now = NOW + timedelta(seconds=seconds, microseconds=micros)
-    latest = None if guard is None else now + guard
-    promised = quote(now + expected, latest_open_promise=latest, now=now)
-    assert promised >= now + expected + minutes(15)
-    assert latest is None or promised >= latest
-    assert (promised.minute % 5, promised.second, promised.microsecond) == (0, 0, 0)
-
-
-@pytest.mark.parametrize(
-    ("past", "rounded"), [(timedelta(), 0), (timedelta(microseconds=1), 5), (minutes(5), 5)]
-)
-def test_rounding_up_leaves_a_whole_step_alone(past: timedelta, rounded: float) -> None:
-    assert round_up(NOW + past, minutes(5)) == at(rounded)
-    assert round_up(NOW + past, minutes(5)).tzinfo is UTC
-
-
-TWO_HOURS = Window(at(0), at(120))
-
-
-@pytest.mark.parametrize(
-    ("window", "shifts", "room"),
-    [
-        (TWO_HOURS, [], 0),
-        (TWO_HOURS, [(-60, 480)], 2),  # 0.7 x 120 / 30.2 = 2.78
-        (TWO_HOURS, [(-60, 480)] * 2, 5),
-        (TWO_HOURS, [(-60, 480)] * 4, 11),
-        (TWO_HOURS, [(0, 120)], 2),  # the last ten minutes are not sold: 2.55
-        (TWO_HOURS, [(0, 54)], 1),  # 44 minutes: 1.02
-        (TWO_HOURS, [(0, 53)], 0),
-        (TWO_HOURS, [(0, 54), (66, 120)], 2),
-        (TWO_HOURS, [(-480, 0), (120, 600)], 0),
-        (TWO_HOURS, [(-480, 5)], 0),
-        (TWO_HOURS, [(110, 600)], 0),
-        (Window(at(0), at(60)), [(-60, 480)], 1),  # the clocks go forward
-        (Window(at(0), at(180)), [(-60, 480)], 4),  # the clocks go back
-    ],
-)
-def test_a_window_has_places_for_seven_tenths_of_the_minutes_on_duty(
-    window: Window, shifts: list[tuple[float, float]], room: int
-) -> None:
-    assert places(window, [(at(start), at(end)) for start, end in shifts]) == room
-
-
-@settings(max_examples=60, deadline=None)
-@given(shifts=st.lists(st.tuples(st.integers(-300, 300), st.integers(0, 600)), max_size=6))
-def test_another_shift_never_takes_a_place_away(shifts: list[tuple[int, int]]) -> None:
-    spans = [(at(start), at(start + length)) for start, length in shifts]
-    room = [places(TWO_HOURS, spans[:count]) for count in range(len(spans) + 1)]
-    assert room == sorted(room)
-    assert room[-1] <= len(spans) * 2.79

@@ -1,0 +1,92 @@
+"""How long calls last: log-normal, learned from the last ones, with what we believe at first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from math import erfc, exp, log, sqrt
+from random import Random
+from statistics import NormalDist
+from typing import Final
+
+#: How many calls what we believe at first weighs as much as.
+PRIOR_WEIGHT: Final = 20
+#: As many of the last calls are learned from.
+MOST_CALLS: Final = 500
+#: A record outside these was made late or by mistake, and counts as the nearer of them.
+SHORTEST: Final = timedelta(minutes=1)
+LONGEST: Final = timedelta(hours=2)
+
+_NORMAL: Final = NormalDist()
+_ALMOST_ALL: Final = 1 - 2**-52  # the normal knows no value that all are above
+_MOST: Final = LONGEST.total_seconds()
+
+
+@dataclass(frozen=True)
+class CallLengths:
+    """Calls with their notes: ``mean`` in seconds, and ``cv``, the standard deviation over it."""
+
+    mean: float
+    cv: float
+
+    @property
+    def expected(self) -> timedelta:
+        """The mean as a length of time, to the second."""
+        return timedelta(seconds=round(self.mean))
+
+    @cached_property
+    def _sigma(self) -> float:
+        return sqrt(log(1 + self.cv**2))
+
+    @cached_property
+    def _mu(self) -> float:
+        return log(self.mean) - self._sigma**2 / 2
+
+    def sample(self, chance: Random) -> float:
+        """The length of one call, in seconds."""
+        return exp(self._mu + self._sigma * chance.gauss(0, 1))
+
+    def left(self, talked: float) -> float:
+        """Seconds that a call still lasts on average that has lasted ``talked`` seconds; never 0.
+
+        Source: the mean of a log-normal above a value, E[X | X > e] = mean Q(z - sigma) / Q(z).
+        """
+        if talked <= 0:
+            return self.mean
+        talked = min(talked, _MOST)
+        z = self._z(talked)
+        return self.mean * _above(z - self._sigma) / _above(z) - talked
+
+    def remaining(self, talked: float, chances: Sequence[float]) -> list[float]:
+        """Seconds that such a call still lasts in several futures, each by a chance of [0, 1)."""
+        talked = min(max(talked, 0.0), _MOST)
+        share = _above(self._z(talked)) if talked else 1.0
+        mu, sigma, inverse = self._mu, self._sigma, _NORMAL.inv_cdf
+        shares = (share * min(1 - u, _ALMOST_ALL) for u in chances)
+        return [max(exp(mu - sigma * inverse(above)) - talked, 0.0) for above in shares]
+
+    def _z(self, talked: float) -> float:
+        return (log(talked) - self._mu) / self._sigma
+
+
+def _above(z: float) -> float:
+    """The share of a standard normal above ``z``."""
+    return erfc(z / sqrt(2)) / 2
+
+
+#: Until calls are measured (source: docs/design.md, "Defaults").
+PRIOR: Final = CallLengths(30 * 60, 0.5)
+
+
+def learned(calls: Iterable[timedelta]) -> CallLengths:
+    """What the last calls that reached the caller say, with the weight of a few of ``PRIOR``."""
+    count = float(PRIOR_WEIGHT)
+    total = count * PRIOR.mean
+    squares = count * PRIOR.mean**2 * (1 + PRIOR.cv**2)
+    for call in calls:
+        seconds = min(max(call, SHORTEST), LONGEST).total_seconds()
+        count, total, squares = count + 1, total + seconds, squares + seconds**2
+    mean = total / count
+    return CallLengths(mean, sqrt(squares / count / mean**2 - 1))

@@ -1,0 +1,54 @@
+"""What the last calls and quotes say of the next ones."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from callback_service.domain import call_lengths, quotes
+from callback_service.domain.call_lengths import CallLengths
+from callback_service.domain.lifecycle import Outcome
+from callback_service.domain.quotes import Came, Forecast
+from callback_service.models.callback import Attempt, CallbackRequest, ContactWindow
+
+
+def learned_lengths(session: Session) -> CallLengths:
+    """How long calls last that reach the caller, from the last ones."""
+    rows = session.execute(
+        select(Attempt.started_at, Attempt.ended_at)
+        .where(Attempt.outcome == Outcome.ANSWERED)
+        .order_by(Attempt.id.desc())
+        .limit(call_lengths.MOST_CALLS)
+    )
+    return call_lengths.learned(ended - started for started, ended in rows if ended is not None)
+
+
+def learned_z(session: Session) -> float:
+    """How many standard deviations to add to a forecast, from what the last quotes came to.
+
+    Only quotes that made a request count: who joins one that is open inherits its place.
+    """
+    rows = session.execute(
+        select(
+            ContactWindow.starts_at,
+            ContactWindow.foreseen_seconds,
+            ContactWindow.foreseen_sd_seconds,
+            ContactWindow.due_at,
+            CallbackRequest.first_attempt_at,
+        )
+        .join(CallbackRequest, CallbackRequest.id == ContactWindow.request_id)
+        .where(
+            ContactWindow.foreseen_seconds.is_not(None),
+            CallbackRequest.first_attempt_at.is_not(None),
+            CallbackRequest.created_at == ContactWindow.starts_at,
+        )
+        .order_by(ContactWindow.id.desc())
+        .limit(quotes.MOST_RESULTS)
+    )
+    return quotes.learned_z(
+        [
+            Came(Forecast(mean, sd).surprise(rung_at - asked_at), rung_at <= due_at)
+            for asked_at, mean, sd, due_at, rung_at in rows
+            if mean is not None and sd is not None and rung_at is not None
+        ]
+    )
