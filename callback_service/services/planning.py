@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, aliased
 from callback_service.domain import promises, quotes, wishes
 from callback_service.domain.call_lengths import CallLengths
 from callback_service.domain.lifecycle import LetGo, RequestState
-from callback_service.domain.planning import Availability, Planned, Task
+from callback_service.domain.planning import MISSED_CAP, Availability, Planned, Task
 from callback_service.domain.quotes import Forecast
 from callback_service.domain.rota import Duty
 from callback_service.domain.skills import NO_SKILLS
@@ -76,7 +76,7 @@ def current_plan(
     """
     work = open_work(session, now=now, tz=tz)
     people = availability(session, work, now=now, tz=tz, proposed=proposed)
-    return plan_with_wishes(work.tasks, work.steps_of, people, now=now, cap=planning.MISSED_CAP)
+    return plan_with_wishes(work.tasks, work.steps_of, people, now=now, cap=MISSED_CAP)
 
 
 def forecast_newcomer(
@@ -118,7 +118,7 @@ def _start_of_wishing(
     work.tasks.append(Task(NEWCOMER, release=now, target=due))
     work.steps_of[NEWCOMER] = wishes.steps(wished, ring_from=now, due_at=due)[:1]
     people = availability(session, work, now=now, tz=tz)
-    plan = plan_with_wishes(work.tasks, work.steps_of, people, now=now, cap=planning.MISSED_CAP)
+    plan = plan_with_wishes(work.tasks, work.steps_of, people, now=now, cap=MISSED_CAP)
     return next((entry.start for entry in plan if entry.request_id == NEWCOMER), None)
 
 
