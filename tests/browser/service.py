@@ -26,6 +26,12 @@ MANAGER = demo.email_of(demo.MANAGERS[0][0])
 ADMINISTRATOR = demo.email_of(demo.ADMINISTRATOR)
 
 
+def seed(app: Flask) -> None:
+    """Put in the demo's people and rota; they all sign in with PASSWORD."""
+    with app.app_context(), transaction() as session:
+        demo.seed_demo(session, now=utc_now(), password_hash=HASHER.hash(PASSWORD))
+
+
 @dataclass(frozen=True)
 class Service:
     """A running service with the demo's people and rota."""
@@ -45,11 +51,6 @@ class Service:
         """Run every tick of the scheduler once."""
         for tick in TICKS:
             assert run_tick(self.app, tick), tick.name
-
-    def seed(self) -> None:
-        """Put in the demo's people and rota; they all sign in with PASSWORD."""
-        with self.app.app_context(), transaction() as session:
-            demo.seed_demo(session, now=utc_now(), password_hash=HASHER.hash(PASSWORD))
 
     def counsellor_on_shift(self) -> str:
         """The e-mail address of a counsellor who works now."""

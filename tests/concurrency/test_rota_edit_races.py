@@ -34,7 +34,9 @@ def save_from_page(seen: int, leave: Leave, actor_id: int) -> int:
 
 def undo_once(revision_id: int, actor_id: int) -> int:
     with transaction() as session:
-        return undo(session, revision_id, actor_id=actor_id, now=NOW, tz=LONDON).id
+        return undo(
+            session, revision_id, reason="As it was", actor_id=actor_id, now=NOW, tz=LONDON
+        ).id
 
 
 def leaves(staff_id: int, count: int) -> list[Leave]:
