@@ -64,9 +64,13 @@ def expect_newcomer(
     return next((entry.start for entry in plan if entry.request_id == NEWCOMER), None)
 
 
-def open_tasks(session: Session, *, now: datetime, tz: tzinfo) -> list[Task]:
-    """Every waiting request that is not on offer, as the planner sees it."""
-    on_offer = select(Offer.request_id).where(Offer.ended_at.is_(None))
+def open_tasks(
+    session: Session, *, now: datetime, tz: tzinfo, also_on_offer_to: int | None = None
+) -> list[Task]:
+    """Every waiting request that is not on offer, or only to one person, as the planner sees it."""
+    on_offer = select(Offer.request_id).where(
+        Offer.ended_at.is_(None), Offer.counsellor_id.is_distinct_from(also_on_offer_to)
+    )
     waiting = session.execute(
         select(
             CallbackRequest.id,
