@@ -31,12 +31,14 @@ def what_moves(
     session: Session, staff_id: int, untils: list[datetime], *, now: datetime, tz: tzinfo
 ) -> list[Moves]:
     """What moves if somebody goes now, for each time at which they may be back. Writes nothing."""
-    work = open_work(session, now=now, tz=tz)
+    work = open_work(session, now=now, tz=tz, also_on_offer_to=staff_id)
     people = availability(session, work, now=now, tz=tz)
-    before = _plan(work, people, now)
-    offered = session.scalar(
-        select(Offer.id).where(Offer.counsellor_id == staff_id, Offer.ended_at.is_(None))
+    offers = select(Offer.request_id).where(
+        Offer.counsellor_id == staff_id, Offer.ended_at.is_(None)
     )
+    offered = set(session.scalars(offers))
+    before = _plan(work.without(offered), people, now)
+    before |= {request_id: Planned(request_id, staff_id, now) for request_id in offered}
     found = []
     for until in untils:
         after = _plan(work, [_without(one, staff_id, until) for one in people], now)
@@ -44,9 +46,7 @@ def what_moves(
         lost = {task.request_id for task in work.tasks if _is_lost(task, before, after)}
         kept = [after[p.request_id] for p in mine if p.request_id in after.keys() - lost]
         moved = sum(p.counsellor_id != staff_id for p in kept)
-        found.append(
-            Moves(moved + (offered is not None), len(kept) - moved, _references(session, lost))
-        )
+        found.append(Moves(moved, len(kept) - moved, _references(session, lost)))
     return found
 
 
@@ -56,7 +56,7 @@ def _plan(work: Work, people: list[Availability], now: datetime) -> dict[int, Pl
 
 
 def _without(one: Availability, staff_id: int, until: datetime) -> Availability:
-    return replace(one, free_at=max(one.free_at, until)) if one.counsellor_id == staff_id else one
+    return replace(one, free_at=until) if one.counsellor_id == staff_id else one
 
 
 def _is_lost(task: Task, before: dict[int, Planned], after: dict[int, Planned]) -> bool:

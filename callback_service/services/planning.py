@@ -66,6 +66,13 @@ class Work:
             need for steps in self.steps_of.values() for step in steps for need in step.needs
         )
 
+    def without(self, request_ids: Collection[int]) -> Work:
+        """The rest of it."""
+        return Work(
+            [task for task in self.tasks if task.request_id not in request_ids],
+            {one: steps for one, steps in self.steps_of.items() if one not in request_ids},
+        )
+
 
 def current_plan(
     session: Session, *, now: datetime, tz: tzinfo, proposed: Collection[Proposal] = ()
@@ -122,9 +129,13 @@ def _start_of_wishing(
     return next((entry.start for entry in plan if entry.request_id == NEWCOMER), None)
 
 
-def open_work(session: Session, *, now: datetime, tz: tzinfo) -> Work:
-    """Every waiting request that is not on offer, as the planner sees it."""
-    on_offer = select(Offer.request_id).where(Offer.ended_at.is_(None))
+def open_work(
+    session: Session, *, now: datetime, tz: tzinfo, also_on_offer_to: int | None = None
+) -> Work:
+    """Every waiting request that is not on offer, or only to one person, as the planner sees it."""
+    on_offer = select(Offer.request_id).where(
+        Offer.ended_at.is_(None), Offer.counsellor_id.is_distinct_from(also_on_offer_to)
+    )
     waiting = session.execute(
         select(
             CallbackRequest.id,

@@ -397,11 +397,22 @@ class TestWhatMoves:
         assert seen == [Moves(later=1), Moves(lost=(request.reference,))]
 
     def test_counts_the_call_that_is_offered(self, session: Session) -> None:
-        counsellor = make_shift(session)
+        counsellor, other = make_shifts(session, 2)
         make_request(session)
         offer(session)
-        seen = what_moves(session, counsellor.id, [NOW + 15 * MINUTE], now=NOW, tz=LONDON)
+        mine = counsellor if offered(session) == [counsellor.id] else other
+        seen = what_moves(session, mine.id, [NOW + 15 * MINUTE], now=NOW, tz=LONDON)
         assert seen == [Moves(to_colleagues=1)]
+
+    def test_says_of_the_call_that_is_offered_whether_anybody_else_could_take_it(
+        self, session: Session
+    ) -> None:
+        counsellor = make_shift(session)
+        request = make_request(session)
+        offer(session)
+        lengths = [NOW + 15 * MINUTE, NOW + 60 * MINUTE]
+        seen = what_moves(session, counsellor.id, lengths, now=NOW, tz=LONDON)
+        assert seen == [Moves(later=1), Moves(lost=(request.reference,))]
 
     def test_is_found_without_writing(self, session: Session) -> None:
         counsellor = make_shift(session)
