@@ -144,9 +144,11 @@ def test_the_same_counsellor_is_who_last_spoke_with_the_number(session: Session)
     attempts.start_attempt(session, first.id, staff=member(counsellor), now=NOW)
     record = attempts.Record(Outcome.ANSWERED, Disposition.HELPED)
     attempts.record_outcome(session, first.id, record, staff=member(counsellor), now=NOW, tz=LONDON)
-    again = take(session, replace(an_ask(), wishes_same_counsellor=True)).request
+    later = NOW + timedelta(hours=1)
+    ask = replace(an_ask(), wishes_same_counsellor=True)
+    again = take(session, ask, now=later).request
     assert again.wish_counsellor_id == counsellor.id
-    plan(session)
+    plan(session, now=later)
     assert planned_for(session, again) == counsellor.id
     assert why(session, again) == "due first; spoke with them on Wednesday 25 November"
 
