@@ -163,6 +163,7 @@ class TestSomebodyWhoKnowsTheCaller:
         assert desk.known_by(session, counsellor.id) == set()
 
 
+@pytest.mark.one_database
 class TestTheTextAboutAnOffer:
     def chosen(self, session: Session, *, texts_offers: bool = True) -> Staff:
         counsellor = make_shift(session)
