@@ -48,7 +48,7 @@ class Night:
     """The service over some hours: ``to`` moves the clock, with the ticks once a step."""
 
     app: Flask
-    traveller: time_machine.Coordinates
+    traveller: time_machine.Traveller
     is_scheduler_up: bool = True
 
     def to(self, at: datetime, *, step: timedelta = MINUTE) -> None:
