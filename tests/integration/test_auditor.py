@@ -391,3 +391,16 @@ def test_well_is_said_until_a_finding_has_been_open_too_long(session: Session) -
 def test_what_was_mended_is_no_reason_for_silence(session: Session) -> None:
     _, at = taken_and_not_rung(session)
     assert look_twice(session, now=at).open_since is None
+
+
+def test_a_call_of_a_disabled_account_goes_on_and_is_told_of(session: Session) -> None:
+    make_manager(session, is_duty_lead=True)
+    counsellor, request = make_shift(session), make_request(session)
+    accept(session, request, counsellor)
+    attempts.start_attempt(session, request.id, staff=member(counsellor), now=NOW)
+    counsellor.is_active = False
+    session.flush()
+    look_twice(session, now=NOW)
+    [found] = findings(session)
+    assert (found.kind, found.repaired_at) == (FindingKind.HOLDER_GONE, None)
+    assert (request.state, len(notices(session))) == (RequestState.CALLING, 1)
