@@ -82,6 +82,7 @@ def open_tasks(session: Session, *, now: datetime, tz: tzinfo) -> list[Task]:
     avoid = _let_go_by(session)
     last = dict(session.execute(select(PlanEntry.request_id, PlanEntry.counsellor_id)).all())
     on_shift = counsellors_on_shift(session, now=now, tz=tz)
+    length = learned_lengths(session).expected
     return [
         Task(
             request_id=request_id,
@@ -89,6 +90,7 @@ def open_tasks(session: Session, *, now: datetime, tz: tzinfo) -> list[Task]:
             target=promises.target_of(ring_from, due_at, is_window=is_window),
             due=due_at,
             planned_for=last.get(request_id),
+            length=length,
             # Once everybody on shift has let it go by, it is for everybody again.
             avoid=frozenset() if on_shift <= avoid[request_id] else frozenset(avoid[request_id]),
         )

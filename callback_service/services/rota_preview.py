@@ -102,9 +102,10 @@ def _promises(
 ) -> tuple[list[Lost], int]:
     """The promises that two plans, without and with the proposal, tell apart; how many move."""
     tasks = open_tasks(session, now=now, tz=tz)
-    before = _plan(planning.make_plan(tasks, availability(session, tasks, now=now, tz=tz), now=now))
+    people = availability(session, tasks, now=now, tz=tz)
+    before = _plan(planning.make_plan(tasks, people, now=now, cap=planning.MISSED_CAP))
     changed = availability(session, tasks, now=now, tz=tz, proposed=proposed)
-    after = _plan(planning.make_plan(tasks, changed, now=now))
+    after = _plan(planning.make_plan(tasks, changed, now=now, cap=planning.MISSED_CAP))
     requests = session.execute(
         select(
             CallbackRequest.id,
