@@ -20,7 +20,8 @@ from statistics import fmean, stdev
 from typing import Final, NamedTuple
 
 from callback_service.domain.call_lengths import CallLengths
-from callback_service.domain.planning import HANDOVER_MARGIN, Availability, Task
+from callback_service.domain.escalation import NEAR_DUE
+from callback_service.domain.planning import HANDOVER_MARGIN, OFFER_LEASE, Availability, Task
 from callback_service.domain.retry import AFTER_NO_ANSWER, RETRY_SLACK
 
 #: Futures looked at. More gained nothing with mean and standard deviation.
@@ -44,6 +45,8 @@ LEAST_SPREAD: Final = timedelta(minutes=2)
 NEWCOMER_DUE: Final = timedelta(minutes=30)
 #: Promised when the rota holds nobody: the duty lead is told at once and has this long.
 NOBODY_FREE: Final = timedelta(hours=1)
+#: No promise is sooner: the first offer has its whole lease before the duty lead is told.
+SOONEST: Final = OFFER_LEASE + NEAR_DUE
 #: Promises end on a whole such step of the clock.
 STEP: Final = timedelta(minutes=5)
 #: Of attempts; and how long such an attempt takes.
@@ -86,7 +89,7 @@ def promise(
     forecast: Forecast | None, *, z: float, latest_open_promise: datetime | None, now: datetime
 ) -> datetime:
     """The time to promise, on a whole five minutes; never before the latest promise still open."""
-    due = now + (forecast.after(z) if forecast else NOBODY_FREE)
+    due = now + (max(forecast.after(z), SOONEST) if forecast else NOBODY_FREE)
     return round_up(max(due, latest_open_promise or due), STEP)
 
 

@@ -8,19 +8,21 @@ from sqlalchemy.orm import Session
 from callback_service.domain import call_lengths, quotes
 from callback_service.domain.call_lengths import CallLengths
 from callback_service.domain.lifecycle import Outcome
+from callback_service.domain.presence import WRAP_UP
 from callback_service.domain.quotes import Came, Forecast
 from callback_service.models.callback import Attempt, CallbackRequest, ContactWindow
 
 
 def learned_lengths(session: Session) -> CallLengths:
-    """How long calls last that reach the caller, from the last ones."""
+    """How long calls occupy a counsellor that reach the caller, wrap-up included: from the last."""
     rows = session.execute(
         select(Attempt.started_at, Attempt.ended_at)
         .where(Attempt.outcome == Outcome.ANSWERED)
         .order_by(Attempt.id.desc())
         .limit(call_lengths.MOST_CALLS)
     )
-    return call_lengths.learned(ended - started for started, ended in rows if ended is not None)
+    lasted = (ended - started + WRAP_UP for started, ended in rows if ended is not None)
+    return call_lengths.learned(lasted)
 
 
 def learned_z(session: Session) -> float:

@@ -151,6 +151,7 @@ def open_work(
     avoid, never = _let_go_by(session), known_to(session)
     last = dict(session.execute(select(PlanEntry.request_id, PlanEntry.counsellor_id)).all())
     here = counsellors_here(session, now=now, tz=tz)
+    length = learned_lengths(session).expected
     tasks = [
         Task(
             request_id=request_id,
@@ -159,6 +160,7 @@ def open_work(
             due=due_at,
             is_urgent=is_urgent,
             planned_for=last.get(request_id),
+            length=length,
             avoid=_to_avoid(avoid[request_id], never[request_id], here),
         )
         for request_id, ring_from, due_at, is_window, is_urgent, *_ in waiting

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from callback_service.domain import call_lengths, quotes
 from callback_service.domain.call_lengths import PRIOR, CallLengths
-from callback_service.domain.planning import Availability, Task
+from callback_service.domain.escalation import NEAR_DUE
+from callback_service.domain.planning import OFFER_LEASE, Availability, Task
 from callback_service.domain.quotes import Came, Forecast, learned_z, round_up
 
 NOW = datetime(2026, 11, 25, 20, 0, tzinfo=UTC)
@@ -113,6 +114,10 @@ class TestPromise:
         due = quotes.promise(Forecast(600, 180), z=2, latest_open_promise=None, now=NOW)
         assert due == at(20)  # 10 + 2 x (3 + 2)
 
+    def test_leaves_the_first_offer_its_lease_before_the_duty_lead_is_told(self) -> None:
+        due = quotes.promise(Forecast(0, 0), z=0, latest_open_promise=None, now=NOW)
+        assert due - NEAR_DUE == NOW + OFFER_LEASE
+
     @given(
         mean=st.floats(0, 1e5),
         sd=st.floats(0, 1e4),
@@ -127,7 +132,7 @@ class TestPromise:
         now = NOW + timedelta(seconds=second)
         open_promise = None if latest is None else now + minutes(latest)
         due = quotes.promise(Forecast(mean, sd), z=z, latest_open_promise=open_promise, now=now)
-        assert due >= now
+        assert due >= now + quotes.SOONEST
         assert open_promise is None or due >= open_promise
         assert (due.minute % 5, due.second, due.microsecond) == (0, 0, 0)
 
