@@ -94,6 +94,9 @@ def _why_them(
     if entry.counsellor_id == request.wish_counsellor_id:
         at = spoke.get(request.id)
         met.append(f"spoke with them on {full_day(at, tz)}" if at else "spoke with them before")
+    unmet = [line.words for line in wish_lines(request, now=entry.starts_at) if not line.holds]
+    if unmet and not met:
+        return [f"no longer kept for {' and '.join(unmet)}"]
     return met or ["free first"]
 
 

@@ -68,8 +68,8 @@ def test_wishes_are_kept_and_the_page_says_until_when_they_hold(
     assert the_request(app).wishes == Wishes(gender=Gender.WOMAN)
     for address in (answer.location, answer.location.replace("/done/", "/manage/")):
         page = text_of(client.get(address))
-        assert "You asked for the person you spoke with before. If that cannot be by 8:07pm" in page
-        assert "You asked for a woman. If that cannot be by 8:11pm tonight, somebody else" in page
+        assert "You asked for the person you spoke with before. If that cannot be by 8:05pm" in page
+        assert "You asked for a woman. If that cannot be by 8:07pm tonight, somebody else" in page
 
 
 def test_the_page_says_when_a_wish_could_not_be_met(app: Flask, client: FlaskClient) -> None:
@@ -120,8 +120,8 @@ def test_the_desk_shows_the_wish_and_why_the_plan_is_as_it_is(
     with stored(app) as session:
         plan(session)
     page = text_of(sign_in_as(Role.MANAGER).get("/desk"))
-    assert re.search(r"Asked for a woman\s+\(until 20:11\)", page)
-    assert "due first; free first" in page
+    assert re.search(r"Asked for a woman\s+\(until 20:07\)", page)
+    assert "due first; no longer kept for a woman" in page
 
 
 def test_a_manager_puts_a_request_before_all_others_and_back(
