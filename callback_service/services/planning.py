@@ -9,7 +9,8 @@ from datetime import datetime, timedelta, tzinfo
 from random import Random
 from typing import Final
 
-from sqlalchemy import Row, delete, func, select
+from sqlalchemy import Row, delete, func, select, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session, aliased
 
 from callback_service.domain import promises, quotes, wishes
@@ -35,7 +36,18 @@ RECENT: Final = timedelta(hours=8)
 LET_GO: Final = (OfferEnding.LAPSED, OfferEnding.RELEASED, OfferEnding.DECLINED)
 #: Stands for somebody who asks now: behind every request that is due at the same instant.
 NEWCOMER: Final = 2**63
+_AT_ONCE: Final = 1000  # rows in one statement: databases take so many values and not many more
 PLANNER_LOCK: Final = 7_702_026  # any number; shared by all planners on one PostgreSQL
+_PUT_COLUMNS: Final = text("""
+    INSERT INTO plan_entry (request_id, counsellor_id, starts_at, planned_at)
+    SELECT *, CAST(:now AS timestamptz) FROM unnest(
+        CAST(:requests AS integer[]),
+        CAST(:counsellors AS integer[]),
+        CAST(:starts AS timestamptz[])
+    )
+    ON CONFLICT (request_id) DO UPDATE SET counsellor_id = excluded.counsellor_id,
+        starts_at = excluded.starts_at, planned_at = excluded.planned_at
+""")
 
 
 def plan_is_called_for(session: Session) -> bool:
@@ -312,25 +324,42 @@ def _take_planner_lock(session: Session) -> bool:
 
 
 def _store(session: Session, plan: list[Planned], *, now: datetime) -> int:
-    stored = {
-        entry.request_id: entry for entry in session.scalars(select(PlanEntry).with_for_update())
-    }
-    changed = 0
+    """Keep ``plan``; how many entries changed."""
+    rows = session.execute(
+        select(PlanEntry.request_id, PlanEntry.counsellor_id, PlanEntry.starts_at).with_for_update()
+    )
+    stored = {request_id: (counsellor_id, starts) for request_id, counsellor_id, starts in rows}
     # An offer that ended between the two looks is in both; the later look is right.
-    latest = {planned.request_id: planned for planned in plan}
-    for planned in latest.values():
-        entry = stored.pop(planned.request_id, None)
-        if entry is None:
-            entry = PlanEntry(request_id=planned.request_id)
-            session.add(entry)
-        elif (entry.counsellor_id, entry.starts_at) == (planned.counsellor_id, planned.start):
-            continue
-        entry.counsellor_id, entry.starts_at, entry.planned_at = (
-            planned.counsellor_id,
-            planned.start,
-            now,
-        )
-        changed += 1
-    for entry in stored.values():
-        session.delete(entry)
-    return changed + len(stored)
+    latest = {one.request_id: one for one in plan}
+    changed = [
+        one
+        for one in latest.values()
+        if stored.pop(one.request_id, None) != (one.counsellor_id, one.start)
+    ]
+    gone = list(stored)
+    for first in range(0, len(gone), _AT_ONCE):
+        some = gone[first : first + _AT_ONCE]
+        session.execute(delete(PlanEntry).where(PlanEntry.request_id.in_(some)))
+    if changed:
+        _put(session, changed, now=now)
+    for entry in [one for one in session.identity_map.values() if isinstance(one, PlanEntry)]:
+        session.expire(entry)  # what somebody holds is read again
+    return len(changed) + len(gone)
+
+
+def _put(session: Session, entries: list[Planned], *, now: datetime) -> None:
+    """Write entries, new or not, in one statement: row by row it takes most of the tick."""
+    if session.get_bind().dialect.name == "postgresql":
+        requests, counsellors, starts = map(list, zip(*entries, strict=True))
+        columns = {"requests": requests, "counsellors": counsellors, "starts": starts}
+        session.execute(_PUT_COLUMNS, {**columns, "now": now})
+        return
+    statement = sqlite.insert(PlanEntry)
+    new = {name: statement.excluded[name] for name in ("counsellor_id", "starts_at", "planned_at")}
+    session.execute(
+        statement.on_conflict_do_update(index_elements=["request_id"], set_=new),
+        [
+            {"request_id": one[0], "counsellor_id": one[1], "starts_at": one[2], "planned_at": now}
+            for one in entries
+        ],
+    )

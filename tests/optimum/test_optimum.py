@@ -37,9 +37,9 @@ def test_as_many_are_kept_as_by_the_best_plan_with_the_same_worst_wait(instance:
     assert kept(best) - kept(late) <= 1.0
 
 
-@pytest.mark.parametrize("load", [0.95, 1.2])
-def test_strictly_by_due_date_the_latest_is_about_as_late_as_it_must_be(load: float) -> None:
-    instance = make_instance(2, load, bunched=False)
+@pytest.mark.parametrize(("load", "bunched"), [(0.95, False), (1.2, False), (0.95, True)])
+def test_by_due_date_the_plan_is_about_as_little_late_as_can_be(load: float, bunched: bool) -> None:
+    instance = make_instance(2, load, bunched=bunched)
     late = slots_late(instance, timedelta(0))
     least = least_cost(instance, lambda slots: slots, worst=400)
     assert least is not None

@@ -296,6 +296,14 @@ def test_tasks_of_one_instant_change_hands_so_that_all_are_served() -> None:
     assert plan(tasks, people) == [(1, 2, 0), (2, 1, 0), (3, 2, 60)]
 
 
+def test_by_due_date_those_with_a_scarce_skill_are_spared_for_what_would_be_late_without() -> None:
+    # The earliest due first would give 1 to the first, and be late with the last of the others.
+    people = [skilled(1, "cy"), counsellor(2, (30, 480))]
+    tasks = [needing(1, target=30), needing(2, "cy", target=40), needing(3, "cy", target=40)]
+    found = make_plan(tasks, people, now=NOW, cap=timedelta(0))
+    assert sorted(found) == [(1, 2, at(30)), (2, 1, at(0)), (3, 1, at(30))]
+
+
 def test_what_is_urgent_comes_before_everything_else() -> None:
     tasks = [task(1, target=-30), task(2, target=5), replace(task(3, target=400), is_urgent=True)]
     assert plan(tasks, [counsellor(1)])[2] == (3, 1, 0)

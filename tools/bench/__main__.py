@@ -9,9 +9,9 @@ import platform
 from pathlib import Path
 
 from callback_service import GC_THRESHOLDS
-from tools.bench import Figure, as_table, pages, planning, quotes, rota
+from tools.bench import Figure, as_table, pages, planning, quotes, rota, tick
 
-ROOMS = (rota.figures, pages.figures, planning.figures, quotes.figures)
+ROOMS = (rota.figures, pages.figures, planning.figures, quotes.figures, tick.figures)
 
 
 def main() -> None:
