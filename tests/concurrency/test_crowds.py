@@ -115,7 +115,7 @@ def test_of_two_hundred_who_want_twenty_places_twenty_have_one_and_the_rest_are_
 ) -> None:
     with stored(app) as session:
         make_shifts(session, 7)
-        make_shift(session, "23:20", "08:00")
+        make_shift(session, "22:35", "08:00")
     asks = [an_ask(mobile(n), window=TONIGHT) for n in range(200)]
     finishes = crowd(settings, ask_once, [(ask,) for ask in asks], processes=5, threads=4)
     assert Counter(f.refused_with for f in finishes) == {None: 20, "WindowGone": 180}, finishes

@@ -391,7 +391,7 @@ class TestWhatMoves:
     ) -> None:
         counsellor = make_shift(session)
         request = make_request(session)
-        lengths = [NOW + 15 * MINUTE, NOW + 60 * MINUTE]
+        lengths = [NOW + 10 * MINUTE, NOW + 60 * MINUTE]
         assert lengths[0] <= request.due_at < lengths[1]
         seen = what_moves(session, counsellor.id, lengths, now=NOW, tz=LONDON)
         assert seen == [Moves(later=1), Moves(lost=(request.reference,))]
@@ -410,7 +410,7 @@ class TestWhatMoves:
         counsellor = make_shift(session)
         request = make_request(session)
         offer(session)
-        lengths = [NOW + 15 * MINUTE, NOW + 60 * MINUTE]
+        lengths = [NOW + 10 * MINUTE, NOW + 60 * MINUTE]
         seen = what_moves(session, counsellor.id, lengths, now=NOW, tz=LONDON)
         assert seen == [Moves(later=1), Moves(lost=(request.reference,))]
 

@@ -68,7 +68,7 @@ def states(app: Flask) -> list[RequestState]:
 
 def test_the_page_says_what_is_promised_and_what_happens_next(client: FlaskClient) -> None:
     shown = page(client.get(f"/done/{ask(client, messages='text')}"))
-    assert "By 8:15pm tonight" in shown
+    assert "By 8:10pm tonight" in shown
     assert "The number that ends in" not in shown
     assert ">123<" in shown
     assert "You will get a short text that confirms this." in shown
@@ -79,7 +79,7 @@ def test_the_page_says_what_is_promised_and_what_happens_next(client: FlaskClien
 def test_the_page_says_what_was_said_then_however_late_it_is_read(client: FlaskClient) -> None:
     key = ask(client)
     with time_machine.travel(NOW + timedelta(days=2), tick=False):
-        assert "By 8:15pm tonight" in page(client.get(f"/done/{key}"))
+        assert "By 8:10pm tonight" in page(client.get(f"/done/{key}"))
 
 
 @pytest.mark.one_database
@@ -110,7 +110,7 @@ class TestTwoPeopleBehindOneNumber:
         first = ask(client, name="Canarina", note="canary", messages="both")
         second = ask(app.test_client(), name="", note="", when=window_value(TONIGHT))
         shown = page(client.get(f"/done/{second}")) + page(client.get(f"/manage/{second}"))
-        for secret in ("Canarina", "canary", "By 8:15pm", "already", "voicemail", first):
+        for secret in ("Canarina", "canary", "By 8:10pm", "already", "voicemail", first):
             assert secret not in shown, secret
         assert "Tonight between 10pm and midnight" in shown
         assert "We will not leave any message." in shown

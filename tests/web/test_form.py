@@ -83,7 +83,7 @@ def the_request(app: Flask) -> CallbackRequest:
 
 def test_the_form_says_when_we_expect_to_ring(client: FlaskClient) -> None:
     page = text_of(client.get("/"))
-    assert "We expect to ring by 8:15pm tonight." in page
+    assert "We expect to ring by 8:10pm tonight." in page
     assert window_value(TONIGHT) in page
 
 

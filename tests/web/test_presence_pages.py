@@ -92,7 +92,9 @@ class TestABreak:
     ) -> None:
         desk, request_id = on_shift("Jo Hill"), a_request(app)
         with stored(app) as session:
-            reference = session.get_one(CallbackRequest, request_id).reference
+            request = session.get_one(CallbackRequest, request_id)
+            request.due_at = NOW + timedelta(minutes=20)
+            reference = request.reference
         page = shown(desk, "/desk/break")
         assert "1 call waits until you are back, and can still be made in time." in page
         assert f"Nobody else could take {reference} in time. Take the break later" in page
