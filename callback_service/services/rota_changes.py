@@ -49,6 +49,7 @@ from callback_service.services.rota_change_writing import (
 )
 from callback_service.services.rota_edits import edits
 from callback_service.services.rota_handover import hand_back
+from callback_service.services.rota_texts import tell_of_time_off
 
 
 @edits("rota.change_made")
@@ -67,14 +68,19 @@ def make_change(
     the duty or has a shift at that time already, taking somebody off a shift they do not have, and
     whatever overlaps another change of the same person. Sickness gives way to nothing: what its
     person was to do by other changes ends where it begins. ``swap_id`` is the swap it carries out.
+    Whoever is away by somebody else's doing is told; of leave that holds by now, the managers are.
     """
     lock_people(session, [staff_id for staff_id, *_ in person_spans(change)])
     check_facts(session, change, now=now, tz=tz)
+    found = rota_notices.before_absence(session, change, now=now, tz=tz)
     if isinstance(change, Leave) and change.reason is LeaveReason.SICK:
         change = _make_way(session, change, actor_id=actor_id, now=now, tz=tz)
     row = write_change(session, change, actor_id=actor_id, now=now, tz=tz, swap_id=swap_id)
     if (staff_id := absentee(change)) is not None and change.start <= now:
         hand_back(session, staff_id, actor_id=actor_id, now=now, tz=tz)
+    tell_of_time_off(session, row, actor_id=actor_id, now=now)
+    if found is not None:
+        rota_notices.tell_of_absence(session, row, found, actor_id=actor_id, now=now)
     return row
 
 
@@ -128,10 +134,7 @@ def sick_from_now(
     if end <= now:
         raise field_error("until", "Choose a time that is still to come.")
     leave = Leave(staff_id, now, end, LeaveReason.SICK)
-    found = rota_notices.before_absence(session, leave, tz=tz)
-    row = make_change(session, leave, actor_id=actor_id, now=now, tz=tz)
-    rota_notices.tell_of_absence(session, row, found, now=now)
-    return row
+    return make_change(session, leave, actor_id=actor_id, now=now, tz=tz)
 
 
 @edits("rota.open_shift_taken")
@@ -208,6 +211,7 @@ def _cancel(session: Session, row: RotaChange, *, actor_id: int | None, now: dat
     end_change(session, row, now, actor_id=actor_id, now=now)
     rest_allowances.end_with_change(session, row, actor_id=actor_id, now=now)
     audit_change(session, "rota.change_cancelled", row, actor_id=actor_id, now=now)
+    tell_of_time_off(session, row, actor_id=actor_id, now=now)
 
 
 def end_from_now(
@@ -244,6 +248,7 @@ def put_back(
     keep_change(session, row, change, tz=tz)
     session.expire(row, ["staff", "by"])
     audit_change(session, "rota.change_put_back", row, actor_id=actor_id, now=now)
+    tell_of_time_off(session, row, actor_id=actor_id, now=now)
     if (staff_id := absentee(change)) is not None and change.start <= now:
         hand_back(session, staff_id, actor_id=actor_id, now=now, tz=tz)
 

@@ -34,7 +34,7 @@ from callback_service.services.rota_change_rows import span_in_words
 from callback_service.services.rota_changes import cancel_swap, make_change
 from callback_service.services.rota_edits import edits
 from callback_service.services.rota_preview import what_would_break
-from callback_service.services.swap_texts import tell_of_swap
+from callback_service.services.rota_texts import tell_of_swap
 
 #: How far ahead a shift may be offered.
 LOOK_AHEAD: Final = 12 * WEEK

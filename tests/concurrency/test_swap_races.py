@@ -21,7 +21,7 @@ from callback_service.services import rota_changes, swaps
 from tests.concurrency.racing import race
 from tests.rota_builders import LONDON, local
 from tests.support.builders import NOW
-from tests.support.request_builders import make_manager, make_shift, make_shifts, stored
+from tests.support.request_builders import make_manager, make_shift, make_shifts, mobile, stored
 
 HOUR = timedelta(hours=1)
 SPANS = [(local(f"2026-11-{day} 08:00"), local(f"2026-11-{day} 12:00")) for day in (27, 28)]
@@ -54,10 +54,10 @@ def end_once(what: str, swap_id: int, staff_id: int) -> str:
         return what
 
 
-def ill_once(staff_id: int) -> None:
+def ill_once(staff_id: int, actor_id: int) -> None:
     with transaction() as session:
         rota_changes.sick_from_now(
-            session, staff_id, until=NOW + 24 * HOUR, actor_id=staff_id, now=NOW, tz=LONDON
+            session, staff_id, until=NOW + 24 * HOUR, actor_id=actor_id, now=NOW, tz=LONDON
         )
 
 
@@ -123,12 +123,21 @@ def test_a_swap_that_is_approved_withdrawn_and_overtaken_by_leave_at_once_is_one
 
 
 def test_who_falls_ill_twice_at_once_is_told_of_once(app: Flask, settings: Settings) -> None:
+    """They report it and a manager enters it, both twice: another manager hears of it once."""
     with stored(app) as session:
-        staff_id = make_shift(session).id
-        make_manager(session)
-    finishes = race(settings, ill_once, [(staff_id,)] * 4)
+        staff = make_shift(session)
+        staff.phone = mobile(7)
+        managers = [make_manager(session).id for _ in range(2)]
+        staff_id = staff.id
+    given = [(staff_id, staff_id), (staff_id, managers[0])]
+    finishes = race(settings, ill_once, given * 2)
     assert Counter(f.refused_with for f in finishes) == {None: 1, "Refused": 3}, finishes
+    [entered_by] = [who for (_, who), f in zip(given * 2, finishes, strict=True)
+                    if not f.refused_with]  # fmt: skip
     with stored(app) as session:
         assert len(session.scalars(select(RotaNotice)).all()) == 1
-        texts = select(OutboxMessage.kind).where(OutboxMessage.kind == TextKind.ABSENCE)
-        assert session.scalars(texts).all() == [TextKind.ABSENCE]
+        texts = select(OutboxMessage.kind, OutboxMessage.staff_id)
+        told = Counter(tuple(row) for row in session.execute(texts))
+    absence = [(TextKind.ABSENCE, one) for one in managers if one != entered_by]
+    news = [(TextKind.LEAVE_DECIDED, staff_id)] if entered_by != staff_id else []
+    assert told == Counter([*absence, *news])
