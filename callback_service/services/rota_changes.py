@@ -173,6 +173,8 @@ def give_back_open_shift(
         raise NotFound("There is no such shift of yours.")
     if row.cancelled_at is not None or row.starts_at <= now:
         raise Refused("This shift has begun or was cancelled.")
+    if row.swap_id is not None:
+        raise Refused("This shift came to you by a swap. A manager can undo that.")
     row.staff_id = row.taken_at = None
     row.spans.clear()
     session.flush()
@@ -271,7 +273,8 @@ def _make_way(
         end_change(session, row, leave.start, actor_id=actor_id, now=now)
         audit_change(session, "rota.change_cut_short", row, actor_id=actor_id, now=now)
         if rest is not None:
-            write_change(session, rest, actor_id=actor_id, now=now, tz=tz, swap_id=row.swap_id)
+            swap_id = None if isinstance(rest, OpenShift) else row.swap_id
+            write_change(session, rest, actor_id=actor_id, now=now, tz=tz, swap_id=swap_id)
     return leave
 
 

@@ -45,9 +45,11 @@ class Made:
 
 
 def asked_for(row: RotaChange) -> Change:
-    """What a change was made for; who took an open shift since does not count."""
+    """What a change was made for; who took an open shift or had it by a swap does not count."""
     if row.kind is ChangeKind.OPEN and row.duty is not None:
         return OpenShift(row.starts_at, row.ends_at, row.duty)
+    if row.handed_on_from is not None:
+        return replace(change_of(row.handed_on_from), start=row.starts_at, end=row.ends_at)
     return change_of(row)
 
 

@@ -17,7 +17,7 @@ from callback_service.models.outbox import OutboxMessage, TextKind
 from callback_service.models.rota_change import RotaChange, RotaChangeSpan
 from callback_service.models.rota_notice import RotaNotice
 from callback_service.models.swap import Swap
-from callback_service.services import rota_changes, swaps
+from callback_service.services import rota_changes, swap_offers, swaps
 from tests.concurrency.racing import race
 from tests.rota_builders import LONDON, local
 from tests.support.builders import NOW
@@ -29,8 +29,8 @@ SPANS = [(local(f"2026-11-{day} 08:00"), local(f"2026-11-{day} 12:00")) for day 
 
 def offer_once(staff_id: int, start: datetime, end: datetime) -> int:
     with transaction() as session:
-        offer = swaps.Offer(staff_id, Duty.COUNSELLING, (start, end))
-        return swaps.offer_shift(session, offer, actor_id=staff_id, now=NOW, tz=LONDON).id
+        offer = swap_offers.Offer(staff_id, Duty.COUNSELLING, (start, end))
+        return swap_offers.offer_shift(session, offer, actor_id=staff_id, now=NOW, tz=LONDON).id
 
 
 def take_once(swap_id: int, staff_id: int) -> str:
