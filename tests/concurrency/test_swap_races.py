@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from callback_service.config import Settings
 from callback_service.domain.rota import Duty
-from callback_service.domain.rota_changes import Leave, LeaveReason
+from callback_service.domain.rota_changes import Leave, LeaveReason, Override, OverrideKind
 from callback_service.domain.swaps import SwapState
 from callback_service.extensions import transaction
 from callback_service.models.outbox import OutboxMessage, TextKind
@@ -46,6 +46,13 @@ def end_once(what: str, swap_id: int, staff_id: int) -> str:
     with transaction() as session:
         if what == "approve":
             return swaps.approve(session, swap_id, actor_id=staff_id, now=NOW, tz=LONDON).state
+        if what == "cancel the change":
+            [row] = session.scalars(select(RotaChange).where(RotaChange.swap_id.is_(None)))
+            rota_changes.cancel_change(session, row.id, actor_id=staff_id, now=NOW)
+            return what
+        if what == "undo":
+            swaps.undo(session, swap_id, actor_id=staff_id, now=NOW, tz=LONDON)
+            return what
         if what == "withdraw":
             swaps.withdraw(session, swap_id, actor_id=staff_id, is_manager=True, now=NOW)
             return what
@@ -120,6 +127,82 @@ def test_a_swap_that_is_approved_withdrawn_and_overtaken_by_leave_at_once_is_one
         assert (swap.state is SwapState.APPROVED) == any(one.swap_id for one in held)
         assert swap.state in {SwapState.APPROVED, SwapState.WITHDRAWN}
         assert len(held) == 1, "the taker is on leave or has the shift, never both"
+
+
+def give_extra_shift(staff_id: int) -> None:
+    with transaction() as session:
+        change = Override(OverrideKind.ADD, staff_id, *SPANS[0])
+        rota_changes.make_change(session, change, actor_id=None, now=NOW, tz=LONDON)
+
+
+def test_of_eight_who_take_an_extra_shift_at_once_one_has_it_and_its_giver_is_free(
+    app: Flask, settings: Settings
+) -> None:
+    with stored(app) as session:
+        giver = make_shift(session, "01:00", "02:00", name="Amira").id
+        people = [one.id for one in make_shifts(session, 8, "02:00", "03:00")]
+    with app.app_context():
+        give_extra_shift(giver)
+        swap_id = offer_once(giver, *SPANS[0])
+    finishes = race(settings, take_once, [(swap_id, staff_id) for staff_id in people])
+    [winner] = [who for who, f in zip(people, finishes, strict=True) if not f.refused_with]
+    with stored(app) as session:
+        held = list(session.scalars(select(RotaChange).where(RotaChange.cancelled_at.is_(None))))
+        assert [(one.staff_id, one.swap_id) for one in held] == [(winner, swap_id)]
+        assert session.scalars(select(RotaChangeSpan.staff_id)).all() == [winner]
+
+
+def test_an_extra_shift_that_is_handed_on_and_cancelled_at_once_is_one_of_these(
+    app: Flask, settings: Settings
+) -> None:
+    """Approved first, it cannot be cancelled; cancelled first, the swap lapses."""
+    with stored(app) as session:
+        giver = make_shift(session, "01:00", "02:00").id
+        taker = make_shift(session, "02:00", "03:00").id
+        manager = make_manager(session).id
+    with app.app_context():
+        give_extra_shift(giver)
+        swap_id = offer_once(giver, *SPANS[0])
+        with transaction() as session:
+            swaps.take_swap(
+                session, swap_id, staff_id=taker, actor_id=taker, needs_approval=True,
+                now=NOW, tz=LONDON,
+            )  # fmt: skip
+    given = [("approve", swap_id, manager), ("cancel the change", swap_id, manager)]
+    finishes = race(settings, end_once, given * 3)
+    assert {f.refused_with for f in finishes} <= {None, "Refused"}, finishes
+    with stored(app) as session:
+        state = session.get_one(Swap, swap_id).state
+        held = list(session.scalars(select(RotaChange).where(RotaChange.cancelled_at.is_(None))))
+        workers = [one.staff_id for one in held]
+        spans = session.scalars(select(RotaChangeSpan.staff_id)).all()
+    assert (state, workers) in [(SwapState.APPROVED, [taker]), (SwapState.LAPSED, [])]
+    assert spans == workers
+
+
+def test_a_swap_that_is_undone_six_times_at_once_brings_the_shift_back_once(
+    app: Flask, settings: Settings
+) -> None:
+    with stored(app) as session:
+        giver = make_shift(session, "01:00", "02:00").id
+        taker = make_shift(session, "02:00", "03:00").id
+        manager = make_manager(session).id
+    with app.app_context():
+        give_extra_shift(giver)
+        swap_id = offer_once(giver, *SPANS[0])
+        assert take_once(swap_id, taker) == SwapState.APPROVED
+    given = [("undo", swap_id, manager)] * 4 + [("leave", swap_id, giver)] * 2
+    finishes = race(settings, end_once, given)
+    assert {f.refused_with for f in finishes} <= {None, "Refused"}, finishes
+    with stored(app) as session:
+        state = session.get_one(Swap, swap_id).state
+        held = list(session.scalars(select(RotaChange).where(RotaChange.cancelled_at.is_(None))))
+        ends = {(one.kind.value, one.staff_id) for one in held}
+        assert len(session.scalars(select(RotaChangeSpan)).all()) == len(held)
+    assert (state, ends) in [
+        (SwapState.UNDONE, {("add", giver)}),  # and so there was no room for the leave
+        (SwapState.APPROVED, {("add", taker), ("leave", giver)}),
+    ]
 
 
 def test_who_falls_ill_twice_at_once_is_told_of_once(app: Flask, settings: Settings) -> None:

@@ -64,10 +64,17 @@ def once_open(team: Team, dai: Staff) -> None:
     rota_changes.take_open_shift(team.session, row.id, staff_id=dai.id, now=NOW, tz=LONDON)
 
 
-WAYS = pytest.mark.parametrize(
-    "way", [extra, stand_in, stand_in_for_a_week, once_open], ids=lambda way: way.__name__
-)
 Way = Callable[[Team, Staff], None]
+
+
+def ways(*some: Way) -> pytest.MarkDecorator:
+    """Each of these ways in which somebody comes by a shift."""
+    return pytest.mark.parametrize("way", some, ids=lambda way: way.__name__)
+
+
+EVERY_WAY = ways(extra, stand_in, stand_in_for_a_week, once_open)
+WHOLE = ways(extra, stand_in, once_open)  # changes of one shift and no more
+WAYS = ways(extra, stand_in_for_a_week, once_open)
 
 
 @pytest.fixture
@@ -92,7 +99,7 @@ def spoken_for(team: Team) -> set[tuple[int, str, str]]:
     return {(row.staff_id, row.starts_at.isoformat(), row.ends_at.isoformat()) for row in rows}
 
 
-@WAYS
+@EVERY_WAY
 def test_the_shift_changes_hands_and_nothing_else_does(team: Team, dai: Staff, way: Way) -> None:
     way(team, dai)
     before = rota_of(team)
@@ -108,7 +115,7 @@ def test_the_shift_changes_hands_and_nothing_else_does(team: Team, dai: Staff, w
     assert swap_lists.swap_line(team.session, swap.id, now=NOW, tz=LONDON).trouble is None
 
 
-@WAYS
+@EVERY_WAY
 def test_undoing_it_brings_the_rota_back_as_it_was(team: Team, dai: Staff, way: Way) -> None:
     way(team, dai)
     before = rota_of(team)
@@ -129,7 +136,7 @@ def test_who_gave_the_shift_is_free_for_anything_else_then(
     assert team.on_duty(team.cy, "2026-11-27") == [EARLY]
 
 
-@WAYS
+@WHOLE
 @pytest.mark.parametrize("of_what", ["a pattern", "a change"])
 def test_an_exchange_holds_both_ways_and_is_undone_both_ways(
     team: Team, dai: Staff, way: Way, of_what: str
@@ -140,10 +147,6 @@ def test_an_exchange_holds_both_ways_and_is_undone_both_ways(
         wanted = LATE_SUNDAY
         team.change(Override(ADD, team.ben.id, *wanted))
     before = rota_of(team)
-    if way is stand_in_for_a_week:
-        with pytest.raises(BadInput, match="The rota of Dai is changed for that time already"):
-            team.offer(team.ben, wanted, by=dai)
-        return  # who stands in for a week is spoken for all week
     swap = team.agreed(team.ben, wanted, by=dai)
     assert team.on_duty(team.ben, "2026-11-27") == [EARLY]
     assert team.on_duty(dai, wanted[0].date().isoformat()) == [wanted]
@@ -153,7 +156,13 @@ def test_an_exchange_holds_both_ways_and_is_undone_both_ways(
     assert rota_of(team) == before
 
 
-@pytest.mark.parametrize("way", [extra, stand_in, once_open])
+def test_who_stands_in_for_a_week_gets_no_other_shift_in_it(team: Team, dai: Staff) -> None:
+    stand_in_for_a_week(team, dai)
+    with pytest.raises(BadInput, match="The rota of Dai is changed for that time already"):
+        team.offer(team.ben, LATE, by=dai)
+
+
+@WHOLE
 def test_what_is_asked_for_in_return_may_have_come_by_a_change(
     team: Team, dai: Staff, way: Way
 ) -> None:
@@ -195,7 +204,7 @@ def test_a_swap_lapses_when_the_open_shift_is_given_back(team: Team, dai: Staff)
     assert team.take(swap, team.cy).state is SwapState.LAPSED
 
 
-@WAYS
+@EVERY_WAY
 def test_once_agreed_the_change_is_ended_by_undoing_the_swap_alone(
     team: Team, dai: Staff, way: Way
 ) -> None:
@@ -295,6 +304,7 @@ def test_nobody_is_booked_twice(team: Team, dai: Staff, way: Way) -> None:
             team.take(swap, team.ana)
 
 
+@pytest.mark.one_database
 @WAYS
 def test_shifts_that_overlap_are_not_exchanged_where_one_came_by_a_change(
     team: Team, dai: Staff, way: Way
@@ -305,6 +315,7 @@ def test_shifts_that_overlap_are_not_exchanged_where_one_came_by_a_change(
         team.offer(team.ben, SAME_DAY, by=dai)
 
 
+@pytest.mark.one_database
 @WAYS
 def test_a_shift_that_came_by_a_swap_is_not_offered_again(team: Team, dai: Staff, way: Way) -> None:
     way(team, dai)
@@ -314,6 +325,7 @@ def test_a_shift_that_came_by_a_swap_is_not_offered_again(team: Team, dai: Staff
     assert swap_lists.shifts_to_offer(team.session, team.cy.id, now=NOW, tz=LONDON) == []
 
 
+@pytest.mark.one_database
 @WAYS
 def test_what_a_swap_would_mean_is_what_it_comes_to(team: Team, dai: Staff, way: Way) -> None:
     way(team, dai)
@@ -334,6 +346,7 @@ def test_what_a_swap_would_mean_is_what_it_comes_to(team: Team, dai: Staff, way:
     ]
 
 
+@pytest.mark.one_database
 @WAYS
 def test_without_approval_it_holds_as_soon_as_it_is_taken(team: Team, dai: Staff, way: Way) -> None:
     way(team, dai)
@@ -375,6 +388,7 @@ def swaps_of_lead(team: Team, lead: Staff) -> Swap:
     return swap_offers.offer_shift(team.session, offer, actor_id=lead.id, now=NOW, tz=LONDON)
 
 
+@pytest.mark.one_database
 @WAYS
 def test_the_calendars_of_both_follow_and_come_back(team: Team, dai: Staff, way: Way) -> None:
     way(team, dai)
