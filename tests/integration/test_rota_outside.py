@@ -50,6 +50,7 @@ class Installation:
         file = self._folder / "rota.ics"
         file.write_text("\r\n".join([*lines, "END:VCALENDAR", ""]))
         said = json.loads(self.run("rota", "import", str(file), "--apply", "--format", "json"))
+        assert {one["uid"] for one in said} == _uids(lines), "each event was looked at"
         assert not [one for one in said if one["verdict"].startswith("not ")]
 
     def shifts(self, start: str, end: str) -> list[Row]:
@@ -88,6 +89,10 @@ class Installation:
             staff = session.scalars(select(Staff).where(Staff.email == email)).one()
             lead = make_staff(session, role=Role.ADMINISTRATOR)
             accounts.disable(session, staff.id, actor_id=lead.id, now=NOW)
+
+
+def _uids(lines: list[str]) -> set[str]:
+    return {line.removeprefix("UID:") for line in lines if line.startswith("UID:")}
 
 
 Install = Callable[[str], Installation]
