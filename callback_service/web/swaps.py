@@ -338,9 +338,13 @@ def give_up(swap_id: int) -> ResponseReturnValue:
 @requires(Role.MANAGER)
 def undo(swap_id: int) -> ResponseReturnValue:
     """Bring both people back to their own shifts."""
-    with transaction() as session:
-        me, now = current_staff().id, clock.utc_now()
-        service.undo(session, swap_id, actor_id=me, now=now, tz=zone())
+    me, now = current_staff().id, clock.utc_now()
+    try:
+        with transaction() as session:
+            service.undo(session, swap_id, actor_id=me, now=now, tz=zone())
+    except Refused as refusal:
+        flash(refusal.message, "error")
+        return redirect(url_for("swaps.swaps"), code=303)
     return _back("The swap is undone. Both have their own shifts again.")
 
 

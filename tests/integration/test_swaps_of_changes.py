@@ -216,6 +216,9 @@ def test_once_agreed_the_change_is_ended_by_undoing_the_swap_alone(
     with pytest.raises(Refused, match="Undo the swap instead"):
         rota_changes.cancel_change(team.session, row.id, actor_id=team.mo.id, now=NOW)
     if way is once_open:
+        assert rota_preview.open_shifts(
+            team.session, now=NOW, tz=LONDON, taken_by=team.cy.id
+        ) == []  # fmt: skip
         with pytest.raises(Refused, match="by a swap"):
             rota_changes.give_back_open_shift(team.session, row.id, staff_id=team.cy.id, now=NOW)
     for revision_id in team.session.scalars(select(RotaRevision.id)).all():
