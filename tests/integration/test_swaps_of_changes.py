@@ -17,7 +17,7 @@ from callback_service.domain.rota_changes import (
     OverrideKind,
 )
 from callback_service.domain.staff import StaffMember
-from callback_service.domain.swaps import SwapState
+from callback_service.domain.swaps import SwapState, Terms
 from callback_service.domain.wall_time import Span
 from callback_service.errors import BadInput, Refused
 from callback_service.models.calendar import FeedScope
@@ -365,7 +365,7 @@ def test_a_shift_of_a_pattern_within_a_week_of_standing_in_is_not_mistaken_for_i
     stand_in_for_a_week(team, dai)
     make_pattern(team.session, dai, "17:00", "20:00", frozenset({4}))
     evening = local("2026-11-27 17:00"), local("2026-11-27 20:00")
-    offer = swap_facts.Terms(dai.id, team.cy.id, Duty.COUNSELLING, evening, None)
+    offer = Terms(dai.id, team.cy.id, Duty.COUNSELLING, evening, None)
     [move] = swap_facts.moves_of(team.session, offer, tz=LONDON)
     assert not move.is_by_change
     clash = swap_facts.first_clash(team.session, offer, [move], tz=LONDON)
