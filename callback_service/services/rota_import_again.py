@@ -88,10 +88,11 @@ def _is_read(found: Found) -> bool:
 
 
 def _exported_as(row: RotaChange, host: str) -> str:
-    if row.kind is not ChangeKind.ADD:
+    made = row.handed_on_from or row
+    if made.kind is not ChangeKind.ADD:
         return ""
     starts = row.starts_at.astimezone(UTC)
-    return f"override-{row.duty}-s{row.staff_id}-{starts:%Y%m%dT%H%M%SZ}@{host}"
+    return f"override-{made.duty}-s{made.staff_id}-{starts:%Y%m%dT%H%M%SZ}@{host}"
 
 
 def _end_of(event: Found) -> date | None:

@@ -240,6 +240,17 @@ def test_a_shift_of_the_calendar_that_was_handed_on_since_is_unchanged(session: 
     assert on_rota(session, SOON, SOON + timedelta(days=30), LONDON) == held
 
 
+def test_an_exported_change_that_was_handed_on_since_is_unchanged(session: Session) -> None:
+    people(session)
+    read(session, calendar(ONCE))
+    [row] = session.scalars(select(RotaChange))
+    row.imported_uid = None  # as if it had been made here
+    session.commit()
+    hand_on(session)
+    name = f"UID:override-counselling-s{named(session, 'Ana').id}-20261201T090000Z@x.example"
+    assert done(read(session, calendar(f"{ONCE} {name}"))) == []
+
+
 def test_a_shift_that_was_handed_on_is_not_ended_by_a_calendar_before_the_swap_is_undone(
     session: Session,
 ) -> None:

@@ -65,6 +65,7 @@ class Installation:
     def cover(self, start: str, end: str, *step: str) -> list[dict[str, Any]]:
         """``rota cover``: rows that tile, each with the shortfall of its figures."""
         rows = self._said("cover", start, end, *step)
+        assert rows, "there is no time that nothing is said of"
         assert all(one["end"] == later["start"] for one, later in pairwise(rows))
         assert all(row["short"] == max(row["required"] - row["on_shift"], 0) for row in rows)
         return rows
