@@ -64,10 +64,11 @@ def tell_of_time_off(
 
     Nobody is behind what is read from a calendar: that is told by whoever reads it.
     """
-    if row.kind is ChangeKind.LEAVE and row.staff and actor_id not in {None, row.staff_id}:
+    staff = row.staff if row.kind is ChangeKind.LEAVE else None
+    if staff is not None and staff.is_active and actor_id not in {None, staff.id}:
         deed = "off" if row.cancelled_at is None and row.ends_at > now else "back"
         text_staff(
-            session, row.staff, TextKind.LEAVE_DECIDED,
+            session, staff, TextKind.LEAVE_DECIDED,
             once_key=f"time-off:{row.id}:{deed}:{int(now.timestamp())}",
             expires_at=now + TEXT_LASTS, now=now,
         )  # fmt: skip

@@ -182,3 +182,11 @@ def test_what_is_taken_from_a_calendar_is_told_by_who_reads_it(office: Office) -
     [row] = office.session.scalars(select(RotaChange))
     rota_changes.cancel_change(office.session, row.id, actor_id=None, now=NOW)
     assert office.texts() == []
+
+
+def test_whose_account_is_disabled_is_not_texted(office: Office) -> None:
+    row = office.enter(Leave(office.ana.id, *NEXT_WEEK, LeaveReason.ANNUAL))
+    office.ana.is_active = False
+    office.session.flush()
+    rota_changes.cancel_change(office.session, row.id, actor_id=office.mo.id, now=NOW)
+    assert office.texts() == [office.ana], "only that she was put on leave"
