@@ -57,6 +57,9 @@ class RotaChange(Base):
     swap_id: Mapped[int | None] = mapped_column(
         ForeignKey("swap.id"), index=True
     )  # the swap it carries out
+    handed_on_from_id: Mapped[int | None] = mapped_column(
+        ForeignKey("rota_change.id")
+    )  # by that swap: the change that its shift came by
     imported_uid: Mapped[str | None] = mapped_column(
         String(64), index=True
     )  # the event of a calendar that it was read from
@@ -65,6 +68,7 @@ class RotaChange(Base):
     by: Mapped[Staff | None] = relationship(foreign_keys=[by_id])
     created_by: Mapped[Staff | None] = relationship(foreign_keys=[created_by_id])
     swap: Mapped[Swap | None] = relationship()
+    handed_on_from: Mapped[RotaChange | None] = relationship(remote_side=id)
     spans: Mapped[list[RotaChangeSpan]] = relationship(cascade="all, delete-orphan")
 
 

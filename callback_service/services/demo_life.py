@@ -19,6 +19,7 @@ from callback_service.services import (
     leave_requests,
     rota_changes,
     shift_patterns,
+    swap_offers,
     swaps,
 )
 
@@ -119,8 +120,8 @@ def _add_swaps(life: Life) -> None:
         ("Isla Thornton", WED, "Femi Adeyemi"),
     ):
         shift = life.span(life.coming(weekday), EVENING)
-        offer = swaps.Offer(life.ids[name], Duty.COUNSELLING, shift)
-        row = swaps.offer_shift(
+        offer = swap_offers.Offer(life.ids[name], Duty.COUNSELLING, shift)
+        row = swap_offers.offer_shift(
             life.session, offer, actor_id=life.ids[name], now=life.now, tz=life.tz
         )
         if taker is not None:

@@ -20,8 +20,8 @@ from callback_service.services.rota_change_checks import LONGEST_ABSENCE
 from callback_service.services.rota_change_rows import REASON_WORDS
 from callback_service.services.rota_changes import make_change
 from callback_service.services.rota_edits import edits
+from callback_service.services.rota_texts import tell_of_refusal
 from callback_service.services.shift_patterns import check_dates
-from callback_service.services.swap_texts import tell_of_leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,7 @@ def decline(
     check_move(row.state, LeaveState.DECLINED)
     row.reason = reason
     _end(session, row, LeaveState.DECLINED, actor_id=actor_id, now=now)
+    tell_of_refusal(session, row, actor_id=actor_id, now=now)
 
 
 def _locked(session: Session, request_id: int) -> LeaveRequest:
@@ -130,7 +131,6 @@ def _end(
     row.ended_at, row.ended_by_id = now, actor_id
     session.flush()
     _record(session, row, actor_id=actor_id, now=now)
-    tell_of_leave(session, row, actor_id=actor_id, now=now)
 
 
 def leave_of(row: LeaveRequest, *, tz: tzinfo) -> Leave:

@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callback_service.domain.rota import Duty
@@ -27,10 +26,9 @@ from callback_service.domain.rota_changes import (
     person_spans,
 )
 from callback_service.errors import NotFound, Refused
-from callback_service.models.rota_change import ChangeKind, RotaChange, RotaChangeSpan
-from callback_service.services import audit, rest_allowances, rota_notices
-from callback_service.services.plan_trigger import ask_for_plan
-from callback_service.services.rota import resolve, zulu
+from callback_service.models.rota_change import ChangeKind, RotaChange
+from callback_service.services import rest_allowances, rota_notices
+from callback_service.services.rota import resolve
 from callback_service.services.rota_change_checks import (
     absentee,
     check_facts,
@@ -39,9 +37,19 @@ from callback_service.services.rota_change_checks import (
     field_error,
     lock_people,
 )
-from callback_service.services.rota_change_rows import change_of, in_words
+from callback_service.services.rota_change_rows import change_of
+from callback_service.services.rota_change_writing import (
+    audit_change,
+    end_change,
+    keep_change,
+    lock_change,
+    others_of,
+    overlap_with,
+    write_change,
+)
 from callback_service.services.rota_edits import edits
 from callback_service.services.rota_handover import hand_back
+from callback_service.services.rota_texts import tell_of_time_off
 
 
 @edits("rota.change_made")
@@ -60,14 +68,19 @@ def make_change(
     the duty or has a shift at that time already, taking somebody off a shift they do not have, and
     whatever overlaps another change of the same person. Sickness gives way to nothing: what its
     person was to do by other changes ends where it begins. ``swap_id`` is the swap it carries out.
+    Whoever is away by somebody else's doing is told; of leave that holds by now, the managers are.
     """
     lock_people(session, [staff_id for staff_id, *_ in person_spans(change)])
     check_facts(session, change, now=now, tz=tz)
+    found = rota_notices.before_absence(session, change, now=now, tz=tz)
     if isinstance(change, Leave) and change.reason is LeaveReason.SICK:
         change = _make_way(session, change, actor_id=actor_id, now=now, tz=tz)
-    row = _write(session, change, actor_id=actor_id, now=now, tz=tz, swap_id=swap_id)
+    row = write_change(session, change, actor_id=actor_id, now=now, tz=tz, swap_id=swap_id)
     if (staff_id := absentee(change)) is not None and change.start <= now:
         hand_back(session, staff_id, actor_id=actor_id, now=now, tz=tz)
+    tell_of_time_off(session, row, actor_id=actor_id, now=now)
+    if found is not None:
+        rota_notices.tell_of_absence(session, row, found, actor_id=actor_id, now=now)
     return row
 
 
@@ -89,7 +102,7 @@ def record_changes(
     lock_people(session, [staff_id for one, _ in changes for staff_id, *_ in person_spans(one)])
     for change, uid in changes:
         check_roles(session, change)
-        row = _write(session, change, actor_id=actor_id, now=now, tz=tz, swap_id=None)
+        row = write_change(session, change, actor_id=actor_id, now=now, tz=tz, swap_id=None)
         row.imported_uid = uid
     session.flush()
     for change, _ in changes:
@@ -102,8 +115,8 @@ def check_change(session: Session, change: Change, *, now: datetime, tz: tzinfo)
     """Refuse what ``make_change`` would refuse now, before anybody is asked to confirm it."""
     check_facts(session, change, now=now, tz=tz)
     is_sickness = isinstance(change, Leave) and change.reason is LeaveReason.SICK
-    for row in [] if is_sickness else _others(session, change):
-        raise _overlap(row, tz)
+    for row in [] if is_sickness else others_of(session, change):
+        raise overlap_with(row, tz)
 
 
 def sick_from_now(
@@ -121,10 +134,7 @@ def sick_from_now(
     if end <= now:
         raise field_error("until", "Choose a time that is still to come.")
     leave = Leave(staff_id, now, end, LeaveReason.SICK)
-    found = rota_notices.before_absence(session, leave, tz=tz)
-    row = make_change(session, leave, actor_id=actor_id, now=now, tz=tz)
-    rota_notices.tell_of_absence(session, row, found, now=now)
-    return row
+    return make_change(session, leave, actor_id=actor_id, now=now, tz=tz)
 
 
 @edits("rota.open_shift_taken")
@@ -133,7 +143,7 @@ def take_open_shift(
 ) -> RotaChange:
     """Take a shift that nobody holds. Of several who press at once the first has it."""
     lock_people(session, [staff_id])
-    row = _locked(session, change_id)
+    row = lock_change(session, change_id)
     if row.kind is not ChangeKind.OPEN:
         raise NotFound("There is no such open shift.")
     if row.staff_id == staff_id:
@@ -147,9 +157,9 @@ def take_open_shift(
     change = Override(OverrideKind.ADD, staff_id, *span, duty)
     check_roles(session, change)
     check_shifts(session, change, tz=tz)
-    _keep(session, row, change, tz=tz)
+    keep_change(session, row, change, tz=tz)
     row.staff_id, row.taken_at, row.starts_at = staff_id, now, span[0]
-    _changed(session, "rota.open_shift_taken", row, actor_id=staff_id, now=now)
+    audit_change(session, "rota.open_shift_taken", row, actor_id=staff_id, now=now)
     return row
 
 
@@ -158,15 +168,17 @@ def give_back_open_shift(
     session: Session, change_id: int, *, staff_id: int, now: datetime
 ) -> RotaChange:
     """Have a shift that somebody took be open again. Only they can, and before it begins."""
-    row = _locked(session, change_id)
+    row = lock_change(session, change_id)
     if row.kind is not ChangeKind.OPEN or row.staff_id != staff_id:
         raise NotFound("There is no such shift of yours.")
     if row.cancelled_at is not None or row.starts_at <= now:
         raise Refused("This shift has begun or was cancelled.")
+    if row.swap_id is not None:
+        raise Refused("This shift came to you by a swap. A manager can undo that.")
     row.staff_id = row.taken_at = None
     row.spans.clear()
     session.flush()
-    _changed(session, "rota.open_shift_given_back", row, actor_id=staff_id, now=now)
+    audit_change(session, "rota.open_shift_given_back", row, actor_id=staff_id, now=now)
     return row
 
 
@@ -175,7 +187,7 @@ def cancel_change(
     session: Session, change_id: int, *, actor_id: int | None, now: datetime
 ) -> RotaChange:
     """Let a change hold no longer: from now on where it has begun, else not at all."""
-    row = _locked(session, change_id)
+    row = lock_change(session, change_id)
     if row.cancelled_at is not None or row.ends_at <= now:
         raise Refused("This change is over or was cancelled already.")
     if row.swap is not None and row.swap.begins_at > now:
@@ -198,16 +210,17 @@ def cancel_swap(session: Session, swap_id: int, *, actor_id: int, now: datetime)
 
 def _cancel(session: Session, row: RotaChange, *, actor_id: int | None, now: datetime) -> None:
     """End a change and what was allowed for its sake."""
-    _end(session, row, now, actor_id=actor_id, now=now)
+    end_change(session, row, now, actor_id=actor_id, now=now)
     rest_allowances.end_with_change(session, row, actor_id=actor_id, now=now)
-    _changed(session, "rota.change_cancelled", row, actor_id=actor_id, now=now)
+    audit_change(session, "rota.change_cancelled", row, actor_id=actor_id, now=now)
+    tell_of_time_off(session, row, actor_id=actor_id, now=now)
 
 
 def end_from_now(
     session: Session, change_id: int, *, actor_id: int | None, now: datetime, tz: tzinfo
 ) -> None:
     """Let a change hold no longer than it has by now; nothing to do where it is over."""
-    row = _locked(session, change_id)
+    row = lock_change(session, change_id)
     if row.cancelled_at is None and row.ends_at > now:
         cancel_change(session, change_id, actor_id=actor_id, now=now)
 
@@ -224,19 +237,20 @@ def put_back(
     if before.swap_id is not None:
         raise Refused("This was one side of a swap. Let the two agree on it anew.")
     change = replace(change_of(before), start=max(before.starts_at, now))
-    for other in _others(session, change):
-        raise _overlap(other, tz)
+    for other in others_of(session, change):
+        raise overlap_with(other, tz)
     check_facts(session, change, now=now, tz=tz)
-    row = _locked(session, before.id)
+    row = lock_change(session, before.id)
     if row.cancelled_at is None:  # it has held: that stays on record, and another goes on
         row = RotaChange(created_by_id=actor_id, created_at=now)
     for name in ("kind", "duty", "staff_id", "by_id", "reason", "taken_at", "imported_uid"):
         setattr(row, name, getattr(before, name))
     row.starts_at, row.ends_at = change.start, change.end
     row.cancelled_at = row.cancelled_by_id = None
-    _keep(session, row, change, tz=tz)
+    keep_change(session, row, change, tz=tz)
     session.expire(row, ["staff", "by"])
-    _changed(session, "rota.change_put_back", row, actor_id=actor_id, now=now)
+    audit_change(session, "rota.change_put_back", row, actor_id=actor_id, now=now)
+    tell_of_time_off(session, row, actor_id=actor_id, now=now)
     if (staff_id := absentee(change)) is not None and change.start <= now:
         hand_back(session, staff_id, actor_id=actor_id, now=now, tz=tz)
 
@@ -248,18 +262,19 @@ def _make_way(
 
     Who was replaced stays away: nobody has the rest. The rest of an open shift is open again.
     """
-    for row in [_locked(session, other.id) for other in _others(session, leave)]:
+    for row in [lock_change(session, other.id) for other in others_of(session, leave)]:
         if row.cancelled_at is not None:  # while we waited for its lock
             continue
         if _is_away(row, leave.staff_id):
             if row.starts_at <= leave.start:
-                raise _overlap(row, tz)
+                raise overlap_with(row, tz)
             return replace(leave, end=row.starts_at)
         rest = _rest_of(row, max(row.starts_at, leave.start), row.ends_at)
-        _end(session, row, leave.start, actor_id=actor_id, now=now)
-        _changed(session, "rota.change_cut_short", row, actor_id=actor_id, now=now)
+        end_change(session, row, leave.start, actor_id=actor_id, now=now)
+        audit_change(session, "rota.change_cut_short", row, actor_id=actor_id, now=now)
         if rest is not None:
-            _write(session, rest, actor_id=actor_id, now=now, tz=tz, swap_id=row.swap_id)
+            swap_id = None if isinstance(rest, OpenShift) else row.swap_id
+            write_change(session, rest, actor_id=actor_id, now=now, tz=tz, swap_id=swap_id)
     return leave
 
 
@@ -278,108 +293,3 @@ def _rest_of(row: RotaChange, start: datetime, end: datetime) -> Change | None:
     if isinstance(change, Override) and change.kind is OverrideKind.REPLACE:
         return Override(OverrideKind.REMOVE, change.staff_id, start, end, change.duty)
     return None
-
-
-def _end(
-    session: Session, row: RotaChange, at: datetime, *, actor_id: int | None, now: datetime
-) -> None:
-    """Let a change hold until ``at`` only; not at all where it begins then or later."""
-    if row.starts_at < at:
-        row.ends_at = at
-        for span in row.spans:
-            span.ends_at = at
-    else:
-        row.cancelled_at, row.cancelled_by_id = now, actor_id
-        row.spans.clear()
-    session.flush()  # before anything else is said for the same people and time
-
-
-def _write(
-    session: Session,
-    change: Change,
-    *,
-    actor_id: int | None,
-    now: datetime,
-    tz: tzinfo,
-    swap_id: int | None,
-) -> RotaChange:
-    row = RotaChange(
-        starts_at=change.start,
-        ends_at=change.end,
-        created_by_id=actor_id,
-        created_at=now,
-        swap_id=swap_id,
-    )
-    if isinstance(change, Leave):
-        row.kind, row.staff_id, row.reason = ChangeKind.LEAVE, change.staff_id, change.reason
-    elif isinstance(change, OpenShift):
-        row.kind, row.duty = ChangeKind.OPEN, change.duty
-    else:
-        row.kind, row.duty = ChangeKind(change.kind), change.duty
-        row.staff_id, row.by_id = change.staff_id, change.by_id
-    _keep(session, row, change, tz=tz)
-    _changed(session, "rota.change_made", row, actor_id=actor_id, now=now)
-    return row
-
-
-def _keep(session: Session, row: RotaChange, change: Change, *, tz: tzinfo) -> None:
-    """Write a change and whose time it speaks for; the database refuses what overlaps."""
-    try:
-        with session.begin_nested():
-            row.spans = [
-                RotaChangeSpan(staff_id=staff_id, starts_at=start, ends_at=end)
-                for staff_id, start, end in person_spans(change)
-            ]
-            session.add(row)
-    except IntegrityError as error:
-        others = _others(session, change)
-        if not others:
-            raise
-        raise _overlap(others[0], tz) from error
-
-
-def _others(session: Session, change: Change) -> list[RotaChange]:
-    """The changes that speak for the same people at the same time, in order of time."""
-    found: dict[int, RotaChange] = {}
-    for staff_id, start, end in person_spans(change):
-        rows = session.scalars(
-            select(RotaChange)
-            .join(RotaChange.spans)
-            .where(
-                RotaChangeSpan.staff_id == staff_id,
-                RotaChangeSpan.starts_at < end,
-                RotaChangeSpan.ends_at > start,
-            )
-        )
-        found.update({row.id: row for row in rows})
-    return sorted(found.values(), key=lambda row: (row.starts_at, row.id))
-
-
-def _overlap(row: RotaChange, tz: tzinfo) -> Refused:
-    return Refused(f"This overlaps another change: {in_words(row, tz=tz)}. Cancel that one first.")
-
-
-def _locked(session: Session, change_id: int) -> RotaChange:
-    row = session.get(RotaChange, change_id, with_for_update=True, populate_existing=True)
-    if row is None:
-        raise NotFound("There is no such change of the rota.")
-    return row
-
-
-def _changed(
-    session: Session, action: str, row: RotaChange, *, actor_id: int | None, now: datetime
-) -> None:
-    audit.record(
-        session,
-        action,
-        subject=RotaChange.__tablename__,
-        subject_id=row.id,
-        actor_id=actor_id,
-        now=now,
-        kind=row.kind,
-        staff_id=row.staff_id,
-        by_id=row.by_id,
-        starts_at=zulu(row.starts_at),
-        ends_at=zulu(row.ends_at),
-    )
-    ask_for_plan(session, reason="rota", now=now)

@@ -45,9 +45,11 @@ class Made:
 
 
 def asked_for(row: RotaChange) -> Change:
-    """What a change was made for; who took an open shift since does not count."""
+    """What a change was made for; who took an open shift or had it by a swap does not count."""
     if row.kind is ChangeKind.OPEN and row.duty is not None:
         return OpenShift(row.starts_at, row.ends_at, row.duty)
+    if row.handed_on_from is not None:
+        return replace(change_of(row.handed_on_from), start=row.starts_at, end=row.ends_at)
     return change_of(row)
 
 
@@ -86,10 +88,11 @@ def _is_read(found: Found) -> bool:
 
 
 def _exported_as(row: RotaChange, host: str) -> str:
-    if row.kind is not ChangeKind.ADD:
+    made = row.handed_on_from or row
+    if made.kind is not ChangeKind.ADD:
         return ""
     starts = row.starts_at.astimezone(UTC)
-    return f"override-{row.duty}-s{row.staff_id}-{starts:%Y%m%dT%H%M%SZ}@{host}"
+    return f"override-{made.duty}-s{made.staff_id}-{starts:%Y%m%dT%H%M%SZ}@{host}"
 
 
 def _end_of(event: Found) -> date | None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import HELD, RequestState
 from callback_service.domain.rota import Duty, Shift, clip
-from callback_service.domain.rota_changes import Leave
+from callback_service.domain.rota_changes import Change, Leave
 from callback_service.domain.staff import Role
 from callback_service.errors import NotFound
 from callback_service.models.callback import CallbackRequest
@@ -36,9 +36,11 @@ class Found:
     request_id: int | None
 
 
-def before_absence(session: Session, leave: Leave, *, tz: tzinfo) -> Found:
-    """What somebody has who is about to be away."""
-    shifts, _ = resolve(session, leave.start, leave.end, tz=tz)
+def before_absence(session: Session, leave: Change, *, now: datetime, tz: tzinfo) -> Found | None:
+    """What somebody still has who is about to be away at once; None for any other change."""
+    if not isinstance(leave, Leave) or leave.start > now:
+        return None
+    shifts, _ = resolve(session, now, leave.end, tz=tz)
     held = session.scalar(
         select(CallbackRequest.id).where(
             CallbackRequest.assigned_to_id == leave.staff_id, CallbackRequest.state.in_(HELD)
@@ -48,12 +50,15 @@ def before_absence(session: Session, leave: Leave, *, tz: tzinfo) -> Found:
     return Found(leave.staff_id, own, held)
 
 
-def tell_of_absence(session: Session, row: RotaChange, found: Found, *, now: datetime) -> None:
+def tell_of_absence(
+    session: Session, row: RotaChange, found: Found, *, actor_id: int | None, now: datetime
+) -> None:
     """Note who is away since when, which shifts nobody has, and the call that went back.
 
-    One text to each other manager who gave a number. It names nobody and says no reason.
+    One text to each manager who gave a number, but for who is away and who entered it. It names
+    nobody and says no reason.
     """
-    lost = clip(found.shifts, row.starts_at, row.ends_at)
+    lost = clip(found.shifts, now, row.ends_at)
     if not lost and found.request_id is None:
         return
     notice = RotaNotice(
@@ -71,7 +76,7 @@ def tell_of_absence(session: Session, row: RotaChange, found: Found, *, now: dat
     session.flush()
     _record(session, "rota_notice.told", notice, actor_id=None, now=now)
     for manager in session.scalars(_managers()):
-        if manager.id != found.staff_id:
+        if manager.id not in {found.staff_id, actor_id}:
             texts.text_staff(
                 session, manager, TextKind.ABSENCE, once_key=f"absence:{row.id}:{manager.id}",
                 expires_at=now + TEXT_LASTS, now=now,

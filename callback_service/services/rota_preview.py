@@ -196,12 +196,16 @@ class OpenLine:
 def open_shifts(
     session: Session, *, now: datetime, tz: tzinfo, taken_by: int | None = None
 ) -> list[OpenLine]:
-    """The shifts that nobody holds yet, soonest first; or those ``taken_by`` somebody."""
+    """The shifts that nobody holds yet, soonest first; or those ``taken_by`` somebody.
+
+    One that was taken and has changed hands by a swap is no longer anybody's to give back.
+    """
     rows = session.scalars(
         select(RotaChange)
         .where(
             RotaChange.kind == ChangeKind.OPEN,
             RotaChange.staff_id == taken_by,
+            RotaChange.swap_id.is_(None),
             RotaChange.cancelled_at.is_(None),
             RotaChange.ends_at > now,
         )

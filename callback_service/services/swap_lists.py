@@ -9,14 +9,21 @@ from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.rota import Duty, Source
-from callback_service.domain.swaps import OPEN, SwapState, replacements
+from callback_service.domain.swaps import OPEN, SWAPPABLE, SwapState, replacements
 from callback_service.errors import NotFound
 from callback_service.models.swap import Swap
 from callback_service.services import rest_checks
 from callback_service.services.rota import resolve
 from callback_service.services.rota_change_rows import span_in_words
 from callback_service.services.rota_preview import Breakage, what_would_break
-from callback_service.services.swaps import LOOK_AHEAD, MOVED, first_clash, lapse_reason
+from callback_service.services.swap_facts import (
+    MOVED,
+    changes_of,
+    first_clash,
+    lapse_reason,
+    moves_of,
+)
+from callback_service.services.swap_offers import LOOK_AHEAD
 
 #: Swaps that ended are shown for this long.
 SHOWN_FOR = timedelta(days=14)
@@ -128,13 +135,15 @@ def meaning_of(
 ) -> Meaning:
     """What it would mean if ``taker_id`` had the shift."""
     row = _row(session, swap_id)
-    parts = replacements(row.terms(taker_id))
+    terms = row.terms(taker_id)
+    moves = moves_of(session, terms, tz=tz)
     impossible = lapse_reason(session, row, taker_id, now=now, tz=tz)
-    impossible = impossible or first_clash(session, parts, tz=tz)
+    impossible = impossible or first_clash(session, terms, moves, tz=tz)
     if impossible:
         return Meaning(Breakage([], [], [], 0), [], impossible)
-    breakage = what_would_break(session, *parts, now=now, tz=tz)
-    broken = rest_checks.breaches_of_change(session, *parts, now=now, tz=tz)
+    changes = changes_of(moves)
+    breakage = what_would_break(session, *changes, now=now, tz=tz)
+    broken = rest_checks.breaches_of_change(session, *changes, now=now, tz=tz)
     words = rest_checks.in_words(session, broken, tz=tz, with_names=True)
     return Meaning(breakage, words, None)
 
@@ -152,14 +161,14 @@ class OfferedShift:
 def shifts_to_offer(
     session: Session, staff_id: int, *, now: datetime, tz: tzinfo
 ) -> list[OfferedShift]:
-    """The coming whole shifts of somebody's patterns, soonest first."""
+    """The coming whole shifts of somebody, soonest first; none that came by a swap."""
     shifts, _ = resolve(session, now, now + LOOK_AHEAD, tz=tz)
     return [
         OfferedShift(
             shift.duty, shift.start, shift.end, span_in_words(shift.start, shift.end, tz=tz)
         )
         for shift in shifts
-        if shift.staff_id == staff_id and shift.source is Source.PATTERN and shift.start > now
+        if shift.staff_id == staff_id and shift.source in SWAPPABLE and shift.start > now
     ]
 
 

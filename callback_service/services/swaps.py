@@ -1,4 +1,4 @@
-"""Swapping shifts: offered, taken, approved, declined, withdrawn, undone.
+"""Swapping shifts that are offered: taken, approved, declined, withdrawn, undone.
 
 Each function is one use case inside the caller's transaction. The accounts concerned are locked
 first, in order of id, and then the swap; so between the checks and the write nothing changes the
@@ -9,160 +9,38 @@ lapses, and the caller finds that as its state.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from callback_service.domain.rota import MAY_HOLD, Duty, Source
-from callback_service.domain.rota_changes import Override
-from callback_service.domain.swaps import OPEN, SwapState, Terms, check_move, replacements
-from callback_service.domain.wall_time import ONE_DAY, WEEK, Span
-from callback_service.errors import BadInput, NotFound, Refused
-from callback_service.models.rota_change import RotaChangeSpan
-from callback_service.models.staff import Staff
+from callback_service.domain.swaps import OPEN, Move, SwapState, check_move
+from callback_service.domain.wall_time import ONE_DAY
+from callback_service.errors import NotFound, Refused
 from callback_service.models.swap import Swap
 from callback_service.services import audit
 from callback_service.services.cover_warnings import given_reason
 from callback_service.services.rest_checks import RestBroken, allow_all, breaches_of_change
-from callback_service.services.rota import resolve, zulu
+from callback_service.services.rota import zulu
 from callback_service.services.rota_change_checks import lock_people
-from callback_service.services.rota_change_rows import span_in_words
 from callback_service.services.rota_changes import cancel_swap, make_change
 from callback_service.services.rota_edits import edits
+from callback_service.services.rota_handing_on import hand_on, handed_on_by, take_back
 from callback_service.services.rota_preview import what_would_break
-from callback_service.services.swap_texts import tell_of_swap
+from callback_service.services.rota_texts import tell_of_swap
+from callback_service.services.swap_facts import (
+    BEGAN,
+    changes_of,
+    first_clash,
+    lapse_reason,
+    may_hold,
+    moves_of,
+)
 
-#: How far ahead a shift may be offered.
-LOOK_AHEAD: Final = 12 * WEEK
 #: Swaps lapsed in one run of the scheduler.
 LAPSED_AT_ONCE: Final = 100
-BEGAN: Final = "The shift began before the swap was agreed."
-MOVED: Final = "The rota was changed: the shift is no longer as it was offered."
-_NOBODY_ABLE: Final = "Choose somebody else, who has an active account and may have this duty."
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A shift that ``staff_id`` gives: to anybody able, or to one, maybe for one of theirs."""
-
-    staff_id: int
-    duty: Duty
-    shift: Span
-    to_id: int | None = None
-    wanted: Span | None = None
-
-
-def offer_shift(
-    session: Session, offer: Offer, *, actor_id: int, now: datetime, tz: tzinfo
-) -> Swap:
-    """Offer a coming shift to colleagues. Refuses what is not a whole shift of theirs."""
-    lock_people(session, [offer.staff_id, *([offer.to_id] if offer.to_id else [])])
-    _check_offer(session, offer, now=now, tz=tz)
-    wanted = offer.wanted or (None, None)
-    row = Swap(
-        state=SwapState.OFFERED,
-        duty=offer.duty,
-        offered_by_id=offer.staff_id,
-        starts_at=offer.shift[0],
-        ends_at=offer.shift[1],
-        to_id=offer.to_id,
-        wanted_starts_at=wanted[0],
-        wanted_ends_at=wanted[1],
-        begins_at=min(offer.shift[0], wanted[0] or offer.shift[0]),
-        created_by_id=actor_id,
-        created_at=now,
-    )
-    try:
-        with session.begin_nested():
-            session.add(row)
-    except IntegrityError as error:
-        raise Refused("This shift is offered already.") from error
-    _record(session, row, actor_id=actor_id, now=now)
-    tell_of_swap(session, row, actor_id=actor_id, now=now)
-    return row
-
-
-def _check_offer(session: Session, offer: Offer, *, now: datetime, tz: tzinfo) -> None:
-    if not now < offer.shift[0] <= now + LOOK_AHEAD:
-        raise _field_error("shift", "Choose a shift that begins within the next twelve weeks.")
-    if not _is_there(session, offer.staff_id, offer.duty, offer.shift, tz=tz):
-        raise _field_error(
-            "shift", "Choose a whole shift of the patterns. What came by a change is not offered."
-        )
-    if offer.to_id is None:
-        return
-    if offer.to_id == offer.staff_id or not _may_hold(session, offer.to_id, offer.duty):
-        raise _field_error("to_id", _NOBODY_ABLE)
-    if offer.wanted is not None:
-        _check_wanted(session, offer.to_id, offer, offer.wanted, now=now, tz=tz)
-    terms = Terms(offer.staff_id, offer.to_id, offer.duty, offer.shift, offer.wanted)
-    if clash := first_clash(session, replacements(terms), tz=tz):
-        raise _field_error("to_id", clash)
-
-
-def _check_wanted(
-    session: Session, to_id: int, offer: Offer, wanted: Span, *, now: datetime, tz: tzinfo
-) -> None:
-    if not now < wanted[0] <= now + LOOK_AHEAD or wanted == offer.shift:
-        raise _field_error("wanted", "Choose another shift, that has not begun.")
-    if not _is_there(session, to_id, offer.duty, wanted, tz=tz):
-        raise _field_error(
-            "wanted", "Choose a whole shift of theirs by a pattern, of the same duty."
-        )
-
-
-def _field_error(field: str, sentence: str) -> BadInput:
-    return BadInput(sentence, {field: sentence})
-
-
-def _may_hold(session: Session, staff_id: int, duty: Duty) -> bool:
-    staff = session.get(Staff, staff_id)
-    return staff is not None and staff.is_active and staff.role in MAY_HOLD[duty]
-
-
-def _is_there(session: Session, staff_id: int, duty: Duty, span: Span, *, tz: tzinfo) -> bool:
-    """Whether the person has exactly this shift, by a pattern."""
-    shifts, _ = resolve(session, *span, tz=tz, duty=duty)
-    return any(
-        shift.staff_id == staff_id
-        and (shift.start, shift.end) == span
-        and shift.source is Source.PATTERN
-        for shift in shifts
-    )
-
-
-def first_clash(session: Session, parts: Sequence[Override], *, tz: tzinfo) -> str | None:
-    """Who of those who stand in is not free then, in a sentence; it does not say why."""
-    for part in parts:
-        shifts, people = resolve(session, part.start, part.end, tz=tz)
-        for shift in shifts:
-            if shift.staff_id == part.by_id and shift.staff_id is not None:
-                duty = " as duty lead" if shift.duty is Duty.DUTY_LEAD else ""
-                when = span_in_words(shift.start, shift.end, tz=tz)
-                return f"{people[shift.staff_id].name} has a shift{duty} then already: {when}."
-        if name := _spoken_for(session, part):
-            when = span_in_words(part.start, part.end, tz=tz)
-            return f"The rota of {name} is changed for that time already: {when}."
-    return None
-
-
-def _spoken_for(session: Session, part: Override) -> str | None:
-    """The name of one of the two for whom another change speaks then."""
-    return session.scalar(
-        select(Staff.name)
-        .join(RotaChangeSpan, RotaChangeSpan.staff_id == Staff.id)
-        .where(
-            Staff.id.in_([part.staff_id, part.by_id]),
-            RotaChangeSpan.starts_at < part.end,
-            RotaChangeSpan.ends_at > part.start,
-        )
-        .order_by(RotaChangeSpan.starts_at)
-        .limit(1)
-    )
+NOBODY_ABLE: Final = "Choose somebody else, who has an active account and may have this duty."
 
 
 @edits("rota.swap_agreed")
@@ -187,21 +65,29 @@ def take_swap(
     _check_taking(session, row, staff_id)
     if _lapsed(session, row, staff_id, actor_id=actor_id, now=now, tz=tz):
         return row
-    parts = replacements(row.terms(staff_id))
-    if clash := first_clash(session, parts, tz=tz):
-        raise Refused(clash)
+    moves = _moves(session, row, staff_id, otherwise="", tz=tz)
     row.taken_by_id, row.taken_at = staff_id, now
     _move(session, row, SwapState.TAKEN, actor_id=actor_id, now=now)
-    if not needs_approval and not _is_costly(session, parts, now=now, tz=tz):
-        _carry_out(session, row, parts, actor_id=actor_id, now=now, tz=tz)
+    if not needs_approval and not _is_costly(session, moves, now=now, tz=tz):
+        _carry_out(session, row, moves, actor_id=actor_id, now=now, tz=tz)
     return row
 
 
-def _is_costly(session: Session, parts: Sequence[Override], *, now: datetime, tz: tzinfo) -> bool:
+def _moves(session: Session, row: Swap, taker_id: int, *, otherwise: str, tz: tzinfo) -> list[Move]:
+    """What the swap comes to; refused where somebody is not free, with what to do ``otherwise``."""
+    terms = row.terms(taker_id)
+    moves = moves_of(session, terms, tz=tz)
+    if clash := first_clash(session, terms, moves, tz=tz):
+        raise Refused(f"{clash} {otherwise}".strip())
+    return moves
+
+
+def _is_costly(session: Session, moves: Sequence[Move], *, now: datetime, tz: tzinfo) -> bool:
     """Whether a swap costs cover, a promise or rest, so that a manager is asked in any case."""
-    if breaches_of_change(session, *parts, now=now, tz=tz):
+    changes = changes_of(moves)
+    if breaches_of_change(session, *changes, now=now, tz=tz):
         return True
-    return what_would_break(session, *parts, now=now, tz=tz).is_costly
+    return what_would_break(session, *changes, now=now, tz=tz).is_costly
 
 
 def _check_taking(session: Session, row: Swap, staff_id: int) -> None:
@@ -210,8 +96,8 @@ def _check_taking(session: Session, row: Swap, staff_id: int) -> None:
     check_move(row.state, SwapState.TAKEN)
     if row.to_id not in {None, staff_id}:
         raise Refused("This shift is offered to somebody else.")
-    if staff_id == row.offered_by_id or not _may_hold(session, staff_id, row.duty):
-        raise Refused(_NOBODY_ABLE)
+    if staff_id == row.offered_by_id or not may_hold(session, staff_id, row.duty):
+        raise Refused(NOBODY_ABLE)
 
 
 def _lapsed(
@@ -223,20 +109,6 @@ def _lapsed(
         row.reason = reason
         _move(session, row, SwapState.LAPSED, actor_id=actor_id, now=now)
     return reason is not None
-
-
-def lapse_reason(
-    session: Session, row: Swap, taker_id: int | None, *, now: datetime, tz: tzinfo
-) -> str | None:
-    """Why an open swap can no longer be carried out; None while it can."""
-    if row.begins_at <= now:
-        return BEGAN
-    terms = row.terms(taker_id or 0)
-    owed = [(terms.giver_id, terms.given)]
-    if terms.returned is not None:
-        owed.append((row.to_id or terms.taker_id, terms.returned))
-    is_there = all(_is_there(session, who, row.duty, span, tz=tz) for who, span in owed)
-    return None if is_there else MOVED
 
 
 def give_up(
@@ -280,38 +152,38 @@ def approve(
     row = _locked(session, swap_id)
     check_move(row.state, SwapState.APPROVED)
     taker_id = row.taken_by_id or 0
-    if not _may_hold(session, taker_id, row.duty):
+    if not may_hold(session, taker_id, row.duty):
         raise Refused("Who took the shift may not have this duty any more. Decline the swap.")
     if _lapsed(session, row, taker_id, actor_id=actor_id, now=now, tz=tz):
         return row
-    parts = replacements(row.terms(taker_id))
-    if clash := first_clash(session, parts, tz=tz):
-        raise Refused(f"{clash} Decline the swap, or change that first.")
-    _allow_rest(session, parts, reason=rest_reason, actor_id=actor_id, now=now, tz=tz)
-    _carry_out(session, row, parts, actor_id=actor_id, now=now, tz=tz)
+    otherwise = "Decline the swap, or change that first."
+    moves = _moves(session, row, taker_id, otherwise=otherwise, tz=tz)
+    _allow_rest(session, moves, reason=rest_reason, actor_id=actor_id, now=now, tz=tz)
+    _carry_out(session, row, moves, actor_id=actor_id, now=now, tz=tz)
     return row
 
 
 def _allow_rest(
-    session: Session, parts: Sequence[Override], *, reason: str | None, actor_id: int,
+    session: Session, moves: Sequence[Move], *, reason: str | None, actor_id: int,
     now: datetime, tz: tzinfo,
 ) -> None:  # fmt: skip
     """Allow what the two would break, each for their own new shift; RestBroken without a reason."""
-    breaches = breaches_of_change(session, *parts, now=now, tz=tz)
+    breaches = breaches_of_change(session, *changes_of(moves), now=now, tz=tz)
     if breaches and reason is None:
         raise RestBroken(breaches)
-    for part in parts:
+    for part in (move.part for move in moves):
         own = [one for one in breaches if one.staff_id == part.by_id]
         begins, ends = part.start - ONE_DAY, part.end + ONE_DAY
         allow_all(session, own, begins, ends, reason=reason, actor_id=actor_id, now=now)
 
 
 def _carry_out(
-    session: Session, row: Swap, parts: Sequence[Override], *, actor_id: int, now: datetime,
+    session: Session, row: Swap, moves: Sequence[Move], *, actor_id: int, now: datetime,
     tz: tzinfo,
 ) -> None:  # fmt: skip
-    for part in parts:
-        make_change(session, part, actor_id=actor_id, now=now, tz=tz, swap_id=row.id)
+    for move in moves:
+        carry = hand_on if move.is_by_change else make_change
+        carry(session, move.part, swap_id=row.id, actor_id=actor_id, now=now, tz=tz)
     _move(session, row, SwapState.APPROVED, actor_id=actor_id, now=now)
 
 
@@ -325,13 +197,16 @@ def decline(session: Session, swap_id: int, *, reason: str, actor_id: int, now: 
 
 
 @edits("rota.swap_undone")
-def undo(session: Session, swap_id: int, *, actor_id: int, now: datetime) -> None:
+def undo(session: Session, swap_id: int, *, actor_id: int, now: datetime, tz: tzinfo) -> None:
     """Bring both people back to their own shifts, before the first of them begins."""
     row = _locked(session, swap_id)
     check_move(row.state, SwapState.UNDONE)
     if row.begins_at <= now:
         raise Refused("The shift has begun. Change the rota for that time instead.")
+    handed_on = handed_on_by(session, row)
     cancel_swap(session, row.id, actor_id=actor_id, now=now)
+    for one in handed_on:
+        take_back(session, one, actor_id=actor_id, now=now, tz=tz)
     _move(session, row, SwapState.UNDONE, actor_id=actor_id, now=now)
 
 
@@ -377,12 +252,13 @@ def _move(
     row.move_to(target)
     row.ended_at = None if target in OPEN else now
     session.flush()
-    _record(session, row, actor_id=actor_id, now=now)
+    record(session, row, actor_id=actor_id, now=now)
     if target is not SwapState.OFFERED:  # who gives it up again has nothing new to say
         tell_of_swap(session, row, actor_id=actor_id, now=now)
 
 
-def _record(session: Session, row: Swap, *, actor_id: int | None, now: datetime) -> None:
+def record(session: Session, row: Swap, *, actor_id: int | None, now: datetime) -> None:
+    """Keep that a swap came to its present state."""
     audit.record(
         session, f"swap.{row.state}", subject=Swap.__tablename__, subject_id=row.id,
         actor_id=actor_id, now=now, duty=row.duty, offered_by_id=row.offered_by_id,

@@ -27,7 +27,7 @@ TEMPLATES: Final = {
     TextKind.SWAP_OFFERED: "swap_offered.v1",
     TextKind.SWAP_TAKEN: "swap_taken.v1",
     TextKind.SWAP_DECIDED: "swap_decided.v1",
-    TextKind.LEAVE_DECIDED: "leave_decided.v1",
+    TextKind.LEAVE_DECIDED: "leave_decided.v2",
     TextKind.AUDIT: "audit.v1",
 }
 

@@ -17,7 +17,7 @@ from callback_service.domain.wall_time import Span
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.swap import Swap
-from callback_service.services import shift_patterns, swap_lists
+from callback_service.services import shift_patterns, swap_lists, swap_offers
 from callback_service.services import swaps as service
 from callback_service.services.rest_checks import RestBroken
 from callback_service.services.rota import Person
@@ -119,10 +119,10 @@ def offer() -> ResponseReturnValue:
         return _offer_page(form), BadInput.status
     chosen, wanted = form.listed[form.shift.data], form.listed.get(form.wanted.data or "")
     returned: Span | None = (wanted.start, wanted.end) if wanted else None
-    terms = service.Offer(whose, chosen.duty, (chosen.start, chosen.end), to_id, returned)
+    terms = swap_offers.Offer(whose, chosen.duty, (chosen.start, chosen.end), to_id, returned)
     try:
         with transaction() as session:
-            service.offer_shift(session, terms, actor_id=current_staff().id, now=now, tz=zone())
+            swap_offers.offer_shift(session, terms, actor_id=current_staff().id, now=now, tz=zone())
     except (BadInput, Refused) as refusal:
         blame(form, refusal, otherwise="shift")
         return _offer_page(form), refusal.status
@@ -338,8 +338,13 @@ def give_up(swap_id: int) -> ResponseReturnValue:
 @requires(Role.MANAGER)
 def undo(swap_id: int) -> ResponseReturnValue:
     """Bring both people back to their own shifts."""
-    with transaction() as session:
-        service.undo(session, swap_id, actor_id=current_staff().id, now=clock.utc_now())
+    me, now = current_staff().id, clock.utc_now()
+    try:
+        with transaction() as session:
+            service.undo(session, swap_id, actor_id=me, now=now, tz=zone())
+    except Refused as refusal:
+        flash(refusal.message, "error")
+        return redirect(url_for("swaps.swaps"), code=303)
     return _back("The swap is undone. Both have their own shifts again.")
 
 

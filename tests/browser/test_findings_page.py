@@ -12,8 +12,8 @@ from callback_service.domain.auditing import FindingKind
 from callback_service.domain.ticks import TICK_NAMES
 from callback_service.extensions import transaction
 from callback_service.models.finding import Finding
+from tests.browser.axe import AXE, RULES, RUN
 from tests.browser.service import MANAGER, Service
-from tests.browser.test_accessibility import AXE, RULES, RUN
 
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 SignIn = Callable[[str], Page]

@@ -94,6 +94,7 @@ def test_everybody_in_the_demo_has_rest_and_at_most_48_hours_a_week(session: Ses
     for shift in shifts:
         if shift.staff_id is not None:  # the open one is nobody's yet
             own[shift.staff_id].append(shift)
+    assert own
     for mine in own.values():
         assert all(two.start - one.end >= timedelta(hours=11) for one, two in pairwise(mine))
         hours = sum((shift.end - shift.start for shift in mine), timedelta(0)) / (

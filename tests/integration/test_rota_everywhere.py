@@ -34,10 +34,17 @@ from callback_service.domain.staff import Role, StaffMember
 from callback_service.domain.wall_time import EVERY_DAY, Span, every_weeks
 from callback_service.models.calendar import FeedScope
 from callback_service.models.staff import Staff
-from callback_service.services import feeds, roster, rota_changes, shift_patterns, swaps
+from callback_service.services import (
+    feeds,
+    roster,
+    rota_changes,
+    shift_patterns,
+    swap_offers,
+    swaps,
+)
 from callback_service.services.api_tokens import make_token
 from callback_service.services.rota_calendar import export_rota
-from callback_service.services.swaps import Offer
+from callback_service.services.swap_offers import Offer
 from tests.rota_builders import LONDON, a_pattern, local, make_pattern
 from tests.support.builders import make_staff
 
@@ -84,7 +91,7 @@ def _swap(session: Session, ana: Staff, dee: Staff, manager: Staff) -> None:
     """The night in which the clocks go back: 13 hours."""
     night = local("2026-10-24 20:00"), local("2026-10-25 08:00")
     offer = Offer(ana.id, Duty.COUNSELLING, night, dee.id)
-    swap = swaps.offer_shift(session, offer, actor_id=ana.id, now=THEN, tz=LONDON)
+    swap = swap_offers.offer_shift(session, offer, actor_id=ana.id, now=THEN, tz=LONDON)
     swaps.take_swap(
         session, swap.id, staff_id=dee.id, actor_id=dee.id, needs_approval=True, now=THEN, tz=LONDON
     )

@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from callback_service.domain.rota import Duty
 from callback_service.domain.rota_changes import Leave, LeaveReason
+from callback_service.errors import BadInput
 from callback_service.models.rota import ShiftPattern
 from callback_service.models.rota_change import RotaChange
 from callback_service.models.staff import Staff
@@ -18,6 +20,8 @@ from callback_service.services.rota_import import plan_import
 from callback_service.services.rota_import_apply import import_calendar
 from callback_service.services.rota_import_items import NOTHING_DONE, Item, Verdict
 from callback_service.services.rota_undo import undo
+from callback_service.services.swap_offers import Offer, offer_shift
+from callback_service.services.swaps import take_swap
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.calendars import at, calendar, on_rota, people, read, said_by
@@ -212,3 +216,51 @@ def test_a_line_that_was_made_here_is_not_ended_by_a_calendar(session: Session) 
         actor_id=None, now=NOW, tz=LONDON,
     )  # fmt: skip
     assert row.until_on is None
+
+
+def hand_on(session: Session) -> None:
+    """Ana's only shift of the calendar goes to Ben by a swap."""
+    [row] = session.scalars(select(RotaChange))
+    ana, ben = (named(session, name).id for name in ("Ana", "Ben"))
+    offer = Offer(ana, Duty.COUNSELLING, (row.starts_at, row.ends_at))
+    swap = offer_shift(session, offer, actor_id=ana, now=NOW, tz=LONDON)
+    take_swap(
+        session, swap.id, staff_id=ben, actor_id=ben, needs_approval=False, now=NOW, tz=LONDON
+    )
+    session.commit()
+
+
+def test_a_shift_of_the_calendar_that_was_handed_on_since_is_unchanged(session: Session) -> None:
+    people(session)
+    read(session, calendar(ONCE))
+    hand_on(session)
+    held = on_rota(session, SOON, SOON + timedelta(days=30), LONDON)
+    assert {email for email, *_ in held} == {"ben@example.org"}
+    assert done(read(session, calendar(ONCE))) == []
+    assert on_rota(session, SOON, SOON + timedelta(days=30), LONDON) == held
+
+
+def test_an_exported_change_that_was_handed_on_since_is_unchanged(session: Session) -> None:
+    people(session)
+    read(session, calendar(ONCE))
+    [row] = session.scalars(select(RotaChange))
+    row.imported_uid = None  # as if it had been made here
+    session.commit()
+    hand_on(session)
+    name = f"UID:override-counselling-s{named(session, 'Ana').id}-20261201T090000Z@x.example"
+    assert done(read(session, calendar(f"{ONCE} {name}"))) == []
+
+
+def test_a_shift_that_was_handed_on_is_not_ended_by_a_calendar_before_the_swap_is_undone(
+    session: Session,
+) -> None:
+    people(session)
+    read(session, calendar(ONCE))
+    hand_on(session)
+    held = on_rota(session, SOON, SOON + timedelta(days=30), LONDON)
+    with pytest.raises(BadInput, match="Undo the swap instead"), session.begin_nested():
+        import_calendar(
+            session, calendar(f"{ONCE} STATUS:CANCELLED").encode(), host="x.example",
+            actor_id=None, now=NOW, tz=LONDON,
+        )  # fmt: skip
+    assert on_rota(session, SOON, SOON + timedelta(days=30), LONDON) == held

@@ -50,6 +50,7 @@ class Installation:
         file = self._folder / "rota.ics"
         file.write_text("\r\n".join([*lines, "END:VCALENDAR", ""]))
         said = json.loads(self.run("rota", "import", str(file), "--apply", "--format", "json"))
+        assert {one["uid"] for one in said} == _uids(lines), "each event was looked at"
         assert not [one for one in said if one["verdict"].startswith("not ")]
 
     def shifts(self, start: str, end: str) -> list[Row]:
@@ -64,6 +65,7 @@ class Installation:
     def cover(self, start: str, end: str, *step: str) -> list[dict[str, Any]]:
         """``rota cover``: rows that tile, each with the shortfall of its figures."""
         rows = self._said("cover", start, end, *step)
+        assert rows, "there is no time that nothing is said of"
         assert all(one["end"] == later["start"] for one, later in pairwise(rows))
         assert all(row["short"] == max(row["required"] - row["on_shift"], 0) for row in rows)
         return rows
@@ -88,6 +90,10 @@ class Installation:
             staff = session.scalars(select(Staff).where(Staff.email == email)).one()
             lead = make_staff(session, role=Role.ADMINISTRATOR)
             accounts.disable(session, staff.id, actor_id=lead.id, now=NOW)
+
+
+def _uids(lines: list[str]) -> set[str]:
+    return {line.removeprefix("UID:") for line in lines if line.startswith("UID:")}
 
 
 Install = Callable[[str], Installation]

@@ -113,6 +113,7 @@ def test_adjacent_shifts_meet_across_a_clock_change(sunday: date, handover: str)
         first=sunday - timedelta(days=1),
         days=3,
     )
+    assert len(shifts) == 6
     assert all(later.start <= earlier.end for earlier, later in pairwise(shifts))
 
 

@@ -12,7 +12,14 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from callback_service.domain.leave_requests import LeaveState
-from callback_service.domain.rota_changes import LeaveReason, OpenShift
+from callback_service.domain.rota_changes import (
+    Change,
+    Leave,
+    LeaveReason,
+    OpenShift,
+    Override,
+    OverrideKind,
+)
 from callback_service.domain.staff import Role
 from callback_service.domain.swaps import SwapState
 from callback_service.extensions import db
@@ -51,6 +58,15 @@ def works(app: Flask, name: str, times: str) -> int:
 def one_swap(app: Flask) -> Swap:
     with app.app_context():
         return db.session.scalars(select(Swap)).one()
+
+
+def make(app: Flask, change: Change) -> None:
+    """Change the rota for a time, behind the pages."""
+    with app.app_context():
+        rota_changes.make_change(
+            db.session(), change, actor_id=None, now=datetime.now(UTC), tz=LONDON
+        )
+        db.session.commit()
 
 
 @pytest.fixture
@@ -106,6 +122,25 @@ def test_a_shift_goes_from_one_to_another_through_the_pages(
     submit(mo, f"{path}/undo", {}, page="/rota/swaps")
     assert one_swap(app).state is SwapState.UNDONE
     assert "Both have their own shifts again." in page(mo.get("/rota/swaps"))
+
+
+def test_an_extra_shift_is_offered_and_a_swap_that_cannot_be_undone_says_why(
+    app: Flask, ben: FlaskClient, mo: FlaskClient, sign_in_as: SignIn
+) -> None:
+    """Cy has an extra shift, gives it to Ben, and is on leave then."""
+    cy = sign_in_as(Role.COUNSELLOR, name="Cy Roe")
+    with app.app_context():
+        cy_id = db.session.scalars(select(Staff.id).where(Staff.name == "Cy Roe")).one()
+    make(app, Override(OverrideKind.ADD, cy_id, *SPAN))
+    assert offer(cy).status_code == 303
+    path = f"/rota/swaps/{one_swap(app).id}"
+    submit(ben, f"{path}/take", {})
+    submit(mo, f"{path}/approve", {}, page=path)
+    assert one_swap(app).state is SwapState.APPROVED
+    make(app, Leave(cy_id, *SPAN, LeaveReason.ANNUAL))
+    submit(mo, f"{path}/undo", {}, page="/rota/swaps")
+    assert "overlaps another change: Cy Roe is away" in page(mo.get("/rota/swaps"))
+    assert one_swap(app).state is SwapState.APPROVED
 
 
 def test_a_swap_that_breaks_rest_is_approved_with_a_reason(

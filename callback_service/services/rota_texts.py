@@ -1,4 +1,4 @@
-"""Texts to the people of a swap or of a request for leave: that there is news, and no more.
+"""Texts to the people of a swap or of time off: that there is news, and no more.
 
 They name nobody and no shift: a text may be read by others, and the page says it all.
 """
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from callback_service.domain.swaps import SwapState
 from callback_service.models.availability import LeaveRequest
 from callback_service.models.outbox import TextKind
+from callback_service.models.rota_change import ChangeKind, RotaChange
 from callback_service.models.staff import Staff
 from callback_service.models.swap import Swap
 from callback_service.services.texts import text_staff
@@ -47,12 +48,27 @@ def _news(row: Swap, actor_id: int | None) -> tuple[TextKind, list[Staff | None]
     return TextKind.SWAP_DECIDED, []
 
 
-def tell_of_leave(
-    session: Session, row: LeaveRequest, *, actor_id: int | None, now: datetime
-) -> None:
-    """Text whoever asked for leave that it was decided."""
+def tell_of_refusal(session: Session, row: LeaveRequest, *, actor_id: int, now: datetime) -> None:
+    """Text whoever asked for leave that it was declined. Granted leave is told of as a change."""
     if row.staff_id != actor_id:
         text_staff(
             session, row.staff, TextKind.LEAVE_DECIDED, once_key=f"leave:{row.id}:{row.state}",
+            expires_at=now + TEXT_LASTS, now=now,
+        )  # fmt: skip
+
+
+def tell_of_time_off(
+    session: Session, row: RotaChange, *, actor_id: int | None, now: datetime
+) -> None:
+    """Text whom somebody else has put on leave or called ill, or taken that back for.
+
+    Nobody is behind what is read from a calendar: that is told by whoever reads it.
+    """
+    staff = row.staff if row.kind is ChangeKind.LEAVE else None
+    if staff is not None and staff.is_active and actor_id not in {None, staff.id}:
+        deed = "off" if row.cancelled_at is None and row.ends_at > now else "back"
+        text_staff(
+            session, staff, TextKind.LEAVE_DECIDED,
+            once_key=f"time-off:{row.id}:{deed}:{int(now.timestamp())}",
             expires_at=now + TEXT_LASTS, now=now,
         )  # fmt: skip
