@@ -106,7 +106,9 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
         auth_token=settings.twilio_auth_token,
         from_number=settings.twilio_from,
         messaging_service_sid=settings.twilio_messaging_service_sid,
+        api_key=settings.twilio_api_key,
         api_url=settings.twilio_api_url,
+        seconds=settings.text_limits.http.total_seconds(),
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.contact import LineKind
+from callback_service.models.base import keyring
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.outbox import OutboxMessage, TextKind
 from callback_service.models.staff import Staff
@@ -103,5 +104,6 @@ def _queue(session: Session, message: OutboxMessage, *, to: str | None) -> None:
     if to is None or known is not None:
         return
     session.add(message)
+    message.to_index = keyring().blind_index("phone", to)
     session.flush()  # gives the row its uid, which the sealed number is tied to
     message.to = to

@@ -13,8 +13,6 @@ depends_on = None
 QUEUED = sa.text("state = 'queued'")
 SENDING = sa.text("state = 'sending'")
 DUE = sa.text("state IN ('queued', 'sending')")
-URGENT = "'escalation', 'offer', 'audit'"
-LATER = "'confirmation', 'swap_offered', 'swap_taken', 'swap_decided', 'leave_decided'"
 
 
 def upgrade() -> None:
@@ -38,8 +36,10 @@ def upgrade() -> None:
         table.add_column(sa.Column("to_index", sa.LargeBinary(length=16), nullable=True))
         table.add_column(sa.Column("network_index", sa.LargeBinary(length=16), nullable=True))
         table.drop_index("ix_outbox_message_due")
-    op.execute(f"UPDATE outbox_message SET urgency = 0 WHERE kind IN ({URGENT})")
-    op.execute(f"UPDATE outbox_message SET urgency = 2 WHERE kind IN ({LATER})")
+    op.execute(
+        "UPDATE outbox_message SET urgency = 0 WHERE kind IN ('escalation', 'offer', 'audit')"
+    )
+    op.execute("UPDATE outbox_message SET urgency = 2 WHERE kind = 'confirmation'")
     _add_indexes()
     if op.get_bind().dialect.name == "postgresql":
         _tell_senders_at_commit()

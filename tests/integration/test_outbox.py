@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,13 +12,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import Disposition
+from callback_service.domain.text_limits import TextLimits
 from callback_service.gateways.base import SentText, SmsSendError, TextGateway
 from callback_service.gateways.console import ConsoleGateway
 from callback_service.gateways.twilio import TwilioGateway
 from callback_service.models.outbox import OutboxMessage, OutboxState
-from callback_service.services import outbox, receipts, requests
+from callback_service.services import outbox_claims, outbox_results, receipts, requests
 from callback_service.services.escalation import escalate
-from callback_service.services.outbox import LEASE, LONGEST_BACK_OFF, LOOK_UPS_END_AFTER, Claim
+from callback_service.services.outbox_claims import Claim
+from callback_service.services.outbox_hand_over import Result, hand_over
+from callback_service.services.outbox_results import LONGEST_BACK_OFF, LOOK_UPS_END_AFTER
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.request_builders import (
@@ -34,6 +38,8 @@ ACCOUNT = "AC" + "1" * 32
 TOKEN = "0123456789abcdef0123456789abcdef"
 SENDER = "+441632960001"
 RECEIPTS = "http://127.0.0.1:9/twilio/texts/x/status"
+LIMITS = TextLimits()
+LEASE = LIMITS.lease
 
 
 @dataclass
@@ -76,15 +82,19 @@ def state_of(message: OutboxMessage) -> OutboxState:
 
 
 def claim(session: Session, now: datetime) -> Claim | None:
-    claimed = outbox.claim_next(session, now=now)
-    session.commit()
-    return claimed
+    """The next text that may go; those that may not are dropped on the way."""
+    while outbox_claims.texts_are_due(session, now=now):
+        claims = outbox_claims.claim(session, LIMITS, most=1, now=now, tz=LONDON)
+        session.commit()
+        if claims:
+            return claims[0]
+    return None
 
 
 def settle(
-    session: Session, claimed: Claim, result: outbox.Result, now: datetime, *, is_live: bool = True
+    session: Session, claimed: Claim, result: Result, now: datetime, *, is_live: bool = True
 ) -> None:
-    outbox.record(session, claimed, result, is_live=is_live, now=now)
+    outbox_results.record(session, [(claimed, result)], LIMITS, is_live=is_live, now=now, tz=LONDON)
     session.commit()
 
 
@@ -93,7 +103,7 @@ def send(session: Session, gateway: TextGateway, now: datetime) -> bool:
     claimed = claim(session, now)
     if claimed is None:
         return False
-    result = outbox.hand_over(gateway, claimed, receipts_at=RECEIPTS, now=now)
+    result = hand_over(gateway, claimed, receipts_at=RECEIPTS, begin_by=math.inf, now=now)
     settle(session, claimed, result, now, is_live=gateway.is_live)
     return True
 
@@ -101,10 +111,10 @@ def send(session: Session, gateway: TextGateway, now: datetime) -> bool:
 def test_a_text_is_sent_once_with_its_words_and_the_address_for_receipts(
     session: Session, message: OutboxMessage, double: TwilioDouble, gateway: TwilioGateway
 ) -> None:
-    assert outbox.texts_are_due(session, now=NOW)
+    assert outbox_claims.texts_are_due(session, now=NOW)
     assert send(session, gateway, NOW)
     assert not send(session, gateway, NOW)
-    assert not outbox.texts_are_due(session, now=NOW + timedelta(days=1))
+    assert not outbox_claims.texts_are_due(session, now=NOW + timedelta(days=1))
     [text] = double.messages
     assert (text.to, text.body, text.status_callback) == (message.to, message.body, RECEIPTS)
     assert text.validity_seconds == 3600
@@ -192,7 +202,7 @@ NOT_STORED = (Misdeed.ERROR_500, Misdeed.ERROR_503, Misdeed.RESET)
 
 class TestAnUnclearAnswer:
     @pytest.mark.parametrize("misdeed", [*STORED, *NOT_STORED])
-    def test_is_looked_into_after_the_lease_and_the_text_is_there_once(
+    def test_is_looked_into_once_the_send_is_over_and_the_text_is_there_once(
         self,
         session: Session,
         message: OutboxMessage,
@@ -205,7 +215,7 @@ class TestAnUnclearAnswer:
         send(session, gateway, NOW)
         assert state_of(message) is OutboxState.SENDING
         assert len(double.messages) == (misdeed in STORED)
-        clock.now = NOW + LEASE
+        clock.now = NOW + LIMITS.look_up_after
         assert not send(session, gateway, clock.now - timedelta(seconds=1))
         assert send(session, gateway, clock.now)
         assert state_of(message) is OutboxState.SENT
@@ -310,7 +320,8 @@ class TestASenderThatDies:
     ) -> None:
         claimed = claim(session, NOW)
         assert claimed is not None
-        outbox.hand_over(gateway, claimed, receipts_at=RECEIPTS, now=NOW)  # and never records it
+        hand_over(gateway, claimed, receipts_at=RECEIPTS, begin_by=math.inf, now=NOW)
+        # and never records it
         clock.now = NOW + LEASE
         assert not send(session, gateway, clock.now - timedelta(seconds=1))
         assert send(session, gateway, clock.now)
