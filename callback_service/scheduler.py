@@ -43,6 +43,7 @@ from callback_service.services import (
     retention,
     swaps,
 )
+from callback_service.text_listener import TextListener
 
 logger = logging.getLogger(__name__)
 
@@ -155,13 +156,14 @@ def audit(app: Flask) -> int:
     return report.acted_on
 
 
+TEXTS: Final = Tick(TickName.TEXTS, sender.send_due, timedelta(seconds=0.5))
 TICKS: Final = (
     Tick(TickName.PLAN, plan_when_called, timedelta(seconds=0.4)),
     Tick(TickName.REPLAN, plan_anyway, timedelta(seconds=30)),
     Tick(TickName.OFFERS, offer, timedelta(seconds=1)),
     Tick(TickName.ESCALATION, escalate, timedelta(seconds=5)),
     Tick(TickName.HANDOVER, hand_over, timedelta(seconds=5)),
-    Tick(TickName.TEXTS, sender.send_due, timedelta(seconds=0.5)),
+    TEXTS,
     Tick(TickName.RETENTION, erase, timedelta(seconds=30)),
     Tick(TickName.COVER, warn_of_gaps, timedelta(seconds=15)),
     Tick(TickName.SWAPS, lapse_swaps, timedelta(seconds=15)),
@@ -218,13 +220,16 @@ class Metronome:
         """Run until SIGINT or SIGTERM; ticks at work finish first."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self.stopping.set())
+        listener = TextListener(self.app, lambda: self._run(TEXTS))
         self.scheduler.start()
+        listener.start()
         logger.info("scheduler started with ticks %s", ", ".join(TICK_NAMES))
         pause = FIRST_BEAT  # the service is ready as soon as every tick has run once
         while not self.stopping.wait(pause.total_seconds()):
             pause = BEAT_EVERY
             self.wake_silent(time.monotonic())
             run_tick(self.app, Tick("heartbeat", self._beat, BEAT_EVERY))
+        listener.stop()
         self.scheduler.shutdown(wait=True)
         logger.info("scheduler stopped")
 

@@ -201,7 +201,7 @@ def _too_dear(
         left = None if left is None else max(left - one.segments, 0)
     if too_dear:
         text_alarms.tell_of_spending(session, now=now, tz=tz)
-    return dict.fromkeys(too_dear, "The day's limit for texts had been reached.")
+    return dict.fromkeys(too_dear, text_gate.TOO_DEAR)
 
 
 def _drop(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from typing import Final
 
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
@@ -23,7 +24,10 @@ from callback_service.domain.text_limits import (
 )
 from callback_service.models.outbox import TextGate
 
-_ONLY_ROW = select(TextGate).where(TextGate.id == 1)
+#: Why a text to a caller was not sent once the day's limit was reached.
+TOO_DEAR: Final = "The day's limit for texts had been reached."
+
+_ONLY_ROW: Final = select(TextGate).where(TextGate.id == 1)
 
 
 def look(session: Session) -> TextGate | None:
