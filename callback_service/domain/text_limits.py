@@ -11,8 +11,6 @@ from typing import Final
 MAX_UNCLEAR_TRIES: Final = 3
 #: Failures in a row, whoever sent, after which nothing is sent for a while.
 FAILURES_TO_OPEN: Final = 10
-FIRST_PAUSE: Final = timedelta(seconds=5)
-LONGEST_PAUSE: Final = timedelta(minutes=1)
 #: The longest that a gateway may ask us to wait.
 LONGEST_WAIT: Final = timedelta(minutes=10)
 
@@ -46,10 +44,13 @@ class TextLimits:
         """How long a claim lasts: until the last send begun within it may be looked up."""
         return self.begin_within + self.look_up_after
 
+    def pause_after(self, previous: timedelta) -> timedelta:
+        """How long a gateway that failed is left alone: 5 s, then twice as long up to a minute.
 
-def next_pause(previous: timedelta) -> timedelta:
-    """How long a gateway is left alone after it failed again; ``previous`` is nought at first."""
-    return min(2 * previous, LONGEST_PAUSE) if previous else FIRST_PAUSE
+        ``previous`` is the last pause, nought at first. The figures are those of requests that may
+        take 10 s.
+        """
+        return min(2 * previous, 6 * self.http) if previous else self.http / 2
 
 
 def failures_in_a_row(before: int, went_well: Iterable[bool]) -> int:

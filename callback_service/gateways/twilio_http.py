@@ -49,8 +49,10 @@ class _Punctual:
     text, so the look cannot come earlier: not before a connection was made, which takes seconds.
     """
 
+    sock: Any  # this and connect are those of the connection it is mixed into
+
     def send(self, data: Any) -> None:
-        if self.sock is None:  # type: ignore[has-type]  # of the connection it is mixed into
+        if self.sock is None:
             self.connect()  # type: ignore[attr-defined]
         if clock.running() > getattr(_this_thread, "begin_by", math.inf):
             raise TooLateError

@@ -147,7 +147,7 @@ class TextGate(Base):
     failures: Mapped[int] = mapped_column(default=0)  # in a row, whoever sent
     opened_at: Mapped[datetime | None]  # when the breaker opened; nothing goes while it is
     closed_until: Mapped[datetime | None]  # nothing is claimed before: asked for, or a pause
-    pause_seconds: Mapped[int] = mapped_column(default=0)  # the breaker's last
+    pause_seconds: Mapped[float] = mapped_column(default=0.0)  # the breaker's last
     tokens: Mapped[float] = mapped_column(default=0.0)  # texts that may go at ``tokens_at``
     tokens_at: Mapped[datetime | None]
     spent_on: Mapped[date | None]  # the local day that ``spent`` is of

@@ -19,7 +19,7 @@ from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.text_limits import LONGEST_WAIT, TextLimits
 from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import CallbackRequest, Offer
-from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
+from callback_service.models.outbox import OutboxMessage, OutboxState, TextGate, TextKind
 from callback_service.services import text_alarms, text_gate, texts
 
 #: Texts claimed in one statement.
@@ -135,7 +135,7 @@ def _take(
         .returning(*_COLUMNS)
         .execution_options(synchronize_session=False)
     )
-    return sorted(taken, key=lambda one: (one.urgency, one.send_after, one.id))
+    return sorted(taken.all(), key=lambda one: (one.urgency, one.send_after, one.id))
 
 
 def _unwanted(session: Session, found: Sequence[Found], *, now: datetime) -> dict[int, str]:
@@ -183,7 +183,7 @@ def _no_longer_wanted(
 
 def _too_dear(
     session: Session,
-    gate: text_gate.TextGate,
+    gate: TextGate,
     limits: TextLimits,
     found: Sequence[Found],
     *,
@@ -236,7 +236,7 @@ def _known_sids(
         )
     )
     for number, body, sid in rows:
-        known.setdefault((number, body), set()).add(sid)
+        known.setdefault((number, body), set()).add(sid or "")
     return {place: frozenset(sids) for place, sids in known.items()}
 
 

@@ -59,16 +59,13 @@ def record(
     session.flush()
     text_gate.note(
         session,
-        [went_well(result) for _, result in outcomes if not isinstance(result, _SAYS_NOTHING)],
+        [went_well(result) for _, result in outcomes if not isinstance(result, NotBegun)],
+        limits,
         is_trial=any(claim.is_trial for claim, _ in outcomes),
         asked_to_wait=max((_asked_to_wait(result) for _, result in outcomes), default=timedelta()),
         unspent=unspent,
         now=now,
     )
-
-
-#: Results that tell nothing of how the gateway is.
-_SAYS_NOTHING: Final = NotBegun
 
 
 def _still_ours(session: Session, outcomes: Sequence[Outcome]) -> dict[int, OutboxMessage]:
@@ -107,7 +104,7 @@ def _settle(
         case SentText() | FoundText():
             _taken(message, result, is_live=is_live, now=now)
         case SmsSendError():
-            _refused(message, result, now=now)
+            _refused(message, result, limits, now=now)
         case SmsUnclearError():
             _unclear(message, result, limits, now=now)
         case StillUnclear():
@@ -135,13 +132,20 @@ def _end(message: OutboxMessage, state: OutboxState, reason: str | None) -> None
     message.state, message.lease_until, message.reason = state, None, reason
 
 
-def _refused(message: OutboxMessage, error: SmsSendError, *, now: datetime) -> None:
-    """A definite no: for good, or to be tried again after a pause that doubles."""
+def _refused(
+    message: OutboxMessage, error: SmsSendError, limits: TextLimits, *, now: datetime
+) -> None:
+    """A definite no: for good, or to be tried again after a pause.
+
+    It doubles, unless the text is not to blame: then the gate sees to it that Twilio is left alone.
+    """
     message.error_code = error.code
     if error.permanent:
         _end(message, OutboxState.FAILED, desk_sentence(error.code))
         return
     pause = min(FIRST_BACK_OFF * 2 ** min(message.tries - 1, 10), LONGEST_BACK_OFF)
+    if error.is_outage:
+        pause = limits.pause_after(timedelta())
     _end(message, OutboxState.QUEUED, None)
     message.send_after = now + max(pause, min(_asked_to_wait(error), LONGEST_BACK_OFF))
 

@@ -19,7 +19,6 @@ from callback_service.domain.text_limits import (
     LONGEST_WAIT,
     TextLimits,
     failures_in_a_row,
-    next_pause,
     tokens,
 )
 from callback_service.models.outbox import TextGate
@@ -88,6 +87,7 @@ def left_today(gate: TextGate, limits: TextLimits, *, today: date) -> int | None
 def note(
     session: Session,
     went_well: Sequence[bool],
+    limits: TextLimits,
     *,
     is_trial: bool,
     asked_to_wait: timedelta,
@@ -109,14 +109,14 @@ def note(
         gate.opened_at, gate.closed_until, gate.pause_seconds = None, None, 0
     has_failed_again = is_trial and bool(went_well) and gate.opened_at is not None
     if has_failed_again or (gate.opened_at is None and gate.failures >= FAILURES_TO_OPEN):
-        _open(gate, now=now)
+        _open(gate, limits, now=now)
     if asked_to_wait:
         until = now + min(asked_to_wait, LONGEST_WAIT)
         gate.closed_until = max(gate.closed_until or until, until)
 
 
-def _open(gate: TextGate, *, now: datetime) -> None:
+def _open(gate: TextGate, limits: TextLimits, *, now: datetime) -> None:
     """Leave the gateway alone; after the pause one text tries it out."""
-    pause = next_pause(timedelta(seconds=gate.pause_seconds))
+    pause = limits.pause_after(timedelta(seconds=gate.pause_seconds))
     gate.opened_at = gate.opened_at or now
-    gate.closed_until, gate.pause_seconds = now + pause, int(pause.total_seconds())
+    gate.closed_until, gate.pause_seconds = now + pause, pause.total_seconds()

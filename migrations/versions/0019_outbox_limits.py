@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("closed_until", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("pause_seconds", sa.Integer(), nullable=False),
+        sa.Column("pause_seconds", sa.Double(), nullable=False),
         sa.Column("tokens", sa.Double(), nullable=False),
         sa.Column("tokens_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("spent_on", sa.Date(), nullable=True),
