@@ -11,16 +11,17 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from callback_service.clock import running
 from callback_service.domain.lifecycle import Disposition
 from callback_service.domain.text_limits import TextLimits
 from callback_service.gateways.base import SentText, SmsSendError, TextGateway
 from callback_service.gateways.console import ConsoleGateway
 from callback_service.gateways.twilio import TwilioGateway
-from callback_service.models.outbox import OutboxMessage, OutboxState
+from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
 from callback_service.services import outbox_claims, outbox_results, receipts, requests
 from callback_service.services.escalation import escalate
 from callback_service.services.outbox_claims import Claim
-from callback_service.services.outbox_hand_over import Result, hand_over
+from callback_service.services.outbox_hand_over import NotBegun, Result, hand_over
 from callback_service.services.outbox_results import LONGEST_BACK_OFF, LOOK_UPS_END_AFTER
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
@@ -307,6 +308,132 @@ class TestAnUnclearAnswer:
         send(session, gateway, clock.now)
         assert state_of(message) is OutboxState.DROPPED
         assert double.messages == []
+
+
+class TestATextThatStaysUnclearThreeTimes:
+    def test_is_sent_three_times_at_most_and_the_duty_lead_is_told(
+        self,
+        session: Session,
+        message: OutboxMessage,
+        clock: Clock,
+        double: TwilioDouble,
+        gateway: TwilioGateway,
+    ) -> None:
+        make_manager(session, is_duty_lead=True)
+        session.commit()
+        double.misbehave(Misdeed.ERROR_500, times=3)
+        for _ in range(4):
+            send(session, gateway, clock.now)
+            clock.now += LIMITS.look_up_after
+        assert (message.state, message.unclear_tries) == (OutboxState.FAILED, 3)
+        assert message.reason == "It is not known whether the text arrived. Ring anyway."
+        assert len(double.sends) == 3
+        [notice] = session.scalars(
+            select(OutboxMessage).where(OutboxMessage.kind == TextKind.AUDIT)
+        )
+        assert message.request is not None
+        assert message.request.reference in notice.body
+        assert "it is not known whether a text arrived" in notice.body
+
+    def test_is_settled_all_the_same_if_the_third_went(
+        self,
+        session: Session,
+        message: OutboxMessage,
+        clock: Clock,
+        double: TwilioDouble,
+        gateway: TwilioGateway,
+    ) -> None:
+        double.misbehave(Misdeed.ERROR_500, times=2)
+        double.misbehave(Misdeed.REPLY_LOST)
+        for _ in range(4):
+            send(session, gateway, clock.now)
+            clock.now += LIMITS.look_up_after
+        assert state_of(message) is OutboxState.SENT
+        assert [text.sid for text in double.messages] == [message.provider_sid]
+
+
+class TestAClockThatIsSetBack:
+    def test_after_a_sender_died_keeps_its_text_waiting_no_longer_than_any_lease(
+        self,
+        session: Session,
+        message: OutboxMessage,
+        clock: Clock,
+        double: TwilioDouble,
+        gateway: TwilioGateway,
+    ) -> None:
+        message.send_after, message.expires_at = NOW, NOW + timedelta(days=1)
+        session.commit()
+        claimed = claim(session, NOW + timedelta(hours=6))  # our clock was fast
+        assert claimed is not None
+        hand_over(gateway, claimed, receipts_at=RECEIPTS, begin_by=math.inf, now=NOW)
+        clock.now = NOW + LEASE
+        assert send(session, gateway, clock.now)
+        assert state_of(message) is OutboxState.SENT
+        assert [text.sid for text in double.messages] == [message.provider_sid]
+
+
+class TestASenderThatWasStopped:
+    def test_for_longer_than_it_may_take_to_begin_hands_nothing_over(
+        self,
+        session: Session,
+        message: OutboxMessage,
+        double: TwilioDouble,
+        gateway: TwilioGateway,
+    ) -> None:
+        claimed = claim(session, NOW)
+        assert claimed is not None
+        begin_by = running() - 0.001
+        result = hand_over(gateway, claimed, receipts_at=RECEIPTS, begin_by=begin_by, now=NOW)
+        assert result == NotBegun()
+        assert double.sends == []
+        settle(session, claimed, result, NOW)
+        assert state_of(message) is OutboxState.QUEUED
+
+    def test_gives_a_text_in_doubt_back_to_be_looked_up_again(
+        self,
+        session: Session,
+        message: OutboxMessage,
+        double: TwilioDouble,
+        gateway: TwilioGateway,
+    ) -> None:
+        double.misbehave(Misdeed.ERROR_500)
+        send(session, gateway, NOW)
+        later = NOW + LIMITS.look_up_after
+        claimed = claim(session, later)
+        assert claimed is not None
+        settle(session, claimed, NotBegun(), later)
+        assert state_of(message) is OutboxState.SENDING
+        again = claim(session, later)
+        assert again is not None
+        assert again.looked_up_since == NOW
+
+
+def test_one_text_at_the_gateway_settles_only_one_of_two_with_the_same_words(
+    session: Session, double: TwilioDouble, gateway: TwilioGateway
+) -> None:
+    make_shift(session)
+    for _ in range(2):
+        submission = take(session, an_ask(may_text=True))
+        requests.close(session, submission.request, Disposition.HELPED, now=NOW)
+    for each in session.scalars(select(OutboxMessage)):
+        each.request_id, each.expires_at = None, NOW + timedelta(hours=1)
+    session.commit()
+    double.misbehave(Misdeed.REPLY_LOST)
+    double.misbehave(Misdeed.ERROR_500)
+    for _ in range(2):
+        send(session, gateway, NOW)
+    later = NOW + LIMITS.look_up_after
+    claims = outbox_claims.claim(session, LIMITS, now=later, tz=LONDON)
+    session.commit()
+    results = [
+        hand_over(gateway, one, receipts_at=RECEIPTS, begin_by=math.inf, now=later)
+        for one in claims
+    ]
+    outcomes = list(zip(claims, results, strict=True))
+    outbox_results.record(session, outcomes, LIMITS, is_live=True, now=later, tz=LONDON)
+    session.commit()
+    states = sorted(session.scalars(select(OutboxMessage.state)))
+    assert states == [OutboxState.SENDING, OutboxState.SENT]
 
 
 class TestASenderThatDies:
