@@ -25,7 +25,7 @@ from callback_service.domain.contact import LineKind
 from callback_service.domain.lifecycle import RequestState
 from callback_service.models.base import keyring
 from callback_service.models.callback import CallbackRequest
-from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
+from callback_service.models.outbox import OutboxMessage, OutboxState, TextGate, TextKind
 from callback_service.models.staff import new_uid
 from callback_service.services import texts
 from tests.concurrency.racing import start_until_killed
@@ -166,6 +166,12 @@ def are_done(house: House, count: int) -> bool:
     """Whether so many texts have gone."""
     found = states(house)
     return sum(found[state] for state in DONE) >= count
+
+
+def has_given_up(house: House) -> bool:
+    """Whether the senders leave the gateway alone."""
+    with storm_session(house) as session:
+        return session.scalar(select(TextGate.opened_at)) is not None
 
 
 @contextlib.contextmanager

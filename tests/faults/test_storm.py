@@ -19,6 +19,7 @@ from tests.faults.storm import (
     Storm,
     are_done,
     fill,
+    has_given_up,
     said_twice,
     settings_of,
     states,
@@ -111,6 +112,7 @@ def test_a_backlog_drains_fast_after_twilio_was_away_and_the_form_answered_throu
     fill(house, count)
     storm = Storm(settings_of(house), stopped_for_s=1)
     with storm.raging():
+        wait_for(lambda: has_given_up(house), "the breaker")
         answers = _ask_for(house, 60.0 if IS_LONG else 5.0)
         sends = house.ask_twilio("calls-made")["sends"]
         house.ask_twilio("behave", now=True)

@@ -20,7 +20,7 @@ TARGETS = [
     "/twilio/texts/17/status?to=%2B44&from=a%2Fb",
     "/twilio/texts/17/status?name=Zo%C3%AB&q=%20+%7E~",
     "/twilio/texts/Zo%C3%AB/status",
-    "/twilio/texts/%7E17/status?",
+    "/twilio/texts/%7E17/status",
 ]
 
 pytestmark = [pytest.mark.journey, pytest.mark.one_database]
