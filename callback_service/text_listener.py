@@ -52,8 +52,8 @@ class TextListener(threading.Thread):
 
     def _listen(self) -> None:
         with self._engine.connect() as connection:
-            connection.detach()  # it listens: nobody else may be given it afterwards
             heard: Any = connection.connection.driver_connection
+            connection.detach()  # it listens: nobody else may be given it afterwards
             heard.autocommit = True
             heard.execute("LISTEN texts")
             while not self._stopping.is_set():
