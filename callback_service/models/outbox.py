@@ -13,6 +13,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -121,6 +122,9 @@ class OutboxMessage(Base):
     fence: Mapped[int] = mapped_column(
         default=0
     )  # counts claims; a claim that was overtaken records nothing
+    in_doubt: Mapped[bool] = mapped_column(
+        default=False, server_default=false()
+    )  # the last claim was of a send that may have gone
     first_tried_at: Mapped[datetime | None]
     tries: Mapped[int] = mapped_column(default=0)
     unclear_tries: Mapped[int] = mapped_column(default=0)

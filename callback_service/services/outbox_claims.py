@@ -12,7 +12,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Row,
+    UpdateBase,
+    bindparam,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import Session, load_only
 
 from callback_service.domain.lifecycle import RequestState
@@ -31,12 +44,11 @@ CLOCK_IN_DOUBT: Final = timedelta(days=1)
 
 #: Texts that are wrong once the request they tell of is closed.
 _ONLY_WHILE_OPEN: Final = frozenset({TextKind.CONFIRMATION, TextKind.MISSED, TextKind.ESCALATION})
+_TEXT: Final = OutboxMessage.__table__.c
 _COLUMNS: Final = (
-    OutboxMessage.id, OutboxMessage.uid, OutboxMessage.fence, OutboxMessage.to_sealed,
-    OutboxMessage.to_index, OutboxMessage.body, OutboxMessage.segments, OutboxMessage.kind,
-    OutboxMessage.urgency, OutboxMessage.send_after, OutboxMessage.expires_at,
-    OutboxMessage.first_tried_at, OutboxMessage.unclear_tries, OutboxMessage.request_id,
-    OutboxMessage.offer_id,
+    _TEXT.id, _TEXT.uid, _TEXT.fence, _TEXT.to_sealed, _TEXT.to_index, _TEXT.body, _TEXT.segments,
+    _TEXT.kind, _TEXT.urgency, _TEXT.send_after, _TEXT.expires_at, _TEXT.first_tried_at,
+    _TEXT.unclear_tries, _TEXT.request_id, _TEXT.offer_id, _TEXT.in_doubt,
 )  # fmt: skip
 
 Found = Row[Any]  # of _COLUMNS
@@ -64,20 +76,18 @@ def texts_are_due(session: Session, *, now: datetime) -> bool:
     """Whether a text waits that may be handled now; a cheap look before any lock is taken."""
     if text_gate.is_shut(text_gate.look(session), now=now):
         return False
-    return any(
-        session.scalar(select(exists().where(due))) for due in (_is_unclear(now), _is_fresh(now))
-    )
+    due = _is_unclear(now, now + LONGEST_LEASE), _is_fresh(now)
+    return any(session.scalar(select(exists().where(one))) for one in due)
 
 
-def _is_fresh(now: datetime) -> ColumnElement[bool]:
-    return (OutboxMessage.state == OutboxState.QUEUED) & (OutboxMessage.send_after <= now)
+def _is_fresh(now: Any) -> ColumnElement[bool]:
+    return (_TEXT.state == OutboxState.QUEUED) & (_TEXT.send_after <= now)
 
 
-def _is_unclear(now: datetime) -> ColumnElement[bool]:
+def _is_unclear(now: Any, beyond_any_lease: Any) -> ColumnElement[bool]:
     """Left ``sending`` past its lease; or past any lease, as the clock has been set back."""
-    lease_until = OutboxMessage.lease_until
-    is_over = or_(lease_until <= now, lease_until > now + LONGEST_LEASE)
-    return (OutboxMessage.state == OutboxState.SENDING) & is_over
+    is_over = or_(_TEXT.lease_until <= now, _TEXT.lease_until > beyond_any_lease)
+    return (_TEXT.state == OutboxState.SENDING) & is_over
 
 
 def claim(
@@ -92,11 +102,10 @@ def claim(
     most = text_gate.room(gate, limits, most=most, now=now)
     if most == 0:
         return []
-    unclear = _take(session, _is_unclear(now), most // 2, limits, now=now)
-    fresh = _take(session, _is_fresh(now), most - len(unclear), limits, now=now)
-    if not fresh and not unclear:
-        unclear = _take(session, _is_unclear(now), most, limits, now=now)
-    unwanted = _unwanted(session, [*unclear, *fresh], now=now)
+    found = _take(session, most, limits, now=now)
+    unclear = [one for one in found if one.in_doubt]
+    fresh = [one for one in found if not one.in_doubt]
+    unwanted = _unwanted(session, found, now=now)
     unwanted |= _too_dear(session, gate, limits, [one for one in fresh if one.id not in unwanted],
                           now=now, tz=tz)  # fmt: skip
     _drop(session, [one for one in fresh if one.id in unwanted], unwanted, now=now)
@@ -109,33 +118,58 @@ def claim(
     return claims + [_as_claim(one, {}, None, is_trial=is_trial, now=now) for one in wanted]
 
 
-def _take(
-    session: Session, due: ColumnElement[bool], most: int, limits: TextLimits, *, now: datetime
-) -> list[Found]:
+def _take(session: Session, most: int, limits: TextLimits, *, now: datetime) -> list[Found]:
     """Mark up to ``most`` texts ``sending`` in one statement, so that no two senders share one."""
-    if most <= 0:
-        return []
-    picked = (
-        select(OutboxMessage.id)
-        .where(due)
-        .order_by(OutboxMessage.urgency, OutboxMessage.send_after, OutboxMessage.id)
-        .limit(most)
+    facts = {
+        "most": most,
+        "most_unclear": max(most // 2, 1),
+        "now": now,
+        "beyond_any_lease": now + LONGEST_LEASE,
+        "lease": now + limits.lease,
+    }
+    taken = session.connection().execute(_TAKE, facts).all()
+    return sorted(taken, key=lambda one: (one.urgency, one.send_after, one.id))
+
+
+def _statement() -> UpdateBase:
+    """Built once: to build and to read it anew takes longer than the database needs to run it.
+
+    Half of a claim at most is unclear texts, so that neither kind keeps the other waiting. Whether
+    a text was one is kept in ``in_doubt``: a statement returns only what it has written.
+    """
+    now = bindparam("now", type_=_TEXT.send_after.type)
+    unclear = (
+        select(_TEXT.id)
+        .where(_is_unclear(now, bindparam("beyond_any_lease", type_=_TEXT.send_after.type)))
+        .order_by(_TEXT.lease_until)
+        .limit(bindparam("most_unclear", type_=Integer))
         .with_for_update(skip_locked=True)  # SQLite ignores this; there the write lock does
-        .cte("picked")
+        .cte("unclear")
     )
-    taken = session.execute(
-        update(OutboxMessage)
-        .where(OutboxMessage.id.in_(select(picked.c.id)))
+    room = select(bindparam("most", type_=Integer) - func.count()).select_from(unclear)
+    fresh = (
+        select(_TEXT.id)
+        .where(_is_fresh(now))
+        .order_by(_TEXT.urgency, _TEXT.send_after, _TEXT.id)
+        .limit(room.scalar_subquery())
+        .with_for_update(skip_locked=True)
+        .cte("fresh")
+    )
+    return (
+        update(OutboxMessage.__table__)
+        .where(_TEXT.id.in_(union_all(select(unclear.c.id), select(fresh.c.id))))
         .values(
+            in_doubt=_TEXT.state == OutboxState.SENDING,
             state=OutboxState.SENDING,
-            lease_until=now + limits.lease,
-            fence=OutboxMessage.fence + 1,
-            first_tried_at=func.coalesce(OutboxMessage.first_tried_at, now),
+            lease_until=bindparam("lease", type_=_TEXT.send_after.type),
+            fence=_TEXT.fence + 1,
+            first_tried_at=func.coalesce(_TEXT.first_tried_at, now),
         )
         .returning(*_COLUMNS)
-        .execution_options(synchronize_session=False)
     )
-    return sorted(taken.all(), key=lambda one: (one.urgency, one.send_after, one.id))
+
+
+_TAKE: Final = _statement()
 
 
 def _unwanted(session: Session, found: Sequence[Found], *, now: datetime) -> dict[int, str]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -26,20 +26,25 @@ from callback_service.models.outbox import TextGate
 #: Why a text to a caller was not sent once the day's limit was reached.
 TOO_DEAR: Final = "The day's limit for texts had been reached."
 
-_ONLY_ROW: Final = select(TextGate).where(TextGate.id == 1)
+_ONLY_ROW: Final = (
+    select(TextGate).where(TextGate.id == 1).execution_options(populate_existing=True)
+)
+_LOCKED: Final = _ONLY_ROW.with_for_update()
+#: A sender that is stopped in here would stop all others: the server then ends its transaction.
+_LOCKED_ON_SERVER: Final = _LOCKED.add_columns(
+    func.set_config("idle_in_transaction_session_timeout", "10s", True)
+)
 
 
 def look(session: Session) -> TextGate | None:
     """The gate as it is, not locked; None before the first text."""
-    return session.scalar(_ONLY_ROW.execution_options(populate_existing=True))
+    return session.scalar(_ONLY_ROW)
 
 
 def enter(session: Session) -> TextGate:
     """The gate, locked until the transaction ends."""
-    if session.get_bind().dialect.name == "postgresql":
-        # A sender that is stopped in here would stop all others: the server ends its transaction.
-        session.execute(text("SET LOCAL idle_in_transaction_session_timeout = '10s'"))
-    locked = _ONLY_ROW.with_for_update().execution_options(populate_existing=True)
+    is_server = session.get_bind().dialect.name == "postgresql"
+    locked = _LOCKED_ON_SERVER if is_server else _LOCKED
     gate = session.scalar(locked)
     if gate is not None:
         return gate

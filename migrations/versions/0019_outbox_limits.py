@@ -33,6 +33,9 @@ def upgrade() -> None:
     with op.batch_alter_table("outbox_message") as table:
         table.add_column(sa.Column("urgency", sa.Integer(), server_default="1", nullable=False))
         table.add_column(sa.Column("segments", sa.Integer(), server_default="1", nullable=False))
+        table.add_column(
+            sa.Column("in_doubt", sa.Boolean(), server_default=sa.false(), nullable=False)
+        )
         table.add_column(sa.Column("to_index", sa.LargeBinary(length=16), nullable=True))
         table.add_column(sa.Column("network_index", sa.LargeBinary(length=16), nullable=True))
         table.drop_index("ix_outbox_message_due")
@@ -81,7 +84,7 @@ def downgrade() -> None:
     with op.batch_alter_table("outbox_message") as table:
         for name in ("queue", "leases", "to_index", "network_index"):
             table.drop_index(f"ix_outbox_message_{name}")
-        for name in ("urgency", "segments", "to_index", "network_index"):
+        for name in ("urgency", "segments", "in_doubt", "to_index", "network_index"):
             table.drop_column(name)
     op.create_index(
         "ix_outbox_message_due", "outbox_message", ["send_after"],
