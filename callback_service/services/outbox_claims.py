@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import (
     ColumnElement,
     Integer,
     Row,
+    Table,
     UpdateBase,
+    and_,
     bindparam,
     exists,
     func,
@@ -44,7 +46,8 @@ CLOCK_IN_DOUBT: Final = timedelta(days=1)
 
 #: Texts that are wrong once the request they tell of is closed.
 _ONLY_WHILE_OPEN: Final = frozenset({TextKind.CONFIRMATION, TextKind.MISSED, TextKind.ESCALATION})
-_TEXT: Final = OutboxMessage.__table__.c
+_TABLE: Final = cast("Table", OutboxMessage.__table__)
+_TEXT: Final = _TABLE.c
 _COLUMNS: Final = (
     _TEXT.id, _TEXT.uid, _TEXT.fence, _TEXT.to_sealed, _TEXT.to_index, _TEXT.body, _TEXT.segments,
     _TEXT.kind, _TEXT.urgency, _TEXT.send_after, _TEXT.expires_at, _TEXT.first_tried_at,
@@ -81,13 +84,13 @@ def texts_are_due(session: Session, *, now: datetime) -> bool:
 
 
 def _is_fresh(now: Any) -> ColumnElement[bool]:
-    return (_TEXT.state == OutboxState.QUEUED) & (_TEXT.send_after <= now)
+    return and_(_TEXT.state == OutboxState.QUEUED, _TEXT.send_after <= now)
 
 
 def _is_unclear(now: Any, beyond_any_lease: Any) -> ColumnElement[bool]:
     """Left ``sending`` past its lease; or past any lease, as the clock has been set back."""
     is_over = or_(_TEXT.lease_until <= now, _TEXT.lease_until > beyond_any_lease)
-    return (_TEXT.state == OutboxState.SENDING) & is_over
+    return and_(_TEXT.state == OutboxState.SENDING, is_over)
 
 
 def claim(
@@ -156,7 +159,7 @@ def _statement() -> UpdateBase:
         .cte("fresh")
     )
     return (
-        update(OutboxMessage.__table__)
+        update(_TABLE)
         .where(_TEXT.id.in_(union_all(select(unclear.c.id), select(fresh.c.id))))
         .values(
             in_doubt=_TEXT.state == OutboxState.SENDING,

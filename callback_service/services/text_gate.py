@@ -45,7 +45,7 @@ def enter(session: Session) -> TextGate:
     """The gate, locked until the transaction ends."""
     is_server = session.get_bind().dialect.name == "postgresql"
     locked = _LOCKED_ON_SERVER if is_server else _LOCKED
-    gate = session.scalar(locked)
+    gate: TextGate | None = session.scalar(locked)
     if gate is not None:
         return gate
     try:
@@ -53,7 +53,8 @@ def enter(session: Session) -> TextGate:
             session.add(TextGate(id=1))
     except IntegrityError:
         pass  # another sender was the first
-    return session.scalars(locked).one()
+    first: TextGate = session.scalars(locked).one()
+    return first
 
 
 def is_shut(gate: TextGate | None, *, now: datetime) -> bool:
