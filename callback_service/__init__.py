@@ -18,6 +18,7 @@ from callback_service.extensions import csrf, db, migrate, prepare_engine
 from callback_service.gateways.bank_holidays import use_nation
 from callback_service.gateways.factory import text_gateway
 from callback_service.models.base import Keyring, use_keyring
+from callback_service.services.text_limits import use_limits
 from callback_service.web import (
     access,
     account,
@@ -68,6 +69,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_environ(os.environ, root=ROOT)
     use_keyring(Keyring(settings.data_keys))
     use_nation(settings.service_nation)
+    use_limits(settings.text_limits)
     app = Flask(__name__, template_folder=str(ROOT / "templates"))
     _configure(app, settings)
     _add_extensions(app, settings)
@@ -106,7 +108,9 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
         auth_token=settings.twilio_auth_token,
         from_number=settings.twilio_from,
         messaging_service_sid=settings.twilio_messaging_service_sid,
+        api_key=settings.twilio_api_key,
         api_url=settings.twilio_api_url,
+        seconds=settings.text_limits.http.total_seconds(),
     )
 
 

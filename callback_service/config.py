@@ -14,8 +14,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from callback_service.domain.contact import REGION, REGIONS
 from callback_service.domain.presence import REST, WRAP_UP, Rests
 from callback_service.domain.skills import Gender, Skill, SkillKind, kept, skill
+from callback_service.domain.text_limits import TextLimits
 from callback_service.errors import SettingsError
 
 #: Words of secrets that stand in somebody's documentation. Random characters hold none of them.
@@ -27,6 +29,8 @@ LANGUAGES = "cy,pl,pa,ur,ar,ro,uk"
 SKILLS = "alcohol,family,young people"
 SECRET_MIN_CHARS = 32
 DATA_KEY_BYTES = 32
+#: Segments of texts a day where they cost money: some eighty pounds' worth in 2026.
+SEGMENTS_A_DAY = "2000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,13 @@ class Settings:
     rests: Rests  # between the calls of one counsellor
     twilio_account_sid: str | None
     twilio_auth_token: str | None = field(repr=False)
+    twilio_auth_token_previous: str | None = field(repr=False)  # still signs, while one is changed
+    twilio_api_key: tuple[str, str] | None = field(repr=False)  # id and secret, to send with
     twilio_from: str | None
     twilio_messaging_service_sid: str | None
     twilio_api_url: str | None
+    text_limits: TextLimits
+    countries: frozenset[str]  # whose numbers are taken: GB, IM, JE, GG
     heartbeat_url: str | None = field(repr=False)  # it holds the key of the check it feeds
     redis_url: str | None = field(repr=False)
 
@@ -68,6 +76,12 @@ class Settings:
         return self.twilio_account_sid is not None
 
     @property
+    def twilio_auth_tokens(self) -> tuple[str, ...]:
+        """The tokens that a webhook may be signed with."""
+        both = self.twilio_auth_token, self.twilio_auth_token_previous
+        return tuple(token for token in both if token)
+
+    @property
     def is_on_loopback(self) -> bool:
         """Whether the service is for this machine alone, as a demonstration is."""
         return _is_loopback(urlsplit(self.public_base_url).hostname or "")
@@ -75,8 +89,7 @@ class Settings:
     @property
     def allows_drama_numbers(self) -> bool:
         """Whether Ofcom's fictitious numbers are taken: only where nothing leaves this machine."""
-        api_host = urlsplit(self.twilio_api_url or "").hostname
-        return not self.texts_go_out or (api_host is not None and _is_loopback(api_host))
+        return not self.texts_go_out or _is_here(self.twilio_api_url)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], *, root: Path) -> Settings:
@@ -115,9 +128,15 @@ class Settings:
             rests=_rests(source.get("WRAP_UP_MINUTES"), source.get("REST_MINUTES")),
             twilio_account_sid=sid,
             twilio_auth_token=token,
+            twilio_auth_token_previous=source.get("TWILIO_AUTH_TOKEN_PREVIOUS"),
+            twilio_api_key=_api_key(
+                source.get("TWILIO_API_KEY_SID"), source.get("TWILIO_API_KEY_SECRET")
+            ),
             twilio_from=source.get("TWILIO_FROM"),
             twilio_messaging_service_sid=source.get("TWILIO_MESSAGING_SERVICE_SID"),
             twilio_api_url=source.get("TWILIO_API_URL"),
+            text_limits=_text_limits(source),
+            countries=_countries(source.get("SERVICE_COUNTRIES") or REGION),
             heartbeat_url=_heartbeat_url(source.get("HEARTBEAT_URL")),
             redis_url=source.get("REDIS_URL"),
         )
@@ -220,6 +239,11 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def _is_here(address: str | None) -> bool:
+    """Whether a server at ``address`` is on this machine."""
+    return address is not None and _is_loopback(urlsplit(address).hostname or "")
+
+
 def _web_address(name: str, value: str) -> str:
     if not _is_web_address(value):
         raise SettingsError(f"{name} must be a web address, like https://callback.example.org.")
@@ -288,6 +312,45 @@ def _listed(name: str, kind: SkillKind, value: str) -> list[Skill]:
         raise SettingsError(f"{name} needs words with commas between: {error}") from error
 
 
+def _countries(value: str) -> frozenset[str]:
+    listed = frozenset(word.strip().upper() for word in value.split(",") if word.strip())
+    if not listed or not listed <= REGIONS:
+        raise SettingsError(f"SERVICE_COUNTRIES must be some of {', '.join(sorted(REGIONS))}.")
+    return listed
+
+
+def _text_limits(source: _Source) -> TextLimits:
+    """How many texts may go. What stays on this machine costs nothing, so nothing limits it."""
+    costs = source.get("TWILIO_ACCOUNT_SID") and not _is_here(source.get("TWILIO_API_URL"))
+    usual = TextLimits()
+
+    def number(name: str, default: int | str | None, *, most: int) -> int | None:
+        value = source.get(name) or default
+        return None if value is None else _whole_number(name, str(value), least=1, most=most)
+
+    return TextLimits(
+        http=timedelta(seconds=number("TWILIO_TIMEOUT_SECONDS", 10, most=60) or 0),
+        a_number_by_forms=number("TEXTS_PER_NUMBER_BY_FORM", usual.a_number_by_forms, most=100)
+        or 0,
+        a_number=number("TEXTS_PER_NUMBER", usual.a_number, most=100) or 0,
+        a_network=number("TEXTS_PER_NETWORK", usual.a_network, most=100_000) or 0,
+        segments_a_day=number(
+            "TEXT_SEGMENTS_PER_DAY", SEGMENTS_A_DAY if costs else None, most=1_000_000
+        ),
+        a_second=number("TEXTS_PER_SECOND", None, most=1_000),
+    )
+
+
+def _api_key(sid: str | None, secret: str | None) -> tuple[str, str] | None:
+    if sid is None and secret is None:
+        return None
+    if sid is None or secret is None:
+        raise SettingsError("Set both TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET, or neither.")
+    if not sid.startswith("SK"):
+        raise SettingsError("TWILIO_API_KEY_SID must be the id of an API key: it begins with SK.")
+    return sid, secret
+
+
 def _check_twilio(settings: Settings) -> None:
     given = settings.twilio_account_sid, settings.twilio_auth_token
     if any(given) and not all(given):
@@ -295,6 +358,11 @@ def _check_twilio(settings: Settings) -> None:
     if all(given) and not (settings.twilio_from or settings.twilio_messaging_service_sid):
         raise SettingsError(
             "With a Twilio account, set TWILIO_FROM or TWILIO_MESSAGING_SERVICE_SID."
+        )
+    if not all(given) and (settings.twilio_api_key or settings.twilio_auth_token_previous):
+        raise SettingsError(
+            "An API key or a previous token needs TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN: "
+            "Twilio signs with the token."
         )
     if settings.twilio_api_url is not None:
         _check_api_url(_web_address("TWILIO_API_URL", settings.twilio_api_url))

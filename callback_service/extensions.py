@@ -35,6 +35,21 @@ def client_network() -> str:
     return str(address)
 
 
+def caller_network() -> str | None:
+    """The network that texts brought about by a form are counted by: a /24, or the /64 of IPv6.
+
+    None where the address tells nothing: this machine, or a private network.
+    """
+    try:
+        address = ipaddress.ip_address(request.remote_addr or "")
+    except ValueError:
+        return None
+    if not address.is_global:
+        return None
+    prefix = 64 if isinstance(address, ipaddress.IPv6Address) else 24
+    return str(ipaddress.ip_network((address, prefix), strict=False))
+
+
 db = SQLAlchemy(metadata=Base.metadata)
 migrate = Migrate()
 csrf = CSRFProtect()

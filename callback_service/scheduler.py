@@ -20,8 +20,8 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 
+from callback_service import sender
 from callback_service.clock import utc_now
-from callback_service.config import Settings
 from callback_service.domain.auditing import is_well
 from callback_service.domain.ticks import TICK_NAMES, TickName
 from callback_service.extensions import (
@@ -31,7 +31,6 @@ from callback_service.extensions import (
     reading,
     transaction,
 )
-from callback_service.gateways.base import TextGateway
 from callback_service.gateways.heartbeat import send_heartbeat
 from callback_service.services import (
     auditor,
@@ -40,16 +39,14 @@ from callback_service.services import (
     handover,
     heartbeat,
     offers,
-    outbox,
     planning,
     retention,
     swaps,
 )
+from callback_service.text_listener import TextListener
 
 logger = logging.getLogger(__name__)
 
-#: Texts handled in one run, so that a long backlog does not keep a stop waiting.
-TEXTS_AT_ONCE: Final = 20
 #: Beyond this and its own interval, a tick that has not begun is begun by the watch.
 SILENCE: Final = timedelta(seconds=15)
 
@@ -116,31 +113,6 @@ def hand_over(app: Flask) -> int:
         return handover.return_left_over(session, now=now, tz=_zone())
 
 
-def send_texts(app: Flask) -> int:
-    """Hand texts over to the gateway, one at a time, with no transaction open meanwhile."""
-    gateway: TextGateway = app.extensions["text_gateway"]
-    with reading() as session:
-        if not outbox.texts_are_due(session, now=database_now(session)):
-            return 0
-    for sent in range(TEXTS_AT_ONCE):
-        if not _send_one(gateway, current_settings()):
-            return sent
-    return TEXTS_AT_ONCE
-
-
-def _send_one(gateway: TextGateway, settings: Settings) -> bool:
-    with transaction() as session:
-        now = database_now(session)
-        claim = outbox.claim_next(session, now=now)
-    if claim is None:
-        return False
-    receipts_at = f"{settings.public_base_url}/twilio/texts/{claim.uid}/status"
-    result = outbox.hand_over(gateway, claim, receipts_at=receipts_at, now=now)
-    with transaction() as session:
-        outbox.record(session, claim, result, is_live=gateway.is_live, now=database_now(session))
-    return True
-
-
 def erase(app: Flask) -> int:
     """Erase what callers told us, a while after their requests were closed."""
     with reading() as session:
@@ -184,13 +156,14 @@ def audit(app: Flask) -> int:
     return report.acted_on
 
 
+TEXTS: Final = Tick(TickName.TEXTS, sender.send_due, timedelta(seconds=0.5))
 TICKS: Final = (
     Tick(TickName.PLAN, plan_when_called, timedelta(seconds=0.4)),
     Tick(TickName.REPLAN, plan_anyway, timedelta(seconds=30)),
     Tick(TickName.OFFERS, offer, timedelta(seconds=1)),
     Tick(TickName.ESCALATION, escalate, timedelta(seconds=5)),
     Tick(TickName.HANDOVER, hand_over, timedelta(seconds=5)),
-    Tick(TickName.TEXTS, send_texts, timedelta(seconds=0.5)),
+    TEXTS,
     Tick(TickName.RETENTION, erase, timedelta(seconds=30)),
     Tick(TickName.COVER, warn_of_gaps, timedelta(seconds=15)),
     Tick(TickName.SWAPS, lapse_swaps, timedelta(seconds=15)),
@@ -247,13 +220,16 @@ class Metronome:
         """Run until SIGINT or SIGTERM; ticks at work finish first."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self.stopping.set())
+        listener = TextListener(self.app, lambda: self._run(TEXTS))
         self.scheduler.start()
+        listener.start()
         logger.info("scheduler started with ticks %s", ", ".join(TICK_NAMES))
         pause = FIRST_BEAT  # the service is ready as soon as every tick has run once
         while not self.stopping.wait(pause.total_seconds()):
             pause = BEAT_EVERY
             self.wake_silent(time.monotonic())
             run_tick(self.app, Tick("heartbeat", self._beat, BEAT_EVERY))
+        listener.stop()
         self.scheduler.shutdown(wait=True)
         logger.info("scheduler stopped")
 

@@ -48,6 +48,7 @@ class Ask:
     consent_version: str
     wishes: Wishes = NO_WISHES
     wishes_same_counsellor: bool = False
+    network: str | None = None  # that a form was posted from; kept for a day, as an index only
     at_most: SafeContact = ANY_MESSAGE  # what may be left behind at this number, whatever was said
 
     @property
@@ -135,6 +136,7 @@ def ask_again(
     key: str,
     window: Window | None,
     consent_version: str,
+    network: str | None = None,
     now: datetime,
     tz: tzinfo,
 ) -> str:
@@ -155,6 +157,7 @@ def ask_again(
         note=request.note,
         consent_version=consent_version,
         at_most=request.safe_contact,
+        network=network,
         wishes=Wishes(submission.wish_language, submission.wish_gender),
         wishes_same_counsellor=submission.wishes_same_counsellor,
     )
@@ -331,6 +334,7 @@ def _confirm(
         once_key=f"confirmation:{request.uid}",
         expires_at=promised.end,
         now=now,
+        network=ask.network,
         when=spoken_promise(promised, is_window=ask.window is not None, now=now, tz=tz),
     )
 

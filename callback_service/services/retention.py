@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import ColumnElement, Select, select, update
 from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import RequestState
@@ -16,13 +16,22 @@ from callback_service.services import audit
 
 #: Number, name and notes are kept this long after a request is closed.
 KEPT_AFTER_CLOSING: Final = timedelta(days=30)
+#: Texts are counted by network for an hour; then nothing needs to know it.
+NETWORK_KEPT: Final = timedelta(days=1)
 #: Requests erased in one run, so that a long backlog holds the database for a moment only.
 ERASED_AT_ONCE: Final = 200
 
 
 def erasure_is_due(session: Session, *, now: datetime) -> bool:
     """Whether there is anything to erase; a cheap look before any lock is taken."""
-    return session.scalar(_old(now).limit(1)) is not None
+    queries = _old(now), select(OutboxMessage.id).where(_has_old_network(now))
+    return any(session.scalar(query.limit(1)) is not None for query in queries)
+
+
+def _has_old_network(now: datetime) -> ColumnElement[bool]:
+    """Which texts still tell the network of a form that was posted more than a day ago."""
+    is_known = OutboxMessage.network_index.is_not(None)
+    return is_known & (OutboxMessage.created_at <= now - NETWORK_KEPT)
 
 
 def _old(now: datetime) -> Select[CallbackRequest]:
@@ -36,6 +45,7 @@ def _old(now: datetime) -> Select[CallbackRequest]:
 def erase_old(session: Session, *, now: datetime) -> int:
     """Empty the requests that were closed long enough ago of all personal data; how many."""
     oldest = _old(now).order_by(CallbackRequest.id).limit(ERASED_AT_ONCE)
+    session.execute(update(OutboxMessage).where(_has_old_network(now)).values(network_index=None))
     old = session.scalars(oldest.with_for_update(key_share=True)).all()
     for request in old:
         _erase(session, request, now=now)
@@ -51,7 +61,7 @@ def _erase(session: Session, request: CallbackRequest, *, now: datetime) -> None
     offers = update(Offer).where(Offer.request_id == request.id)
     session.execute(offers.values(words_sealed=None))
     texts = update(OutboxMessage).where(OutboxMessage.request_id == request.id)
-    session.execute(texts.values(to_sealed=None))
+    session.execute(texts.values(to_sealed=None, to_index=None))
     audit.record(
         session, "request.erased", subject="callback_request", subject_id=request.id, now=now
     )

@@ -11,9 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.contact import LineKind
+from callback_service.models.base import keyring
 from callback_service.models.callback import CallbackRequest
-from callback_service.models.outbox import OutboxMessage, TextKind
+from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
 from callback_service.models.staff import Staff
+from callback_service.services import text_limits
 
 #: The wording in use for each kind; an older version stays as long as a row may name it.
 TEMPLATES: Final = {
@@ -51,12 +53,17 @@ def text_caller(
     once_key: str,
     expires_at: datetime,
     now: datetime,
+    network: str | None = None,
     **facts: str,
 ) -> None:
-    """Queue a text to the caller, if they allowed texts and their number is a mobile."""
+    """Queue a text to the caller, if they allowed texts and their number is a mobile.
+
+    One beyond a limit is kept as dropped, with the reason. ``network``: where a form came from.
+    """
     if may_be_texted(request):
         message = _message(kind, once_key=once_key, expires_at=expires_at, now=now, **facts)
         message.request_id = request.id
+        message.network_index = text_limits.network_index(network)
         _queue(session, message, to=request.phone)
 
 
@@ -102,6 +109,10 @@ def _queue(session: Session, message: OutboxMessage, *, to: str | None) -> None:
     )
     if to is None or known is not None:
         return
+    message.to_index = keyring().blind_index("phone", to)
+    if message.request_id is not None:
+        message.reason = text_limits.beyond(session, message, now=message.created_at)
+        message.state = OutboxState.DROPPED if message.reason else OutboxState.QUEUED
     session.add(message)
     session.flush()  # gives the row its uid, which the sealed number is tied to
     message.to = to

@@ -29,7 +29,10 @@ class TextsForm(FlaskForm):
         typed = (self.phone.data or "").strip()
         if not typed:
             return None
-        phone = parse_phone(typed, allow_drama=current_settings().allows_drama_numbers)
+        settings = current_settings()
+        phone = parse_phone(
+            typed, allow_drama=settings.allows_drama_numbers, countries=settings.countries
+        )
         if phone.kind is not LineKind.MOBILE:
             raise BadInput("Enter a mobile number. Landlines get no texts")
         return phone

@@ -15,7 +15,7 @@ from callback_service.domain import wording
 from callback_service.domain.contact import SafeContact, Window
 from callback_service.domain.lifecycle import RequestState
 from callback_service.errors import NotFound, WindowGone
-from callback_service.extensions import current_settings, reading, transaction
+from callback_service.extensions import caller_network, current_settings, reading, transaction
 from callback_service.models.callback import Submission
 from callback_service.models.outbox import TextKind
 from callback_service.services import intake, promises, requests, staff_skills, texts
@@ -59,7 +59,7 @@ def send() -> ResponseReturnValue:
         with transaction() as db_session:
             key = intake.take_request(
                 db_session,
-                form.ask(),
+                form.ask(network=caller_network()),
                 now=now,
                 tz=current_settings().service_time_zone,
             )
@@ -98,6 +98,7 @@ def _form(kind: type[OneForm], *, now: datetime) -> tuple[OneForm, promises.Quot
     with reading() as db_session:
         form = kind(
             allow_drama=settings.allows_drama_numbers,
+            countries=settings.countries,
             offered=staff_skills.wishes_to_offer(db_session),
         )
         wished = form.wishes
@@ -228,6 +229,7 @@ def _ask_again(token: str, form: AgainForm, *, now: datetime) -> str:
             key=form.key,
             window=form.window,
             consent_version=CONSENT_VERSION,
+            network=caller_network(),
             now=now,
             tz=current_settings().service_time_zone,
         )

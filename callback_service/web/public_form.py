@@ -85,11 +85,13 @@ class AskForm(FlaskForm):
         self,
         *,
         allow_drama: bool,
+        countries: frozenset[str],
         offered: Sequence[Skill] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._allow_drama = allow_drama
+        self._countries = countries
         self._offer_wishes(offered)
 
     def offer_windows(self, windows: Sequence[Window], *, now: datetime, tz: tzinfo) -> None:
@@ -136,7 +138,9 @@ class AskForm(FlaskForm):
 
     def validate_phone(self, field: Field) -> None:
         try:
-            self.parsed_phone = parse_phone(field.data or "", allow_drama=self._allow_drama)
+            self.parsed_phone = parse_phone(
+                field.data or "", allow_drama=self._allow_drama, countries=self._countries
+            )
         except BadInput as error:
             raise ValidationError(error.message) from error
 
@@ -178,8 +182,8 @@ class AskForm(FlaskForm):
         sent = self.submission_key.data or ""
         return sent if is_key(sent) else new_key()
 
-    def ask(self) -> Ask:
-        """What was asked, once the form is valid."""
+    def ask(self, *, network: str | None) -> Ask:
+        """What was asked, once the form is valid, and from which network."""
         return Ask(
             key=self.key,
             phone=self.parsed_phone,
@@ -188,6 +192,7 @@ class AskForm(FlaskForm):
             safe_contact=MESSAGES[self.messages.data],
             note=_clean(self.note.data),
             consent_version=CONSENT_VERSION,
+            network=network,
             wishes=self.wishes,
             wishes_same_counsellor=bool(self.same_counsellor.data),
         )

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from callback_service.clock import utc_now
 from callback_service.extensions import csrf, current_settings, transaction
-from callback_service.gateways.signature import is_signed_by_twilio
+from callback_service.gateways.signature import is_signed_by_twilio, signed_url
 from callback_service.services import receipts
 from callback_service.web.access import public
 
@@ -22,11 +22,9 @@ def check_signature() -> None:
     """Let only Twilio in: signed for the configured public address, whatever ``Host`` says."""
     settings = current_settings()
     request.max_content_length = BODY_LIMIT
-    tokens = [settings.twilio_auth_token] if settings.twilio_auth_token else []
-    query = f"?{request.query_string.decode('ascii', 'replace')}" if request.query_string else ""
-    url = f"{settings.public_base_url}{request.path}{query}"
+    url = signed_url(request.environ, settings.public_base_url)
     signature = request.headers.get("X-Twilio-Signature")
-    if not is_signed_by_twilio(url, request.form, signature, tokens):
+    if not is_signed_by_twilio(url, request.form, signature, settings.twilio_auth_tokens):
         abort(403)
 
 

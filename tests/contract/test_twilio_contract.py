@@ -20,6 +20,7 @@ from tests.twilio_double.server import serving
 
 ACCOUNT = "AC" + "a" * 32
 TOKEN = "0123456789abcdef0123456789abcdef"
+KEY = ("SK" + "c" * 32, "key-secret")
 NUMBER = "+441632960001"
 SERVICE = "MG" + "b" * 32
 CALLER = "+447700900123"
@@ -43,6 +44,16 @@ def peer(request: pytest.FixtureRequest) -> Iterator[str]:
         yield double.url
 
 
+@pytest.fixture(params=["prism", "double"])
+def peer_with_key(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The same, with the double knowing only the API key."""
+    if request.param == "prism":
+        yield request.getfixturevalue("prism")
+        return
+    with TwilioDouble(ACCOUNT, TOKEN, manual=True, api_key=KEY) as double:
+        yield double.url
+
+
 def make_gateway(api_url: str, *, account: str = ACCOUNT, sender: str = NUMBER) -> TwilioGateway:
     return TwilioGateway(account, TOKEN, sender=sender, api_url=api_url, timeout=PATIENCE)
 
@@ -60,6 +71,23 @@ def test_a_text_is_taken(peer: str, sender: str) -> None:
     assert sent.sid.startswith("SM")
     assert len(sent.sid) == 34
     assert sent.status in {"queued", "accepted"}
+
+
+def test_one_text_is_read(peer: str) -> None:
+    gateway = make_gateway(peer)
+    sent = gateway.send_text(to=CALLER, body=BODY, status_callback=RECEIPTS, valid_seconds=600)
+    found = gateway.fetch_text(sent.sid)
+    assert found is not None
+    assert found.status in DELIVERY_RANK
+
+
+def test_an_api_key_signs_in_for_the_account(peer_with_key: str) -> None:
+    gateway = TwilioGateway(
+        ACCOUNT, TOKEN, sender=NUMBER, api_key=KEY, api_url=peer_with_key, timeout=PATIENCE
+    )
+    sent = gateway.send_text(to=CALLER, body=BODY, status_callback=RECEIPTS, valid_seconds=600)
+    assert sent.sid.startswith("SM")
+    gateway.find_texts(to=CALLER, body=BODY, since=NOW)
 
 
 @SENDERS

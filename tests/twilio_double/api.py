@@ -73,7 +73,7 @@ class MessagesApi:
         self,
         state: TwilioState,
         rules: Rulebook,
-        auth_token: str,
+        credentials: tuple[str, str],
         *,
         on_created: Callable[[Text], None],
         stopping: threading.Event,
@@ -82,8 +82,8 @@ class MessagesApi:
         self._rules = rules
         self._on_created = on_created
         self._stopping = stopping
-        credentials = f"{state.account_sid}:{auth_token}".encode()
-        self._authorization = "Basic " + base64.b64encode(credentials).decode()
+        encoded = base64.b64encode(":".join(credentials).encode()).decode()
+        self._authorization = f"Basic {encoded}"
 
     def answer(self, request: Request) -> Reply:
         """Answer one request as Twilio would."""

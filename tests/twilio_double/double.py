@@ -20,7 +20,8 @@ class TwilioDouble:
 
     Texts move on by themselves every ``step_seconds``, or with ``manual`` only when ``advance`` is
     called. ``numbers`` are the senders the account owns (None: any). ``webhook_url`` is where
-    inbound texts go.
+    inbound texts go. With an ``api_key`` (id and secret) only that signs in; webhooks are signed
+    with the token all the same.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class TwilioDouble:
         step_seconds: float = 0.05,
         numbers: Collection[str] | None = None,
         webhook_url: str | None = None,
+        api_key: tuple[str, str] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.state = TwilioState(account_sid, numbers=numbers, now=now)
@@ -46,8 +48,9 @@ class TwilioDouble:
         self._stopping = threading.Event()
         self._held: dict[str, Text] = {}
         self._late: list[Text] = []
+        credentials = api_key or (account_sid, auth_token)
         self.api = MessagesApi(
-            self.state, self.rules, auth_token, on_created=self._begin, stopping=self._stopping
+            self.state, self.rules, credentials, on_created=self._begin, stopping=self._stopping
         )
         self._server = Server((host, port), self._answer)
 

@@ -353,3 +353,62 @@ def test_a_heartbeat_goes_to_a_safe_address(load: Load, url: str) -> None:
 def test_a_heartbeat_that_others_could_read_is_refused(load: Load, url: str) -> None:
     with pytest.raises(SettingsError, match="HEARTBEAT_URL must"):
         load(HEARTBEAT_URL=url)
+
+
+ACCOUNT = {"TWILIO_ACCOUNT_SID": SID, "TWILIO_AUTH_TOKEN": TOKEN, "TWILIO_FROM": "+441632960001"}
+
+
+def test_two_tokens_are_good_for_signatures_while_one_replaces_the_other(load: Load) -> None:
+    assert load(**ACCOUNT).twilio_auth_tokens == (TOKEN,)
+    both = load(**ACCOUNT, TWILIO_AUTH_TOKEN_PREVIOUS="old").twilio_auth_tokens
+    assert both == (TOKEN, "old")
+
+
+def test_an_api_key_may_come_from_files(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cr3t\n", encoding="utf-8")
+    settings = load(
+        **ACCOUNT,
+        TWILIO_API_KEY_SID="SK1",
+        TWILIO_API_KEY_SECRET_FILE=str(tmp_path / "secret"),
+    )
+    assert settings.twilio_api_key == ("SK1", "s3cr3t")
+    assert "s3cr3t" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"TWILIO_API_KEY_SID": "SK1"}, "Set both TWILIO_API_KEY_SID and"),
+        ({"TWILIO_API_KEY_SECRET": "x"}, "Set both TWILIO_API_KEY_SID and"),
+        ({"TWILIO_API_KEY_SID": "AC1", "TWILIO_API_KEY_SECRET": "x"}, "it begins with SK"),
+        ({"SERVICE_COUNTRIES": "GB,FR"}, "SERVICE_COUNTRIES must be some of GB, GG, IM, JE"),
+        ({"SERVICE_COUNTRIES": ","}, "SERVICE_COUNTRIES must be some of"),
+        ({"TEXTS_PER_NUMBER": "0"}, "TEXTS_PER_NUMBER must be a whole number from 1"),
+        ({"TEXT_SEGMENTS_PER_DAY": "many"}, "TEXT_SEGMENTS_PER_DAY must be a whole number"),
+        ({"TWILIO_TIMEOUT_SECONDS": "0"}, "TWILIO_TIMEOUT_SECONDS must be a whole number from 1"),
+    ],
+)
+def test_a_setting_of_texts_that_makes_no_sense_is_refused_with_a_sentence(
+    load: Load, changes: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        load(**ACCOUNT, **changes)
+
+
+def test_an_api_key_without_the_token_that_signs_is_refused(load: Load) -> None:
+    with pytest.raises(SettingsError, match="Twilio signs with the token"):
+        load(TWILIO_API_KEY_SID="SK1", TWILIO_API_KEY_SECRET="x")
+
+
+def test_a_days_segments_are_limited_only_where_texts_cost_money(load: Load) -> None:
+    assert load(**ACCOUNT).text_limits.segments_a_day == 2000
+    assert load().text_limits.segments_a_day is None
+    here = load(**ACCOUNT, TWILIO_API_URL="http://127.0.0.1:4010")
+    assert here.text_limits.segments_a_day is None
+    told = load(**ACCOUNT, TWILIO_API_URL="http://127.0.0.1:4010", TEXT_SEGMENTS_PER_DAY="5")
+    assert told.text_limits.segments_a_day == 5
+
+
+def test_islands_are_a_choice(load: Load) -> None:
+    assert load().countries == {"GB"}
+    assert load(SERVICE_COUNTRIES="gb, im").countries == {"GB", "IM"}
