@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from callback_service.config_calls import CallSettings
 from callback_service.domain.presence import REST, WRAP_UP, Rests
 from callback_service.domain.skills import Gender, Skill, SkillKind, kept, skill
 from callback_service.errors import SettingsError
@@ -54,6 +55,7 @@ class Settings:
     twilio_from: str | None
     twilio_messaging_service_sid: str | None
     twilio_api_url: str | None
+    calls: CallSettings
     heartbeat_url: str | None = field(repr=False)  # it holds the key of the check it feeds
     redis_url: str | None = field(repr=False)
 
@@ -66,6 +68,11 @@ class Settings:
     def texts_go_out(self) -> bool:
         """Whether a Twilio account is set up; otherwise texts are kept where managers read them."""
         return self.twilio_account_sid is not None
+
+    @property
+    def rings_for_counsellors(self) -> bool:
+        """Whether the service can ring a counsellor and a caller; otherwise all dial by hand."""
+        return self.texts_go_out and self.calls.number is not None
 
     @property
     def is_on_loopback(self) -> bool:
@@ -118,6 +125,7 @@ class Settings:
             twilio_from=source.get("TWILIO_FROM"),
             twilio_messaging_service_sid=source.get("TWILIO_MESSAGING_SERVICE_SID"),
             twilio_api_url=source.get("TWILIO_API_URL"),
+            calls=CallSettings.read(source.get),
             heartbeat_url=_heartbeat_url(source.get("HEARTBEAT_URL")),
             redis_url=source.get("REDIS_URL"),
         )

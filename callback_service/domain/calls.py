@@ -1,7 +1,7 @@
 """A bridged call: its states, what the gateway's words say of it, which outcome they suggest.
 
-Two legs make one call: our own, to the counsellor, and then the caller's. Reports of both repeat and
-come out of order; what a call has reached is never taken back.
+Two legs make one call: our own, to the counsellor, and then the caller's. Reports of both repeat
+and come out of order; what a call has reached is never taken back.
 """
 
 from __future__ import annotations
@@ -36,6 +36,13 @@ class CallEnding(StrEnum):
     CALLED_OFF = "called_off"  # the call was no longer wanted: nobody was dialled
     NOT_MADE = "not_made"  # the gateway did not take it
     LOST = "lost"  # the gateway could not say
+
+
+class CallerId(StrEnum):
+    """What a caller's phone shows of a call through the gateway: our number, or none."""
+
+    NUMBER = "number"
+    WITHHELD = "withheld"
 
 
 class Leg(StrEnum):
