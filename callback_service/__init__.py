@@ -17,7 +17,9 @@ from callback_service.config import Settings
 from callback_service.extensions import csrf, db, migrate, prepare_engine
 from callback_service.gateways.bank_holidays import use_nation
 from callback_service.gateways.factory import text_gateway
+from callback_service.gateways.voice_factory import voice_gateway
 from callback_service.models.base import Keyring, use_keyring
+from callback_service.services.voice_words import VoiceWords
 from callback_service.web import (
     access,
     account,
@@ -25,6 +27,7 @@ from callback_service.web import (
     admin,
     api,
     availability,
+    bridge,
     calendar,
     cover,
     desk,
@@ -51,6 +54,8 @@ from callback_service.web import (
     staff_skills,
     swaps,
     twilio,
+    twilio_calls,
+    twilio_inbound,
 )
 
 ROOT: Final = Path(__file__).parents[1]
@@ -108,14 +113,22 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
         messaging_service_sid=settings.twilio_messaging_service_sid,
         api_url=settings.twilio_api_url,
     )
+    app.extensions["voice_gateway"] = voice_gateway(
+        account_sid=settings.twilio_account_sid,
+        auth_token=settings.twilio_auth_token,
+        number=settings.calls.number,
+        api_url=settings.twilio_api_url,
+    )
+    app.extensions["voice_words"] = VoiceWords(settings.calls.languages, settings.calls.words)
 
 
 def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
     for room in (
-        public, account, own_texts, desk, presence, let_go, manager, findings, cover, gaps,
+        public, account, own_texts, desk, bridge, presence, let_go, manager, findings, cover, gaps,
         rota_views, rota_changes, shift_patterns, people, admin, staff_skills, twilio, calendar,
         open_shifts, swaps, availability, leave, rota_notices, rota_history, health, api,
+        twilio_calls, twilio_inbound,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (access, frame, on_now, headers, errors, cli):
