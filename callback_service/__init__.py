@@ -19,6 +19,7 @@ from callback_service.gateways.bank_holidays import use_nation
 from callback_service.gateways.factory import text_gateway
 from callback_service.gateways.voice_factory import voice_gateway
 from callback_service.models.base import Keyring, use_keyring
+from callback_service.services import texts
 from callback_service.services.voice_words import VoiceWords
 from callback_service.web import (
     access,
@@ -73,6 +74,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_environ(os.environ, root=ROOT)
     use_keyring(Keyring(settings.data_keys))
     use_nation(settings.service_nation)
+    texts.use_caller_id(shows_number=settings.shows_number)
     app = Flask(__name__, template_folder=str(ROOT / "templates"))
     _configure(app, settings)
     _add_extensions(app, settings)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from callback_service.config_calls import CallSettings
+from callback_service.domain.calls import CallerId
 from callback_service.domain.presence import REST, WRAP_UP, Rests
 from callback_service.domain.skills import Gender, Skill, SkillKind, kept, skill
 from callback_service.errors import SettingsError
@@ -73,6 +74,11 @@ class Settings:
     def rings_for_counsellors(self) -> bool:
         """Whether the service can ring a counsellor and a caller; otherwise all dial by hand."""
         return self.texts_go_out and self.calls.number is not None
+
+    @property
+    def shows_number(self) -> bool:
+        """Whether a caller may see the number that calls come from."""
+        return self.rings_for_counsellors and self.calls.caller_id is CallerId.NUMBER
 
     @property
     def is_on_loopback(self) -> bool:

@@ -11,7 +11,7 @@ from flask import Blueprint, current_app, flash, redirect, render_template, url_
 from flask.typing import ResponseReturnValue
 
 from callback_service.clock import utc_now
-from callback_service.domain.calls import Leg
+from callback_service.domain.calls import CallState, Leg
 from callback_service.domain.lifecycle import RequestState
 from callback_service.errors import NotFound, Refused
 from callback_service.extensions import current_settings, reading, transaction
@@ -96,16 +96,20 @@ def show_number(request_id: int) -> ResponseReturnValue:
         return redirect(url_for("desk.queue"), code=303)
 
 
-@bp.get("/bridge/<any(assigned, calling):seen>")
+@bp.get("/bridge/<seen>")
 @requires(*WORKING_HERE)
 def progress(request_id: int, seen: str) -> ResponseReturnValue:
-    """How the call stands, asked for again by a page that was rendered in state ``seen``."""
+    """How the call stands, asked for again by a page that was rendered in state ``seen``.
+
+    The page is loaded anew once it would look otherwise; never while notes may be typed on it.
+    """
     with reading() as session:
         try:
             desk_call = bridge_view.desk_call(session, request_id, staff=current_staff())
         except NotFound:
             return "", 200, {"HX-Redirect": url_for("desk.queue")}
-    if desk_call.state is not RequestState(seen):
+    is_over = desk_call.bridge is None or desk_call.bridge.state is CallState.ENDED
+    if desk_call.state != seen or (is_over and desk_call.state is RequestState.ASSIGNED):
         return "", 200, {"HX-Refresh": "true"}
     return render_template("desk/_bridge.html", desk_call=desk_call, OUTCOMES=OUTCOMES)
 

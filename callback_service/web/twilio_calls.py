@@ -128,12 +128,24 @@ def dialled(uid: str) -> ResponseReturnValue:
     return as_twiml(twiml.hang_up_after(to_counsellor(Line.ENDED)))
 
 
-@bp.post("/<uid>/<any(own, caller):leg>")
+@bp.post("/<uid>/own")
 @public
-def status(uid: str, leg: str) -> ResponseReturnValue:
-    """A report of one leg. Unknown, repeated and late ones are taken and change nothing."""
+def own_status(uid: str) -> ResponseReturnValue:
+    """A report of the counsellor's leg."""
+    return _status(uid, Leg.OWN)
+
+
+@bp.post("/<uid>/caller")
+@public
+def caller_status(uid: str) -> ResponseReturnValue:
+    """A report of the caller's leg."""
+    return _status(uid, Leg.CALLER)
+
+
+def _status(uid: str, leg: Leg) -> ResponseReturnValue:
+    """Take a report. Unknown, repeated and late ones are taken too, and change nothing."""
     seconds = _number(posted("CallDuration", 9))
-    report = Report(Leg(leg), posted("CallSid"), posted("CallStatus", 16), seconds)
+    report = Report(leg, posted("CallSid"), posted("CallStatus", 16), seconds)
     with transaction() as session:
         call_reports.take_report(session, uid, report, now=utc_now())
     return "", 204

@@ -15,7 +15,8 @@ import pytest
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
 DOCUMENT = MODULES / "@twilio/cli-core/src/services/twilio-api/twilio_api_v2010.json"
-MESSAGES = "/2010-04-01/Accounts/{AccountSid}/Messages.json"
+#: The lists that the service asks for.
+LISTS = [f"/2010-04-01/Accounts/{{AccountSid}}/{kind}.json" for kind in ("Messages", "Calls")]
 INSTALL_SECONDS = 300
 START_SECONDS = 90
 
@@ -78,10 +79,11 @@ def _mended(document: dict[str, Any]) -> dict[str, Any]:
     the schema calls them absolute: Prism would refuse the document's own example.
     """
     document = json.loads(json.dumps(document))
-    answer = document["paths"][MESSAGES]["get"]["responses"]["200"]["content"]["application/json"]
-    for field in answer["schema"]["properties"].values():
-        if field.get("format") == "uri":
-            field["format"] = "uri-reference"
+    for path in LISTS:
+        answer = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
+        for field in answer["schema"]["properties"].values():
+            if field.get("format") == "uri":
+                field["format"] = "uri-reference"
     return document
 
 
