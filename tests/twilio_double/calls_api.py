@@ -97,7 +97,6 @@ class CallsApi:
         kinds = ("notifications", "recordings", "payments", "siprec", "streams", "transcriptions")
         return {
             "account_sid": self._account_sid,
-            "annotation": None,
             "answered_by": None,
             "api_version": API_VERSION,
             "caller_name": None,
