@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests as requests_http
 from sqlalchemy import select
 
 from callback_service.clock import utc_now
@@ -74,7 +75,7 @@ def test_a_bridged_call_rings_the_counsellor_and_then_the_caller(ringing: Ringin
     assert (own.sender, caller.sender) == (SERVICE, SERVICE)
     assert ringing.call.seconds == 1
     assert (ringing.call.own_sid, ringing.call.caller_sid) == (own.sid, caller.sid)
-    assert "phone was answered, for 0 min 1 s." in ringing.open()
+    assert "phone was answered, for 1 s." in ringing.open()
     assert checked(ringing.visitor.page) == ["answered"]
 
 
@@ -377,3 +378,76 @@ class TestTheNumber:
         assert "enter your number first" in ringing.open()
         assert "Enter the number that rings you first" in ringing.press("ring-now")
         assert ringing.double.rings == []
+
+
+@pytest.mark.one_database
+class TestWithoutTwilio:
+    @pytest.fixture
+    def settings(self, database_url: str, tmp_path: Path) -> Settings:
+        return make_settings(database_url, tmp_path)
+
+    def test_the_desk_shows_the_number_and_no_button(self, ringing: Ringing) -> None:
+        assert "07700 900123" in ringing.visitor.words
+        assert "I am ringing now" in ringing.visitor.words
+        assert "Ring now" not in ringing.visitor.words
+        assert "The service cannot ring from here. Ring by hand." in ringing.press("ring-now")
+
+
+@pytest.mark.one_database
+class TestWithheld:
+    @pytest.fixture
+    def settings(self, database_url: str, tmp_path: Path, double: TwilioDouble) -> Settings:
+        return make_settings(
+            database_url,
+            tmp_path,
+            PUBLIC_BASE_URL="http://127.0.0.1",
+            TWILIO_ACCOUNT_SID=ACCOUNT,
+            TWILIO_AUTH_TOKEN=TOKEN,
+            TWILIO_FROM=SERVICE,
+            TWILIO_API_URL=double.url,
+            CALL_CALLER_ID="withheld",
+        )
+
+    def test_the_caller_sees_no_number_as_they_were_told(self, ringing: Ringing) -> None:
+        ringing.phone(COUNSELLOR, PRESSES)
+        ringing.phone(CALLER, Phone("engaged"))
+        ringing.press("ring-now")
+        ringing.until_ended(CallEnding.ENGAGED)
+        assert [leg.sender for leg in ringing.double.legs] == [SERVICE, "anonymous"]
+        ringing.visitor.open("/")
+        assert "The call may show as “No caller ID”. If your phone" in ringing.visitor.words
+
+
+class TestForged:
+    """Webhooks that are not of the call, or not of Twilio."""
+
+    def test_a_report_of_another_leg_or_call_changes_nothing(self, ringing: Ringing) -> None:
+        ringing.press("ring-now")
+        ringing.until(CallState.RINGING_US)
+        uid, other = ringing.call.uid, {"CallSid": "CA" + "f" * 32, "CallStatus": "completed"}
+        for path in (f"{uid}/own", f"{uid}/caller", f"{'0' * 32}/own"):
+            url = f"{ringing.server.url}/twilio/calls/{path}"
+            assert ringing.double.courier.post(url, other).status == 204
+        assert ringing.call.state is CallState.RINGING_US
+
+    @pytest.mark.one_database
+    def test_a_key_of_another_call_dials_nobody(self, ringing: Ringing) -> None:
+        ringing.press("ring-now")
+        ringing.until(CallState.RINGING_US)
+        for uid in (ringing.call.uid, "0" * 32):
+            url = f"{ringing.server.url}/twilio/calls/{uid}/key"
+            told = ringing.double.courier.post(url, {"CallSid": "CA" + "f" * 32, "Digits": "1"})
+            assert "no longer needed" in told.answer
+        assert ringing.attempts == []
+
+    @pytest.mark.one_database
+    def test_nothing_unsigned_is_heard(self, ringing: Ringing) -> None:
+        ringing.press("ring-now")
+        ringing.until(CallState.RINGING_US)
+        for path in ("answer", "key", "dialled", "own", "caller"):
+            url = f"{ringing.server.url}/twilio/calls/{ringing.call.uid}/{path}"
+            form = {"CallSid": ringing.call.own_sid, "CallStatus": "completed", "Digits": "1"}
+            assert requests_http.post(url, data=form, timeout=10).status_code == 403
+        url = f"{ringing.server.url}/twilio/calls/inbound"
+        assert requests_http.post(url, data={"From": CALLER}, timeout=10).status_code == 403
+        assert ringing.call.state is CallState.RINGING_US
