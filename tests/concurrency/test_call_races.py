@@ -54,7 +54,7 @@ def press_ring_now(person: StaffMember, request_id: int) -> bool:
 def press_key(uid: str) -> str | None:
     with transaction() as session:
         dialling = calls.press_key(session, uid, sid=SID, key="1", now=NOW, tz=LONDON)
-    return dialling and dialling.to
+    return dialling.to if dialling is not None else None
 
 
 def ring_by_hand(person: StaffMember, request_id: int) -> None:

@@ -46,9 +46,7 @@ class Ringing:
     staff_id: int
 
     @classmethod
-    def prepared(
-        cls, server: LiveServer, double: TwilioDouble, visitor: Visitor, **asked: bool
-    ) -> Ringing:
+    def prepared(cls, server: LiveServer, double: TwilioDouble, visitor: Visitor) -> Ringing:
         """A request of the caller's, taken by a counsellor on shift who is signed in."""
         double.exchange.second = 1.0
         now = utc_now()
@@ -56,7 +54,7 @@ class Ringing:
             staff = make_staff(session, email="alex@example.org")
             staff.phone = COUNSELLOR
             make_pattern(session, staff, "00:00", "00:00")
-            request = make_request(session, "07700 900123", name="Morgan", now=now, **asked)
+            request = make_request(session, "07700 900123", name="Morgan", now=now)
             session.commit()
             desk.accept(session, request.id, staff=member(staff), now=now, tz=LONDON)
             ids = request.id, staff.id
