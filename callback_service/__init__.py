@@ -17,8 +17,11 @@ from callback_service.config import Settings
 from callback_service.extensions import csrf, db, migrate, prepare_engine
 from callback_service.gateways.bank_holidays import use_nation
 from callback_service.gateways.factory import text_gateway
+from callback_service.gateways.voice_factory import voice_gateway
 from callback_service.models.base import Keyring, use_keyring
+from callback_service.services import texts
 from callback_service.services.text_limits import use_limits
+from callback_service.services.voice_words import VoiceWords
 from callback_service.web import (
     access,
     account,
@@ -26,6 +29,7 @@ from callback_service.web import (
     admin,
     api,
     availability,
+    bridge,
     calendar,
     cover,
     desk,
@@ -52,6 +56,8 @@ from callback_service.web import (
     staff_skills,
     swaps,
     twilio,
+    twilio_calls,
+    twilio_inbound,
 )
 
 ROOT: Final = Path(__file__).parents[1]
@@ -70,6 +76,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     use_keyring(Keyring(settings.data_keys))
     use_nation(settings.service_nation)
     use_limits(settings.text_limits)
+    texts.use_caller_id(shows_number=settings.shows_number)
     app = Flask(__name__, template_folder=str(ROOT / "templates"))
     _configure(app, settings)
     _add_extensions(app, settings)
@@ -112,14 +119,23 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
         api_url=settings.twilio_api_url,
         seconds=settings.text_limits.http.total_seconds(),
     )
+    app.extensions["voice_gateway"] = voice_gateway(
+        account_sid=settings.twilio_account_sid,
+        auth_token=settings.twilio_auth_token,
+        number=settings.calls.number,
+        api_key=settings.twilio_api_key,
+        api_url=settings.twilio_api_url,
+    )
+    app.extensions["voice_words"] = VoiceWords(settings.calls.languages, settings.calls.words)
 
 
 def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
     for room in (
-        public, account, own_texts, desk, presence, let_go, manager, findings, cover, gaps,
+        public, account, own_texts, desk, bridge, presence, let_go, manager, findings, cover, gaps,
         rota_views, rota_changes, shift_patterns, people, admin, staff_skills, twilio, calendar,
         open_shifts, swaps, availability, leave, rota_notices, rota_history, health, api,
+        twilio_calls, twilio_inbound,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (access, frame, on_now, headers, errors, cli):

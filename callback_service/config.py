@@ -14,6 +14,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from callback_service.config_calls import CallSettings
+from callback_service.domain.calls import CallerId
 from callback_service.domain.contact import REGION, REGIONS
 from callback_service.domain.presence import REST, WRAP_UP, Rests
 from callback_service.domain.skills import Gender, Skill, SkillKind, kept, skill
@@ -62,6 +64,7 @@ class Settings:
     twilio_api_url: str | None
     text_limits: TextLimits
     countries: frozenset[str]  # whose numbers are taken: GB, IM, JE, GG
+    calls: CallSettings
     heartbeat_url: str | None = field(repr=False)  # it holds the key of the check it feeds
     redis_url: str | None = field(repr=False)
 
@@ -80,6 +83,16 @@ class Settings:
         """The tokens that a webhook may be signed with."""
         both = self.twilio_auth_token, self.twilio_auth_token_previous
         return tuple(token for token in both if token)
+
+    @property
+    def rings_for_counsellors(self) -> bool:
+        """Whether the service can ring a counsellor and a caller; otherwise all dial by hand."""
+        return self.texts_go_out and self.calls.number is not None
+
+    @property
+    def shows_number(self) -> bool:
+        """Whether a caller may see the number that calls come from."""
+        return self.rings_for_counsellors and self.calls.caller_id is CallerId.NUMBER
 
     @property
     def is_on_loopback(self) -> bool:
@@ -137,6 +150,7 @@ class Settings:
             twilio_api_url=source.get("TWILIO_API_URL"),
             text_limits=_text_limits(source),
             countries=_countries(source.get("SERVICE_COUNTRIES") or REGION),
+            calls=CallSettings.read(source.get),
             heartbeat_url=_heartbeat_url(source.get("HEARTBEAT_URL")),
             redis_url=source.get("REDIS_URL"),
         )

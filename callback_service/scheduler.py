@@ -32,8 +32,10 @@ from callback_service.extensions import (
     transaction,
 )
 from callback_service.gateways.heartbeat import send_heartbeat
+from callback_service.gateways.voice_base import VoiceGateway
 from callback_service.services import (
     auditor,
+    call_checks,
     cover_warnings,
     escalation,
     handover,
@@ -47,6 +49,8 @@ from callback_service.text_listener import TextListener
 
 logger = logging.getLogger(__name__)
 
+#: Calls asked about in one run.
+CALLS_AT_ONCE: Final = 20
 #: Beyond this and its own interval, a tick that has not begun is begun by the watch.
 SILENCE: Final = timedelta(seconds=15)
 
@@ -113,6 +117,29 @@ def hand_over(app: Flask) -> int:
         return handover.return_left_over(session, now=now, tz=_zone())
 
 
+def check_calls(app: Flask) -> int:
+    """Ask about calls whose reports do not come, with no transaction open meanwhile."""
+    gateway: VoiceGateway | None = app.extensions["voice_gateway"]
+    with reading() as session:
+        if gateway is None or not call_checks.checks_are_due(session, now=database_now(session)):
+            return 0
+    for checked in range(CALLS_AT_ONCE):
+        if not _check_one_call(gateway):
+            return checked
+    return CALLS_AT_ONCE
+
+
+def _check_one_call(gateway: VoiceGateway) -> bool:
+    with transaction() as session:
+        check = call_checks.claim_check(session, now=database_now(session))
+    if check is None:
+        return False
+    seen = call_checks.ask_gateway(gateway, check)
+    with transaction() as session:
+        call_checks.record_check(session, check, seen, now=database_now(session))
+    return True
+
+
 def erase(app: Flask) -> int:
     """Erase what callers told us, a while after their requests were closed."""
     with reading() as session:
@@ -164,6 +191,7 @@ TICKS: Final = (
     Tick(TickName.ESCALATION, escalate, timedelta(seconds=5)),
     Tick(TickName.HANDOVER, hand_over, timedelta(seconds=5)),
     TEXTS,
+    Tick(TickName.CALLS, check_calls, timedelta(seconds=2)),
     Tick(TickName.RETENTION, erase, timedelta(seconds=30)),
     Tick(TickName.COVER, warn_of_gaps, timedelta(seconds=15)),
     Tick(TickName.SWAPS, lapse_swaps, timedelta(seconds=15)),

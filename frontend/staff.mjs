@@ -110,6 +110,15 @@ function handleClick(event) {
   }
 }
 
+// How a call ended is chosen for the counsellor, unless they have chosen already.
+function chooseSuggested() {
+  const suggested = document.querySelector('[data-suggest]')
+  const outcomes = [...document.querySelectorAll('input[name="outcome"]')]
+  if (suggested && !outcomes.some((radio) => radio.checked)) {
+    outcomes.find((radio) => radio.value === suggested.dataset.suggest)?.click()
+  }
+}
+
 const submittedAt = new WeakMap()
 
 function refuseDoubleSubmit(event) {
@@ -134,6 +143,7 @@ document.addEventListener('htmx:before:request', refuseWhilePaused)
 document.addEventListener('htmx:before:response', refuseOtherPages)
 document.addEventListener('htmx:error', watchForStaleness)
 document.addEventListener('htmx:after:swap', moveTimers)
+document.addEventListener('htmx:after:swap', chooseSuggested)
 for (const control of document.querySelectorAll('[data-needs-script]')) {
   control.hidden = false
 }

@@ -14,6 +14,7 @@ class TickName(StrEnum):
     ESCALATION = "escalation"
     HANDOVER = "handover"
     TEXTS = "texts"
+    CALLS = "calls"
     RETENTION = "retention"
     COVER = "cover"
     SWAPS = "swaps"

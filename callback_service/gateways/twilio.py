@@ -210,9 +210,14 @@ def _refusal(reply: ErrorReplyError) -> SmsSendError | SmsUnclearError:
 
 def _connection_fault(error: Exception) -> SmsSendError | SmsUnclearError:
     """Return a definite no only where the request surely never left."""
-    if any(isinstance(cause, _NEVER_SENT) for cause in _causes(error)):
+    if surely_never_left(error):
         return SmsSendError("Twilio could not be reached.", permanent=False, is_outage=True)
     return SmsUnclearError("The connection to Twilio broke before it answered.")
+
+
+def surely_never_left(error: Exception) -> bool:
+    """Whether the request that failed so cannot have reached Twilio."""
+    return any(isinstance(cause, _NEVER_SENT) for cause in _causes(error))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -42,7 +42,7 @@ class Record:
 
 def start_attempt(session: Session, request_id: int, *, staff: StaffMember, now: datetime) -> None:
     """The counsellor begins to ring. Decides whether the promise was kept."""
-    request = _held_by(session, request_id, staff)
+    request = held_by(session, request_id, staff)
     if request.state is RequestState.CALLING:
         return  # the button was pressed twice
     if now < request.ring_from:
@@ -73,7 +73,7 @@ def record_outcome(
 
     Whoever rang is then in wrap-up; not somebody whose call a manager had to finish.
     """
-    request = _held_by(session, request_id, staff)
+    request = held_by(session, request_id, staff)
     if request.state is not RequestState.CALLING:
         raise Refused("Say that you are ringing first, then how it went.")
     _check(record, now=now)
@@ -124,14 +124,14 @@ def release(
     why: Why | None = None,
 ) -> None:
     """Give a request back before it was rung. It keeps its due time, and others are offered it."""
-    request = _held_by(session, request_id, staff)
+    request = held_by(session, request_id, staff)
     if request.state is not RequestState.ASSIGNED:
         raise Refused("You are on this call. Record how it went instead.")
     own = why if request.assigned_to_id == staff.id else None  # a manager cannot speak for them
     requests.give_back(session, request, actor_id=staff.id, reason="released", now=now, why=own)
 
 
-def _held_by(session: Session, request_id: int, staff: StaffMember) -> CallbackRequest:
+def held_by(session: Session, request_id: int, staff: StaffMember) -> CallbackRequest:
     """The locked request, if this person holds it. A manager may finish another's."""
     request = lock_request(session, request_id)
     if request.state is RequestState.CLOSED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import select
@@ -223,6 +224,14 @@ def _taken_by(request: CallbackRequest, now: datetime) -> str:
     return f"{name} took this call {ago} ago."
 
 
+class NumberShown(StrEnum):
+    """Whether a look at a request shows the caller's number."""
+
+    ALWAYS = "always"  # they dial it themselves
+    NEVER = "never"
+    ON_ASKING = "on_asking"
+
+
 @dataclass(frozen=True, slots=True)
 class CallSheet:
     """All a counsellor needs for one call."""
@@ -231,7 +240,8 @@ class CallSheet:
     reference: str
     state: RequestState
     is_own: bool  # the one who looks holds it; False for a manager who steps in
-    phone: str
+    phone: str  # empty where it is shown only on asking
+    phone_ending: str
     phone_kind: str
     name: str | None
     note: str | None
@@ -249,9 +259,17 @@ class CallSheet:
 
 
 def call_sheet(
-    session: Session, request_id: int, *, staff: StaffMember, now: datetime
+    session: Session,
+    request_id: int,
+    *,
+    staff: StaffMember,
+    now: datetime,
+    number: NumberShown = NumberShown.ALWAYS,
 ) -> CallSheet:
-    """Number, name and what is safe, for whoever holds the request. Each look is an audit row."""
+    """Name, what is safe and the number, for whoever holds the request.
+
+    Each look is an audit row, and so is each asking for the number where it is not shown anyway.
+    """
     request = session.get(CallbackRequest, request_id)
     if request is None or request.assigned_to_id is None:
         raise NotFound("You do not hold this request.")
@@ -259,7 +277,7 @@ def call_sheet(
         raise NotFound("You do not hold this request.")
     audit.record(
         session,
-        "request.read",
+        "request.number_read" if number is NumberShown.ON_ASKING else "request.read",
         subject="callback_request",
         subject_id=request.id,
         actor_id=staff.id,
@@ -271,7 +289,8 @@ def call_sheet(
         reference=request.reference,
         state=request.state,
         is_own=request.assigned_to_id == staff.id,
-        phone=request.phone or "",
+        phone="" if number is NumberShown.NEVER else request.phone or "",
+        phone_ending=(request.phone or "")[-3:],
         phone_kind=request.phone_kind,
         name=request.name,
         note=request.note,

@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, select, update
+from sqlalchemy import ColumnElement, Select, delete, select, update
 from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.wishes import NO_WISHES
+from callback_service.models.call import BridgedCall, CallReport
 from callback_service.models.callback import CallbackRequest, Offer, Submission
 from callback_service.models.outbox import OutboxMessage
-from callback_service.services import audit
+from callback_service.services import audit, inbound_calls
 
 #: Number, name and notes are kept this long after a request is closed.
 KEPT_AFTER_CLOSING: Final = timedelta(days=30)
@@ -24,7 +25,8 @@ ERASED_AT_ONCE: Final = 200
 
 def erasure_is_due(session: Session, *, now: datetime) -> bool:
     """Whether there is anything to erase; a cheap look before any lock is taken."""
-    queries = _old(now), select(OutboxMessage.id).where(_has_old_network(now))
+    networks = select(OutboxMessage.id).where(_has_old_network(now))
+    queries = _old(now), networks, inbound_calls.old(now)
     return any(session.scalar(query.limit(1)) is not None for query in queries)
 
 
@@ -49,6 +51,7 @@ def erase_old(session: Session, *, now: datetime) -> int:
     old = session.scalars(oldest.with_for_update(key_share=True)).all()
     for request in old:
         _erase(session, request, now=now)
+    inbound_calls.forget_old(session, now=now)
     return len(old)
 
 
@@ -62,6 +65,15 @@ def _erase(session: Session, request: CallbackRequest, *, now: datetime) -> None
     session.execute(offers.values(words_sealed=None))
     texts = update(OutboxMessage).where(OutboxMessage.request_id == request.id)
     session.execute(texts.values(to_sealed=None, to_index=None))
+    _erase_calls(session, request)
     audit.record(
         session, "request.erased", subject="callback_request", subject_id=request.id, now=now
     )
+
+
+def _erase_calls(session: Session, request: CallbackRequest) -> None:
+    """Forget the gateway's ids: by them its own log of numbers could be asked."""
+    calls = select(BridgedCall.id).where(BridgedCall.request_id == request.id)
+    session.execute(delete(CallReport).where(CallReport.call_id.in_(calls)))
+    ids = update(BridgedCall).where(BridgedCall.request_id == request.id)
+    session.execute(ids.values(own_sid=None, caller_sid=None))

@@ -19,7 +19,7 @@ from callback_service.services import text_limits
 
 #: The wording in use for each kind; an older version stays as long as a row may name it.
 TEMPLATES: Final = {
-    TextKind.CONFIRMATION: "confirmation.v1",
+    TextKind.CONFIRMATION: "confirmation.v2",
     TextKind.MISSED: "missed.v1",
     TextKind.CLOSING: "closing.v1",
     TextKind.ESCALATION: "escalation.v1",
@@ -38,6 +38,12 @@ _WORDINGS = Environment(
     undefined=StrictUndefined,
     autoescape=False,  # noqa: S701 - plain text for a phone, and no typed words go in
 )
+_WORDINGS.globals["shows_number"] = False
+
+
+def use_caller_id(*, shows_number: bool) -> None:
+    """Say from now on what a call shows on the caller's phone. Called once, by ``create_app``."""
+    _WORDINGS.globals["shows_number"] = shows_number
 
 
 def wording(kind: TextKind, **facts: str) -> str:

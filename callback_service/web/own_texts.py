@@ -49,7 +49,7 @@ def choose() -> str:
         phone=national(chosen.phone) if chosen.phone else "",
         texts_offers=chosen.texts_offers,
     )
-    return render_template("account/texts.html", form=form, role=current_staff().role)
+    return _page(form)
 
 
 @bp.post("/account/texts")
@@ -68,7 +68,15 @@ def save() -> ResponseReturnValue:
             )
     except BadInput as bad:
         form.phone.errors = [*form.phone.errors, bad.message]
-        page = render_template("account/texts.html", form=form, role=current_staff().role)
-        return page, bad.status
+        return _page(form), bad.status
     flash("Saved.", "success")
     return redirect(url_for("account.own"), code=303)
+
+
+def _page(form: TextsForm) -> str:
+    return render_template(
+        "account/texts.html",
+        form=form,
+        role=current_staff().role,
+        rings=current_settings().rings_for_counsellors,
+    )

@@ -15,7 +15,8 @@ import pytest
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
 DOCUMENT = MODULES / "@twilio/cli-core/src/services/twilio-api/twilio_api_v2010.json"
-MESSAGES = "/2010-04-01/Accounts/{AccountSid}/Messages.json"
+#: The lists that the service asks for.
+LISTS = [f"/2010-04-01/Accounts/{{AccountSid}}/{kind}.json" for kind in ("Messages", "Calls")]
 INSTALL_SECONDS = 300
 START_SECONDS = 90
 
@@ -72,16 +73,21 @@ def _is_stale() -> bool:
 
 
 def _mended(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the document with one fault of its own mended, in an answer and not in a request.
+    """Return the document with one fault of its own mended, and one word said that Prism needs.
 
-    Twilio answers a list with addresses relative to its host, in the document's example too, while
-    the schema calls them absolute: Prism would refuse the document's own example.
+    A field that repeats is an array by OpenAPI's own default; Prism reads it so only where it is
+    told. Twilio answers a list with addresses relative to its host, in the document's example too,
+    while the schema calls them absolute: Prism would refuse the document's own example.
     """
     document = json.loads(json.dumps(document))
-    answer = document["paths"][MESSAGES]["get"]["responses"]["200"]["content"]["application/json"]
-    for field in answer["schema"]["properties"].values():
-        if field.get("format") == "uri":
-            field["format"] = "uri-reference"
+    paths = document["paths"]
+    asked = paths[LISTS[1]]["post"]["requestBody"]["content"]["application/x-www-form-urlencoded"]
+    asked.setdefault("encoding", {})["StatusCallbackEvent"] = {"style": "form", "explode": True}
+    for path in LISTS:
+        answer = paths[path]["get"]["responses"]["200"]["content"]["application/json"]
+        for field in answer["schema"]["properties"].values():
+            if field.get("format") == "uri":
+                field["format"] = "uri-reference"
     return document
 
 

@@ -3,13 +3,17 @@
 import threading
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from http import HTTPStatus
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from tests.twilio_double.alarm import Alarm
-from tests.twilio_double.api import MessagesApi, Reply, Request
+from tests.twilio_double.api import MessagesApi, Reply, Request, refuse
+from tests.twilio_double.call_state import CallState, Leg
+from tests.twilio_double.calls_api import CallsApi, is_of_calls
 from tests.twilio_double.control import control, is_control
-from tests.twilio_double.misbehaviour import Misdeed, Rulebook
+from tests.twilio_double.exchange import Exchange
+from tests.twilio_double.misbehaviour import Misdeed, On, Rulebook
 from tests.twilio_double.server import Server
 from tests.twilio_double.state import Text, TwilioState
 from tests.twilio_double.webhooks import Courier, WebhookCall, inbound_form, receipt_form
@@ -52,6 +56,11 @@ class TwilioDouble:
         self.api = MessagesApi(
             self.state, self.rules, credentials, on_created=self._begin, stopping=self._stopping
         )
+        self.call_state = CallState(numbers=numbers, now=now)
+        self.exchange = Exchange(account_sid, self.call_state, self.courier, self.rules)
+        self.calls_api = CallsApi(
+            account_sid, self.call_state, self.exchange, self.rules, spoil=self.api.spoiled
+        )
         self._server = Server((host, port), self._answer)
 
     def __enter__(self) -> Self:
@@ -79,7 +88,21 @@ class TwilioDouble:
     @property
     def sends(self) -> list[Request]:
         """Every request to send a text that came in, whatever became of it."""
+        return [one for one in self._posted if not is_of_calls(one.path)]
+
+    @property
+    def rings(self) -> list[Request]:
+        """Every request to make a call that came in, whatever became of it."""
+        return [one for one in self._posted if one.path.endswith("/Calls.json")]
+
+    @property
+    def _posted(self) -> list[Request]:
         return [one for one in list(self.requests) if one.method == "POST"]
+
+    @property
+    def legs(self) -> list[Leg]:
+        """Every leg of every call, oldest first."""
+        return self.call_state.legs
 
     @property
     def webhook_calls(self) -> list[WebhookCall]:
@@ -104,6 +127,7 @@ class TwilioDouble:
         """Stop serving: slow replies end at once, open connections are closed."""
         self._stopping.set()
         self._server.stop()
+        self.exchange.stop()
         self._alarm.stop()
 
     def misbehave(
@@ -114,7 +138,7 @@ class TwilioDouble:
         probability: float | None = None,
         seed: int = 0,
         seconds: float = 1.0,
-        on: Literal["send", "find", "any"] = "send",
+        on: On = "send",
     ) -> None:
         """Go wrong for the next ``times`` calls (default once), or with a ``probability``."""
         self.rules.add(
@@ -162,7 +186,11 @@ class TwilioDouble:
         if is_control(request.path):
             return control(self, request)
         self.requests.append(request)
-        return self.api.answer(request)
+        if not is_of_calls(request.path):
+            return self.api.answer(request)
+        if not self.api.is_signed_in(request):
+            return refuse(20003, "Authenticate", HTTPStatus.UNAUTHORIZED)
+        return self.calls_api.answer(request)
 
     def _begin(self, text: Text) -> None:
         if self._step_seconds is not None:

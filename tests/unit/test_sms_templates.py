@@ -24,7 +24,7 @@ from callback_service.domain.wording import (
     window_spoken,
 )
 from callback_service.models.outbox import TextKind
-from callback_service.services import auditor, escalation
+from callback_service.services import auditor, escalation, texts
 from callback_service.services.texts import TEMPLATES, wording
 
 LONDON = ZoneInfo("Europe/London")
@@ -32,7 +32,7 @@ NOW = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
 FILES: Final = sorted((Path(__file__).resolve().parents[2] / "templates" / "sms").glob("*"))
 #: What a text may be told: times, who is missing, a reason of ours and a reference. No name and
 #: no number.
-FACTS: Final = {"when", "whom", "reason", "reference"}
+FACTS: Final = {"when", "whom", "reason", "reference", "shows_number"}
 
 
 @cache
@@ -85,6 +85,17 @@ def test_a_text_with_the_longest_facts_is_one_segment_of_the_gsm_alphabet(kind: 
     body = wording(kind, **longest(kind))
     assert segments(body) == 1
     assert segments(body + "é" * (160 - len(body))) == 1, "not of the GSM alphabet"
+
+
+def test_a_confirmation_says_what_the_call_shows_in_one_segment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    body = wording(TextKind.CONFIRMATION, **longest(TextKind.CONFIRMATION))
+    assert body.endswith("The call may show as No caller ID.")
+    monkeypatch.setitem(texts._WORDINGS.globals, "shows_number", True)
+    body = wording(TextKind.CONFIRMATION, **longest(TextKind.CONFIRMATION))
+    assert body.endswith("The call may show as No caller ID or an unknown number.")
+    assert segments(body) == 1
 
 
 @pytest.mark.parametrize("kind", TextKind)
