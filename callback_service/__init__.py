@@ -18,6 +18,7 @@ from callback_service.extensions import csrf, db, migrate, prepare_engine
 from callback_service.gateways.bank_holidays import use_nation
 from callback_service.gateways.factory import text_gateway
 from callback_service.models.base import Keyring, use_keyring
+from callback_service.services.texts import use_policy
 from callback_service.web import (
     access,
     account,
@@ -68,6 +69,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_environ(os.environ, root=ROOT)
     use_keyring(Keyring(settings.data_keys))
     use_nation(settings.service_nation)
+    use_policy(settings.texts)
     app = Flask(__name__, template_folder=str(ROOT / "templates"))
     _configure(app, settings)
     _add_extensions(app, settings)

@@ -14,8 +14,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from callback_service.domain.languages import ENGLISH
 from callback_service.domain.presence import REST, WRAP_UP, Rests
 from callback_service.domain.skills import Gender, Skill, SkillKind, kept, skill
+from callback_service.domain.texting import TextPolicy
+from callback_service.domain.told import VOICES
 from callback_service.errors import SettingsError
 
 #: Words of secrets that stand in somebody's documentation. Random characters hold none of them.
@@ -54,6 +57,7 @@ class Settings:
     twilio_from: str | None
     twilio_messaging_service_sid: str | None
     twilio_api_url: str | None
+    texts: TextPolicy  # to callers: languages, reminders, look-ups
     heartbeat_url: str | None = field(repr=False)  # it holds the key of the check it feeds
     redis_url: str | None = field(repr=False)
 
@@ -118,6 +122,11 @@ class Settings:
             twilio_from=source.get("TWILIO_FROM"),
             twilio_messaging_service_sid=source.get("TWILIO_MESSAGING_SERVICE_SID"),
             twilio_api_url=source.get("TWILIO_API_URL"),
+            texts=_text_policy(
+                source.get("TEXT_LANGUAGES") or ENGLISH,
+                source.get("REMINDER_MINUTES") or "60",
+                looks_numbers_up=_yes_or_no("TWILIO_LOOKUP", source.get("TWILIO_LOOKUP") or "0"),
+            ),
             heartbeat_url=_heartbeat_url(source.get("HEARTBEAT_URL")),
             redis_url=source.get("REDIS_URL"),
         )
@@ -286,6 +295,20 @@ def _listed(name: str, kind: SkillKind, value: str) -> list[Skill]:
         return sorted(kept(skill(kind, word) for word in value.split(",") if word.strip()))
     except ValueError as error:
         raise SettingsError(f"{name} needs words with commas between: {error}") from error
+
+
+def _text_policy(languages: str, reminder: str, *, looks_numbers_up: bool) -> TextPolicy:
+    """What callers are texted, and in which languages; in English whatever else is set."""
+    tags = [tag.strip().lower() for tag in languages.split(",") if tag.strip()]
+    if unknown := [tag for tag in tags if tag not in VOICES]:
+        known = ", ".join(VOICES)
+        raise SettingsError(f"TEXT_LANGUAGES: there are no texts in {unknown[0]}, only in {known}.")
+    minutes = _whole_number("REMINDER_MINUTES", reminder, least=0, most=180)
+    return TextPolicy(
+        languages=tuple(dict.fromkeys([ENGLISH, *tags])),
+        remind_before=timedelta(minutes=minutes) if minutes else None,
+        looks_numbers_up=looks_numbers_up,
+    )
 
 
 def _check_twilio(settings: Settings) -> None:

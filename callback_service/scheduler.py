@@ -42,6 +42,7 @@ from callback_service.services import (
     offers,
     outbox,
     planning,
+    receipts,
     retention,
     swaps,
 )
@@ -134,7 +135,7 @@ def _send_one(gateway: TextGateway, settings: Settings) -> bool:
         claim = outbox.claim_next(session, now=now)
     if claim is None:
         return False
-    receipts_at = f"{settings.public_base_url}/twilio/texts/{claim.uid}/status"
+    receipts_at = receipts.receipts_address(settings.public_base_url, claim.uid)
     result = outbox.hand_over(gateway, claim, receipts_at=receipts_at, now=now)
     with transaction() as session:
         outbox.record(session, claim, result, is_live=gateway.is_live, now=database_now(session))

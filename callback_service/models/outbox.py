@@ -19,8 +19,11 @@ class TextKind(StrEnum):
     """What a text is for. Each has a template of its own under ``templates/sms``."""
 
     CONFIRMATION = "confirmation"
+    CHANGE = "change"
+    REMINDER = "reminder"
     MISSED = "missed"
     CLOSING = "closing"
+    AUTO_REPLY = "auto_reply"
     ESCALATION = "escalation"
     GAP = "gap"
     ABSENCE = "absence"
@@ -30,6 +33,17 @@ class TextKind(StrEnum):
     SWAP_DECIDED = "swap_decided"
     LEAVE_DECIDED = "leave_decided"
     AUDIT = "audit"
+
+
+#: Kinds that go to callers; all others are notices to staff.
+FOR_CALLERS = (
+    TextKind.CONFIRMATION,
+    TextKind.CHANGE,
+    TextKind.REMINDER,
+    TextKind.MISSED,
+    TextKind.CLOSING,
+    TextKind.AUTO_REPLY,
+)
 
 
 class OutboxState(StrEnum):
@@ -60,7 +74,7 @@ class OutboxMessage(Base):
         String(64), unique=True
     )  # the event it tells of: told once
     kind: Mapped[TextKind]
-    template: Mapped[str] = mapped_column(String(32))  # name and version of the wording
+    template: Mapped[str] = mapped_column(String(32))  # language, name and version of the wording
     request_id: Mapped[int | None] = mapped_column(ForeignKey("callback_request.id"), index=True)
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     offer_id: Mapped[int | None] = mapped_column(ForeignKey("offer.id"))

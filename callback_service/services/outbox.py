@@ -14,7 +14,6 @@ from typing import Final
 from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
-from callback_service.domain.lifecycle import RequestState
 from callback_service.gateways.base import (
     FoundText,
     SentText,
@@ -23,8 +22,8 @@ from callback_service.gateways.base import (
     TextGateway,
 )
 from callback_service.gateways.twilio_codes import DID_NOT_ARRIVE, desk_sentence
-from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
-from callback_service.services import audit, texts
+from callback_service.models.outbox import OutboxMessage, OutboxState
+from callback_service.services import audit, suppression, texts
 
 #: Twice the gateway's HTTP time-out (15 s): a look-up never races the send it looks for.
 LEASE: Final = timedelta(seconds=30)
@@ -36,9 +35,6 @@ LOOK_UPS_END_AFTER: Final = timedelta(hours=1)
 NOT_KNOWN: Final = "It is not known whether the text arrived. Ring anyway."
 #: Shortest validity the gateway is told, in seconds.
 LEAST_VALIDITY: Final = 30
-
-#: Texts that are wrong once the request they tell of is closed.
-_ONLY_WHILE_OPEN: Final = frozenset({TextKind.CONFIRMATION, TextKind.MISSED, TextKind.ESCALATION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +97,7 @@ def claim_next(session: Session, *, now: datetime) -> Claim | None:
         message = session.get(OutboxMessage, session.scalar(oldest) or 0, populate_existing=True)
         if message is None:
             return None
-        unwanted = _no_longer_wanted(message, now)
+        unwanted = _no_longer_wanted(session, message, now)
         if unwanted is None or message.state is OutboxState.SENDING:
             return _claim(session, message, unwanted, now=now)
         message.state, message.reason = OutboxState.DROPPED, unwanted
@@ -109,19 +105,10 @@ def claim_next(session: Session, *, now: datetime) -> Claim | None:
         session.flush()
 
 
-def _no_longer_wanted(message: OutboxMessage, now: datetime) -> str | None:
+def _no_longer_wanted(session: Session, message: OutboxMessage, now: datetime) -> str | None:
     if message.expires_at <= now:
         return "Its moment had passed."
-    if message.offer is not None and message.offer.ended_at is not None:
-        return "The offer had ended."
-    request = message.request
-    if request is None:
-        return None
-    if not texts.may_be_texted(request):
-        return "The caller no longer allows texts."
-    if request.state is RequestState.CLOSED and message.kind in _ONLY_WHILE_OPEN:
-        return "The request was closed."
-    return None
+    return texts.why_not_texted(session, message, now=now)
 
 
 def _claim(
@@ -202,6 +189,7 @@ def record(session: Session, claim: Claim, result: Result, *, is_live: bool, now
             _taken(message, result, is_live=is_live, now=now)
         case SmsSendError():
             _refused(message, result, now=now)
+            suppression.learn(session, message, now=now)
         case SmsUnclearError():
             _unclear(message, result, now=now)
         case StillUnclear():

@@ -18,7 +18,7 @@ from callback_service.errors import NotFound, WindowGone
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.callback import Submission
 from callback_service.models.outbox import TextKind
-from callback_service.services import intake, promises, requests, staff_skills, texts
+from callback_service.services import intake, promises, requests, staff_skills, text_wording
 from callback_service.web.access import public
 from callback_service.web.public_form import (
     CONSENT_VERSION,
@@ -112,7 +112,7 @@ def _render(form: AskForm, quote: promises.Quote, *, now: datetime) -> str:
     return render_template(
         "public/form.html",
         **_around(form, quote, now=now),
-        text_example=texts.wording(TextKind.CONFIRMATION, when=f"by {expected}"),
+        text_example=text_wording.wording(TextKind.CONFIRMATION, when=f"by {expected}"),
     )
 
 
@@ -181,7 +181,8 @@ def withdraw(token: str) -> ResponseReturnValue:
     with transaction() as db_session:
         submission = intake.submission_by_key(db_session, token)
         if submission is not None:
-            requests.withdraw(db_session, submission, now=utc_now())
+            tz = current_settings().service_time_zone
+            requests.withdraw(db_session, submission, now=utc_now(), tz=tz)
     return redirect(url_for("public.manage", token=token), code=303)
 
 
