@@ -16,7 +16,7 @@ from callback_service import cli
 from callback_service.config import Settings
 from callback_service.extensions import csrf, db, migrate, prepare_engine
 from callback_service.gateways.bank_holidays import use_nation
-from callback_service.gateways.factory import text_gateway
+from callback_service.gateways.factory import number_lookup, text_gateway
 from callback_service.models.base import Keyring, use_keyring
 from callback_service.services.texts import use_policy
 from callback_service.web import (
@@ -109,6 +109,15 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
         from_number=settings.twilio_from,
         messaging_service_sid=settings.twilio_messaging_service_sid,
         api_url=settings.twilio_api_url,
+    )
+    app.extensions["number_lookup"] = (
+        number_lookup(
+            account_sid=settings.twilio_account_sid,
+            auth_token=settings.twilio_auth_token,
+            api_url=settings.twilio_api_url,
+        )
+        if settings.texts.looks_numbers_up
+        else None
     )
 
 

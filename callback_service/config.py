@@ -319,6 +319,8 @@ def _check_twilio(settings: Settings) -> None:
         raise SettingsError(
             "With a Twilio account, set TWILIO_FROM or TWILIO_MESSAGING_SERVICE_SID."
         )
+    if settings.texts.looks_numbers_up and not all(given):
+        raise SettingsError("TWILIO_LOOKUP=1 needs a Twilio account: set TWILIO_ACCOUNT_SID too.")
     if settings.twilio_api_url is not None:
         _check_api_url(_web_address("TWILIO_API_URL", settings.twilio_api_url))
 

@@ -33,12 +33,14 @@ from callback_service.extensions import (
 )
 from callback_service.gateways.base import TextGateway
 from callback_service.gateways.heartbeat import send_heartbeat
+from callback_service.gateways.twilio_lookup import TwilioLookup
 from callback_service.services import (
     auditor,
     cover_warnings,
     escalation,
     handover,
     heartbeat,
+    lines,
     offers,
     outbox,
     planning,
@@ -142,6 +144,31 @@ def _send_one(gateway: TextGateway, settings: Settings) -> bool:
     return True
 
 
+def look_numbers_up(app: Flask) -> int:
+    """Ask what lines the numbers are that texts wait to go to, where that is set."""
+    lookup: TwilioLookup | None = app.extensions["number_lookup"]
+    if lookup is None:
+        return 0
+    for asked in range(TEXTS_AT_ONCE):
+        if not _look_one_up(lookup):
+            return asked
+    return TEXTS_AT_ONCE
+
+
+def _look_one_up(lookup: TwilioLookup) -> bool:
+    with reading() as session:
+        if not lines.question_is_due(session, now=database_now(session)):
+            return False
+    with transaction() as session:
+        question = lines.next_question(session, now=database_now(session))
+    if question is None:
+        return False
+    kind = lookup.line_of(question.e164)
+    with transaction() as session:
+        lines.take_answer(session, question, kind, now=database_now(session))
+    return True
+
+
 def erase(app: Flask) -> int:
     """Erase what callers told us, a while after their requests were closed."""
     with reading() as session:
@@ -191,6 +218,7 @@ TICKS: Final = (
     Tick(TickName.OFFERS, offer, timedelta(seconds=1)),
     Tick(TickName.ESCALATION, escalate, timedelta(seconds=5)),
     Tick(TickName.HANDOVER, hand_over, timedelta(seconds=5)),
+    Tick(TickName.LOOKUPS, look_numbers_up, timedelta(seconds=0.5)),
     Tick(TickName.TEXTS, send_texts, timedelta(seconds=0.5)),
     Tick(TickName.RETENTION, erase, timedelta(seconds=30)),
     Tick(TickName.COVER, warn_of_gaps, timedelta(seconds=15)),

@@ -21,8 +21,8 @@ TODAY, TONIGHT, TOMORROW = "heddiw", "heno", "yfory"
 #: What no Welsh text may say, beside the English words. Matched inside words.
 FORBIDDEN: Final = (
     "caeth", "dibyn", "cyffur", "gyffur", "alcohol", "alcol", "yfed", "diod", "ddiod", "meddw",
-    "gambl", "adsefyd", "adfer", "gwellhad", "llinell gymorth", "cymorth", "gymorth", "cwnsel", "gwnsel",
-    "therap", "sylwedd", "elusen", "canabis", "iechyd meddwl",
+    "gambl", "adsefyd", "adfer", "gwellhad", "llinell gymorth", "cymorth", "gymorth", "cwnsel",
+    "gwnsel", "therap", "sylwedd", "elusen", "canabis", "iechyd meddwl",
 )  # fmt: skip
 
 

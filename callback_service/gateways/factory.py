@@ -4,6 +4,7 @@ from callback_service.errors import SettingsError
 from callback_service.gateways.base import TextGateway
 from callback_service.gateways.console import ConsoleGateway
 from callback_service.gateways.twilio import TwilioGateway
+from callback_service.gateways.twilio_lookup import TwilioLookup
 
 
 def text_gateway(
@@ -28,3 +29,12 @@ def text_gateway(
             "TWILIO_MESSAGING_SERVICE_SID; set all of them or none."
         )
     return TwilioGateway(account_sid, auth_token, sender=sender, api_url=api_url)
+
+
+def number_lookup(
+    *, account_sid: str | None, auth_token: str | None, api_url: str | None
+) -> TwilioLookup | None:
+    """Return Twilio's look-up of numbers; None without an account: then their digits decide."""
+    if not account_sid or not auth_token:
+        return None
+    return TwilioLookup(account_sid, auth_token, api_url=api_url)

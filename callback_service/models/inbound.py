@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from callback_service.domain.inbound import InboundKind
 from callback_service.models.base import Base, Sealed
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.staff import new_uid
-
-
-class InboundKind(StrEnum):
-    """What a text that came in asks for."""
-
-    STOP = "stop"
-    START = "start"
-    HELP = "help"  # the gateway answers it by itself
-    WORDS = "words"
 
 
 class InboundText(Base):

@@ -65,7 +65,8 @@ def tell_of_change(
     """Tell a caller who was told a time that it is another one now."""
     if _was_told(session, request):
         _text_caller(
-            session, request, TextKind.CHANGE, now=now, tz=tz, told=told, expires_at=told.window.end,
+            session, request, TextKind.CHANGE, now=now, tz=tz, told=told,
+            expires_at=told.window.end,
             once_key=f"change:{request.uid}:{int(told.window.end.timestamp())}",
         )  # fmt: skip
 
@@ -87,13 +88,10 @@ def remind(
     due = texting.reminder_at(window, asked_at=now, remind_before=_policy.remind_before)
     if due is not None:
         _text_caller(
-            session, request, TextKind.REMINDER, now=now, tz=tz, told=Told.between(window), send_at=due,
-            once_key=_reminder_key(request, window.start), expires_at=window.start,
+            session, request, TextKind.REMINDER, now=now, tz=tz,
+            told=Told.between(window), send_at=due, expires_at=window.start,
+            once_key=f"reminder:{request.uid}:{int(window.start.timestamp())}",
         )  # fmt: skip
-
-
-def _reminder_key(request: CallbackRequest, starts_at: datetime) -> str:
-    return f"reminder:{request.uid}:{int(starts_at.timestamp())}"
 
 
 def tell_of_missed_call(
