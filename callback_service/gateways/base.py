@@ -84,3 +84,9 @@ class TextGateway(Protocol):
         ``since`` is widened by a little, as two clocks never agree: leave out the ids already
         recorded for other texts. Raises ``SmsUnclearError`` when the gateway cannot say.
         """
+
+    def fetch_text(self, sid: str) -> FoundText | None:
+        """Return the text with this id as it stands there; None where there is no such text.
+
+        Raises ``SmsUnclearError`` when the gateway cannot say.
+        """

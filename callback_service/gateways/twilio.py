@@ -4,6 +4,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
@@ -111,16 +112,19 @@ class TwilioGateway:
         still waits there does not have yet, and that is the one text we must not miss.
         """
         earliest = since.replace(microsecond=0) - CLOCK_SKEW
-        try:
+        with _asking():
             return [found for found in self._texts_to(to, earliest) if found.body == body]
-        except ErrorReplyError as reply:
-            raise SmsUnclearError(
-                f"Twilio would not say what it holds ({reply}).", retry_after=reply.retry_after
-            ) from reply
-        except _TRANSPORT_FAULTS:  # its words hold the number: keep them out of the log
-            raise SmsUnclearError("Twilio could not be asked.") from None
-        except (UnreadableReplyError, TwilioException, AttributeError, TypeError) as error:
-            raise SmsUnclearError("Twilio's list could not be read.") from error
+
+    def fetch_text(self, sid: str) -> FoundText | None:
+        """Ask Twilio for one text; see ``TextGateway.fetch_text``."""
+        with _asking():
+            try:
+                one = self._messages(sid).fetch()
+            except ErrorReplyError as reply:
+                if reply.http_status == HTTPStatus.NOT_FOUND and reply.code is not None:
+                    return None
+                raise
+            return FoundText(one.sid, one.status, one.body, one.date_sent, one.error_code)
 
     def _texts_to(self, to: str, earliest: datetime) -> Iterator[FoundText]:
         """Yield our texts to one number; refuse to call a list complete that was cut short."""
@@ -133,6 +137,21 @@ class TwilioGateway:
         for one in recent:
             if self._service in {None, one.messaging_service_sid}:
                 yield FoundText(one.sid, one.status, one.body, one.date_sent, one.error_code)
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """Turn every trouble of a question into one kind of error: nothing was learned."""
+    try:
+        yield
+    except ErrorReplyError as reply:
+        raise SmsUnclearError(
+            f"Twilio would not say what it holds ({reply}).", retry_after=reply.retry_after
+        ) from reply
+    except _TRANSPORT_FAULTS:  # its words hold the number: keep them out of the log
+        raise SmsUnclearError("Twilio could not be asked.") from None
+    except (UnreadableReplyError, TwilioException, AttributeError, TypeError) as error:
+        raise SmsUnclearError("Twilio's list could not be read.") from error
 
 
 def _refusal(reply: ErrorReplyError) -> SmsSendError | SmsUnclearError:

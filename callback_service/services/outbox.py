@@ -127,12 +127,13 @@ def _claim(
         body=message.body,
         expires_at=message.expires_at,
         looked_up_since=message.first_tried_at if unclear else None,
-        known_sids=_known_sids(session, message) if unclear else frozenset(),
+        known_sids=known_sids(session, message) if unclear else frozenset(),
         unwanted=unwanted,
     )
 
 
-def _known_sids(session: Session, message: OutboxMessage) -> frozenset[str]:
+def known_sids(session: Session, message: OutboxMessage) -> frozenset[str]:
+    """The gateway's ids of other texts with the same words: none of them is this text."""
     sids = session.scalars(
         select(OutboxMessage.provider_sid).where(
             OutboxMessage.body == message.body, OutboxMessage.provider_sid.is_not(None)

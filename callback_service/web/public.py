@@ -14,6 +14,7 @@ from callback_service.clock import utc_now
 from callback_service.domain import wording
 from callback_service.domain.contact import SafeContact, Window
 from callback_service.domain.lifecycle import RequestState
+from callback_service.domain.texting import REMINDER_NEEDS
 from callback_service.errors import NotFound, WindowGone
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.callback import Submission
@@ -99,6 +100,7 @@ def _form(kind: type[OneForm], *, now: datetime) -> tuple[OneForm, promises.Quot
         form = kind(
             allow_drama=settings.allows_drama_numbers,
             offered=staff_skills.wishes_to_offer(db_session),
+            remind_before=settings.texts.remind_before,
         )
         wished = form.wishes
         windows = promises.windows_with_room(db_session, wished=wished, now=now, tz=tz)
@@ -113,7 +115,23 @@ def _render(form: AskForm, quote: promises.Quote, *, now: datetime) -> str:
         "public/form.html",
         **_around(form, quote, now=now),
         text_example=text_wording.wording(TextKind.CONFIRMATION, when=f"by {expected}"),
+        reminder_hint=_reminder_hint(form, now=now),
     )
+
+
+def _reminder_hint(form: AskForm, *, now: datetime) -> str | None:
+    """When a reminder comes and what it says; with the first time there is as the example."""
+    settings = current_settings()
+    lead, tz = settings.texts.remind_before, settings.service_time_zone
+    if lead is None or not form.windows:
+        return None
+    window = form.windows[0]
+    when = wording.window_spoken(window, now=window.start - lead, tz=tz)
+    says = text_wording.wording(TextKind.REMINDER, when=when)
+    minutes = int(lead.total_seconds()) // 60
+    ahead = "an hour" if minutes == 60 else f"{minutes} minutes"
+    asked = int(REMINDER_NEEDS.total_seconds()) // 3600
+    return f"It comes {ahead} before, if that time is {asked} hours away or more: “{says}”"
 
 
 def _around(form: AskForm, quote: promises.Quote, *, now: datetime) -> dict[str, Any]:
