@@ -6,6 +6,7 @@ A text waits for the answer a few seconds at most; after that the digits decide.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -35,14 +36,20 @@ class Question:
     e164: str
 
 
-def line_of(session: Session, request: CallbackRequest, *, now: datetime) -> LineKind:
-    """The kind of line behind the number of a request."""
-    known = session.scalar(
-        select(LineLookup.kind).where(
-            LineLookup.phone_index == request.phone_index, LineLookup.expires_at > now
+def lines_among(
+    session: Session, indices: Collection[bytes], *, now: datetime
+) -> dict[bytes, LineKind]:
+    """What the gateway said of the numbers with these indices; those it did not know are out."""
+    if not indices:
+        return {}
+    rows = session.execute(
+        select(LineLookup.phone_index, LineLookup.kind).where(
+            LineLookup.phone_index.in_(indices),
+            LineLookup.kind.is_not(None),
+            LineLookup.expires_at > now,
         )
     )
-    return known or request.phone_kind
+    return {index: kind for index, kind in rows if kind is not None}
 
 
 def is_known(session: Session, request: CallbackRequest, *, now: datetime) -> bool:

@@ -23,7 +23,7 @@ from callback_service.gateways.base import (
 )
 from callback_service.gateways.twilio_codes import DID_NOT_ARRIVE, desk_sentence
 from callback_service.models.outbox import OutboxMessage, OutboxState
-from callback_service.services import audit, suppression, texts
+from callback_service.services import audit, suppression, text_reasons
 
 #: Twice the gateway's HTTP time-out (15 s): a look-up never races the send it looks for.
 LEASE: Final = timedelta(seconds=30)
@@ -108,7 +108,7 @@ def claim_next(session: Session, *, now: datetime) -> Claim | None:
 def _no_longer_wanted(session: Session, message: OutboxMessage, now: datetime) -> str | None:
     if message.expires_at <= now:
         return "Its moment had passed."
-    return texts.why_not_texted(session, message, now=now)
+    return text_reasons.why_not_texted(session, message, now=now)
 
 
 def _claim(
@@ -127,13 +127,12 @@ def _claim(
         body=message.body,
         expires_at=message.expires_at,
         looked_up_since=message.first_tried_at if unclear else None,
-        known_sids=known_sids(session, message) if unclear else frozenset(),
+        known_sids=_known_sids(session, message) if unclear else frozenset(),
         unwanted=unwanted,
     )
 
 
-def known_sids(session: Session, message: OutboxMessage) -> frozenset[str]:
-    """The gateway's ids of other texts with the same words: none of them is this text."""
+def _known_sids(session: Session, message: OutboxMessage) -> frozenset[str]:
     sids = session.scalars(
         select(OutboxMessage.provider_sid).where(
             OutboxMessage.body == message.body, OutboxMessage.provider_sid.is_not(None)

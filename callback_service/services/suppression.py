@@ -29,6 +29,8 @@ def is_suppressed(session: Session, e164: str | None) -> bool:
 
 def suppressed_among(session: Session, indices: set[bytes]) -> set[bytes]:
     """Those of the numbers, by their indices, that no text may go to."""
+    if not indices:
+        return set()
     known = select(Suppression.phone_index).where(Suppression.phone_index.in_(indices))
     return set(session.scalars(known))
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callback_service.errors import NotFound, Refused
 from callback_service.gateways.base import FoundText, TextGateway
 from callback_service.models.outbox import OutboxMessage
-from callback_service.services import audit, outbox, receipts
+from callback_service.services import audit, receipts
 from callback_service.services.messages import may_be_asked_after
 
 
@@ -41,8 +42,18 @@ def question(session: Session, message_id: int) -> Question:
         to=message.to or "",
         body=message.body,
         since=message.first_tried_at or message.created_at,
-        known_sids=outbox.known_sids(session, message),
+        known_sids=_sids_of_others(session, message),
     )
+
+
+def _sids_of_others(session: Session, message: OutboxMessage) -> frozenset[str]:
+    """The gateway's ids of our other texts with the same words: none of them is this one."""
+    sids = session.scalars(
+        select(OutboxMessage.provider_sid).where(
+            OutboxMessage.body == message.body, OutboxMessage.provider_sid.is_not(None)
+        )
+    )
+    return frozenset(sid for sid in sids if sid is not None)
 
 
 def ask(gateway: TextGateway, asked: Question) -> FoundText | None:

@@ -9,29 +9,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callback_service.domain import texting
-from callback_service.domain.contact import LineKind, Window
+from callback_service.domain.contact import Window
 from callback_service.domain.languages import ENGLISH
-from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.texting import TextPolicy
 from callback_service.domain.told import Told, spoken
 from callback_service.models.callback import CallbackRequest, ContactWindow, Submission
 from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
 from callback_service.models.staff import Staff
-from callback_service.services import lines, suppression
+from callback_service.services import lines
+from callback_service.services.text_reasons import TELL_THE_TIME, may_be_texted
 from callback_service.services.text_wording import template_of, wording
 
-#: Texts that are wrong once the request they tell of is closed.
-_ONLY_WHILE_OPEN: Final = frozenset(
-    {
-        TextKind.CONFIRMATION,
-        TextKind.CHANGE,
-        TextKind.REMINDER,
-        TextKind.MISSED,
-        TextKind.ESCALATION,
-    }
-)
-#: Texts that tell when we ring; the newest of a request is the one that holds.
-_TELL_THE_TIME: Final = (TextKind.CONFIRMATION, TextKind.CHANGE)
 CLOSING_LASTS: Final = timedelta(hours=1)
 AUTO_REPLY_LASTS: Final = timedelta(minutes=10)
 
@@ -75,7 +63,7 @@ def _was_told(session: Session, request: CallbackRequest) -> bool:
     untold = (OutboxState.DROPPED, OutboxState.FAILED)
     told = select(OutboxMessage.id).where(
         OutboxMessage.request_id == request.id,
-        OutboxMessage.kind.in_(_TELL_THE_TIME),
+        OutboxMessage.kind.in_(TELL_THE_TIME),
         OutboxMessage.state.not_in(untold),
     )
     return session.scalar(told.limit(1)) is not None
@@ -187,7 +175,7 @@ def _text_caller(
     send_at: datetime | None = None,
 ) -> None:
     """Queue a text to the caller, if they allowed texts and their number may be sent one."""
-    if _why_not(session, request, now=now) is not None:
+    if not may_be_texted(session, request, now=now):
         return
     language, goes_at = language_of(request), send_at or now
     facts = {"when": spoken(told, language=language, now=goes_at, tz=tz)} if told else {}
@@ -209,53 +197,6 @@ def _patience(session: Session, request: CallbackRequest, *, now: datetime) -> t
     if not _policy.looks_numbers_up or lines.is_known(session, request, now=now):
         return timedelta(0)
     return lines.PATIENCE
-
-
-def why_not_texted(session: Session, message: OutboxMessage, *, now: datetime) -> str | None:
-    """Why a text may not go now although it was written: a sentence for managers; None if it may.
-
-    Of time alone only the sender knows: see ``expires_at``.
-    """
-    if message.offer is not None and message.offer.ended_at is not None:
-        return "The offer had ended."
-    if suppression.is_suppressed(session, message.to):
-        return "This number takes no texts."
-    request = message.request
-    if request is None:
-        return None
-    if message.kind in _ONLY_WHILE_OPEN and request.state is RequestState.CLOSED:
-        return "The request was closed."
-    return _why_not(session, request, now=now) or _why_untrue(session, request, message)
-
-
-def _why_not(session: Session, request: CallbackRequest, *, now: datetime) -> str | None:
-    """Why a caller may not be texted. Never on a landline: a text is read aloud there."""
-    if not request.may_text:
-        return "The caller no longer allows texts."
-    if suppression.is_suppressed(session, request.phone):
-        return "This number takes no texts."
-    if lines.line_of(session, request, now=now) is not LineKind.MOBILE:
-        return "The number is a landline: it gets no texts."
-    return None
-
-
-def _why_untrue(session: Session, request: CallbackRequest, message: OutboxMessage) -> str | None:
-    if message.kind in _TELL_THE_TIME:
-        newer = select(OutboxMessage.id).where(
-            OutboxMessage.request_id == request.id,
-            OutboxMessage.kind == TextKind.CHANGE,
-            OutboxMessage.id > message.id,
-        )
-        return "A newer text tells the time." if session.scalar(newer.limit(1)) else None
-    if message.kind is TextKind.REMINDER:
-        stands = select(ContactWindow.id).where(
-            ContactWindow.request_id == request.id,
-            ContactWindow.starts_at == message.expires_at,
-            ContactWindow.ended_at.is_(None),
-        )
-        if request.first_attempt_at is not None or session.scalar(stands.limit(1)) is None:
-            return "There was nothing to remind of any more."
-    return None
 
 
 def text_staff(
