@@ -20,7 +20,7 @@ class TwilioDouble:
 
     Texts move on by themselves every ``step_seconds``, or with ``manual`` only when ``advance`` is
     called. ``numbers`` are the senders the account owns (None: any). ``webhook_url`` is where
-    inbound texts go.
+    inbound texts go; ``service_number`` is whom the page to write texts addresses at first.
     """
 
     def __init__(
@@ -34,12 +34,14 @@ class TwilioDouble:
         step_seconds: float = 0.05,
         numbers: Collection[str] | None = None,
         webhook_url: str | None = None,
+        service_number: str | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.state = TwilioState(account_sid, numbers=numbers, now=now)
         self.rules = Rulebook()
         self.courier = Courier(auth_token)
         self.webhook_url = webhook_url
+        self.service_number = service_number
         self.requests: list[Request] = []
         self._step_seconds = None if manual else step_seconds
         self._alarm = Alarm()
