@@ -1,7 +1,7 @@
 """Twilio's error codes and delivery states: which errors pass, which do not, what the desk is told.
 
-Source: Twilio's error dictionary (https://www.twilio.com/docs/api/errors) and message resource. What
-is not here is judged by its HTTP status, and the desk is told to ring anyway.
+Source: Twilio's error dictionary (https://www.twilio.com/docs/api/errors) and message resource.
+What is not here is judged by its HTTP status, and the desk is told to ring anyway.
 """
 
 from dataclasses import dataclass
