@@ -107,7 +107,8 @@ def unclear(session: Session) -> int:
 
 def _is_unclear() -> ColumnElement[bool]:
     waits = (OutboxMessage.state == OutboxState.SENDING) & (OutboxMessage.unclear_tries > 0)
-    given_up = (OutboxMessage.state == OutboxState.FAILED) & (OutboxMessage.reason == NOT_KNOWN)
+    reason = func.coalesce(OutboxMessage.reason, "")  # no reason is no unclear fate
+    given_up = (OutboxMessage.state == OutboxState.FAILED) & (reason == NOT_KNOWN)
     return waits | given_up
 
 
