@@ -15,7 +15,7 @@ from callback_service.gateways.base import SentText, SmsSendError, TextGateway
 from callback_service.gateways.console import ConsoleGateway
 from callback_service.gateways.twilio import TwilioGateway
 from callback_service.models.outbox import OutboxMessage, OutboxState
-from callback_service.services import outbox, receipts, requests
+from callback_service.services import outbox, receipts, requests, suppression
 from callback_service.services.escalation import escalate
 from callback_service.services.outbox import LEASE, LONGEST_BACK_OFF, LOOK_UPS_END_AFTER, Claim
 from tests.rota_builders import LONDON
@@ -145,6 +145,7 @@ class TestADefiniteNo:
         send(session, gateway, NOW)
         assert (message.state, message.error_code) == (OutboxState.FAILED, 21610)
         assert message.reason == "The person has opted out of texts. Send none."
+        assert suppression.is_suppressed(session, message.to)
         assert not send(session, gateway, NOW + timedelta(minutes=30))
 
     def test_for_now_is_tried_again_after_the_time_that_was_asked_for(
