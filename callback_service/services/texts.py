@@ -55,7 +55,7 @@ def tell_of_change(
         _text_caller(
             session, request, TextKind.CHANGE, now=now, tz=tz, told=told,
             expires_at=told.window.end,
-            once_key=f"change:{request.uid}:{int(told.window.end.timestamp())}",
+            once_key=f"change:{request.uid}:{int(now.timestamp())}",
         )  # fmt: skip
 
 

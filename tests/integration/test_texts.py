@@ -90,6 +90,15 @@ class TestANewTime:
         [change] = written(session, TextKind.CHANGE)
         assert "between midnight and 2am" in change.body
 
+    def test_is_told_again_when_it_changes_back_and_forth(self, session: Session) -> None:
+        make_request(session, window=LATE_TONIGHT, may_text=True)
+        for minute in (1, 3):
+            now = NOW + minute * MINUTE
+            sooner = take(session, an_ask(window=TONIGHT, may_text=True), now=now)
+            requests.withdraw(session, sooner, now=now + MINUTE, tz=LONDON)
+        changes = written(session, TextKind.CHANGE)
+        assert ["between 10pm" in change.body for change in changes] == [True, False, True, False]
+
     def test_is_not_told_to_who_was_told_none_or_allows_none(self, session: Session) -> None:
         make_request(session, window=LATE_TONIGHT, may_text=False)
         make_request(session, window=TONIGHT, may_text=True)
