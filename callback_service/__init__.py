@@ -16,11 +16,12 @@ from callback_service import cli
 from callback_service.config import Settings
 from callback_service.extensions import csrf, db, migrate, prepare_engine
 from callback_service.gateways.bank_holidays import use_nation
-from callback_service.gateways.factory import text_gateway
+from callback_service.gateways.factory import number_lookup, text_gateway
 from callback_service.gateways.voice_factory import voice_gateway
 from callback_service.models.base import Keyring, use_keyring
-from callback_service.services import texts
 from callback_service.services.text_limits import use_limits
+from callback_service.services.text_wording import use_caller_id
+from callback_service.services.texts import use_policy
 from callback_service.services.voice_words import VoiceWords
 from callback_service.web import (
     access,
@@ -76,7 +77,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     use_keyring(Keyring(settings.data_keys))
     use_nation(settings.service_nation)
     use_limits(settings.text_limits)
-    texts.use_caller_id(shows_number=settings.shows_number)
+    use_caller_id(shows_number=settings.shows_number)
+    use_policy(settings.texts)
     app = Flask(__name__, template_folder=str(ROOT / "templates"))
     _configure(app, settings)
     _add_extensions(app, settings)
@@ -127,6 +129,16 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
         api_url=settings.twilio_api_url,
     )
     app.extensions["voice_words"] = VoiceWords(settings.calls.languages, settings.calls.words)
+    app.extensions["number_lookup"] = (
+        number_lookup(
+            account_sid=settings.twilio_account_sid,
+            auth_token=settings.twilio_auth_token,
+            api_key=settings.twilio_api_key,
+            api_url=settings.twilio_api_url,
+        )
+        if settings.texts.looks_numbers_up
+        else None
+    )
 
 
 def _add_web(app: Flask) -> None:

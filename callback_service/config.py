@@ -17,9 +17,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from callback_service.config_calls import CallSettings
 from callback_service.domain.calls import CallerId
 from callback_service.domain.contact import REGION, REGIONS
+from callback_service.domain.languages import ENGLISH
 from callback_service.domain.presence import REST, WRAP_UP, Rests
 from callback_service.domain.skills import Gender, Skill, SkillKind, kept, skill
 from callback_service.domain.text_limits import TextLimits
+from callback_service.domain.texting import TextPolicy
+from callback_service.domain.told import VOICES
 from callback_service.errors import SettingsError
 
 #: Words of secrets that stand in somebody's documentation. Random characters hold none of them.
@@ -65,6 +68,7 @@ class Settings:
     text_limits: TextLimits
     countries: frozenset[str]  # whose numbers are taken: GB, IM, JE, GG
     calls: CallSettings
+    texts: TextPolicy  # to callers: languages, reminders, look-ups
     heartbeat_url: str | None = field(repr=False)  # it holds the key of the check it feeds
     redis_url: str | None = field(repr=False)
 
@@ -151,6 +155,11 @@ class Settings:
             text_limits=_text_limits(source),
             countries=_countries(source.get("SERVICE_COUNTRIES") or REGION),
             calls=CallSettings.read(source.get),
+            texts=_text_policy(
+                source.get("TEXT_LANGUAGES") or ENGLISH,
+                source.get("REMINDER_MINUTES") or "60",
+                looks_numbers_up=_yes_or_no("TWILIO_LOOKUP", source.get("TWILIO_LOOKUP") or "0"),
+            ),
             heartbeat_url=_heartbeat_url(source.get("HEARTBEAT_URL")),
             redis_url=source.get("REDIS_URL"),
         )
@@ -365,6 +374,20 @@ def _api_key(sid: str | None, secret: str | None) -> tuple[str, str] | None:
     return sid, secret
 
 
+def _text_policy(languages: str, reminder: str, *, looks_numbers_up: bool) -> TextPolicy:
+    """What callers are texted, and in which languages; in English whatever else is set."""
+    tags = [tag.strip().lower() for tag in languages.split(",") if tag.strip()]
+    if unknown := [tag for tag in tags if tag not in VOICES]:
+        known = ", ".join(VOICES)
+        raise SettingsError(f"TEXT_LANGUAGES: there are no texts in {unknown[0]}, only in {known}.")
+    minutes = _whole_number("REMINDER_MINUTES", reminder, least=0, most=180)
+    return TextPolicy(
+        languages=tuple(dict.fromkeys([ENGLISH, *tags])),
+        remind_before=timedelta(minutes=minutes) if minutes else None,
+        looks_numbers_up=looks_numbers_up,
+    )
+
+
 def _check_twilio(settings: Settings) -> None:
     given = settings.twilio_account_sid, settings.twilio_auth_token
     if any(given) and not all(given):
@@ -378,6 +401,8 @@ def _check_twilio(settings: Settings) -> None:
             "An API key or a previous token needs TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN: "
             "Twilio signs with the token."
         )
+    if settings.texts.looks_numbers_up and not all(given):
+        raise SettingsError("TWILIO_LOOKUP=1 needs a Twilio account: set TWILIO_ACCOUNT_SID too.")
     if settings.twilio_api_url is not None:
         _check_api_url(_web_address("TWILIO_API_URL", settings.twilio_api_url))
 

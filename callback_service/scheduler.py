@@ -32,6 +32,7 @@ from callback_service.extensions import (
     transaction,
 )
 from callback_service.gateways.heartbeat import send_heartbeat
+from callback_service.gateways.twilio_lookup import TwilioLookup
 from callback_service.gateways.voice_base import VoiceGateway
 from callback_service.services import (
     auditor,
@@ -40,6 +41,7 @@ from callback_service.services import (
     escalation,
     handover,
     heartbeat,
+    lines,
     offers,
     planning,
     retention,
@@ -51,6 +53,8 @@ logger = logging.getLogger(__name__)
 
 #: Calls asked about in one run.
 CALLS_AT_ONCE: Final = 20
+#: Numbers asked about in one run.
+LOOKUPS_AT_ONCE: Final = 20
 #: Beyond this and its own interval, a tick that has not begun is begun by the watch.
 SILENCE: Final = timedelta(seconds=15)
 
@@ -140,6 +144,31 @@ def _check_one_call(gateway: VoiceGateway) -> bool:
     return True
 
 
+def look_numbers_up(app: Flask) -> int:
+    """Ask what lines the numbers are that texts wait to go to, where that is set."""
+    lookup: TwilioLookup | None = app.extensions["number_lookup"]
+    if lookup is None:
+        return 0
+    for asked in range(LOOKUPS_AT_ONCE):
+        if not _look_one_up(lookup):
+            return asked
+    return LOOKUPS_AT_ONCE
+
+
+def _look_one_up(lookup: TwilioLookup) -> bool:
+    with reading() as session:
+        if not lines.question_is_due(session, now=database_now(session)):
+            return False
+    with transaction() as session:
+        question = lines.next_question(session, now=database_now(session))
+    if question is None:
+        return False
+    kind = lookup.line_of(question.e164)
+    with transaction() as session:
+        lines.take_answer(session, question, kind, now=database_now(session))
+    return True
+
+
 def erase(app: Flask) -> int:
     """Erase what callers told us, a while after their requests were closed."""
     with reading() as session:
@@ -192,6 +221,7 @@ TICKS: Final = (
     Tick(TickName.HANDOVER, hand_over, timedelta(seconds=5)),
     TEXTS,
     Tick(TickName.CALLS, check_calls, timedelta(seconds=2)),
+    Tick(TickName.LOOKUPS, look_numbers_up, timedelta(seconds=0.5)),
     Tick(TickName.RETENTION, erase, timedelta(seconds=30)),
     Tick(TickName.COVER, warn_of_gaps, timedelta(seconds=15)),
     Tick(TickName.SWAPS, lapse_swaps, timedelta(seconds=15)),

@@ -22,7 +22,7 @@ from callback_service.config import Settings
 from callback_service.domain.text_limits import FAILURES_TO_OPEN, failures_in_a_row
 from callback_service.extensions import current_settings, database_now, reading, transaction
 from callback_service.gateways.base import SmsUnclearError, TextGateway
-from callback_service.services import outbox_claims, outbox_results
+from callback_service.services import outbox_claims, outbox_results, receipts
 from callback_service.services.outbox_claims import AT_ONCE, Claim
 from callback_service.services.outbox_hand_over import NotBegun, Result, hand_over
 from callback_service.services.outbox_results import Outcome, went_well
@@ -53,7 +53,7 @@ class Batch:
         """Hand one text over, unless time is up or the gateway fails again and again."""
         if clock.running() > self.begin_by or self.failures >= FAILURES_TO_OPEN:
             return NotBegun()
-        receipts_at = f"{self.settings.public_base_url}/twilio/texts/{claim.uid}/status"
+        receipts_at = receipts.receipts_address(self.settings.public_base_url, claim.uid)
         result = hand_over(
             self.gateway, claim, receipts_at=receipts_at, begin_by=self.begin_by, now=self.now
         )

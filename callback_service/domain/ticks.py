@@ -13,6 +13,7 @@ class TickName(StrEnum):
     OFFERS = "offers"
     ESCALATION = "escalation"
     HANDOVER = "handover"
+    LOOKUPS = "lookups"
     TEXTS = "texts"
     CALLS = "calls"
     RETENTION = "retention"

@@ -96,15 +96,15 @@ class TextGateway(Protocol):
         nothing handed over, once ``begin_by`` has passed (seconds of ``clock.running``).
         """
 
-    def fetch_text(self, sid: str) -> FoundText | None:
-        """Return one text by the gateway's id; None if it holds none by that id.
-
-        Raises ``SmsUnclearError`` when the gateway cannot say.
-        """
-
     def find_texts(self, *, to: str, body: str, since: datetime) -> list[FoundText]:
         """Return the texts from our sender to ``to``, with exactly this ``body``, since ``since``.
 
         ``since`` is widened by a little, as two clocks never agree: leave out the ids already
         recorded for other texts. Raises ``SmsUnclearError`` when the gateway cannot say.
+        """
+
+    def fetch_text(self, sid: str) -> FoundText | None:
+        """Return the text with this id as it stands there; None where there is no such text.
+
+        Raises ``SmsUnclearError`` when the gateway cannot say.
         """

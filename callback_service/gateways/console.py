@@ -25,12 +25,12 @@ class ConsoleGateway:
         del to, body, status_callback, valid_seconds, begin_by
         return SentText(sid=f"console-{secrets.token_hex(16)}", status="kept")
 
-    def fetch_text(self, sid: str) -> FoundText | None:
-        """Return nothing: what is kept here has no other state."""
-        del sid
-        return None
-
     def find_texts(self, *, to: str, body: str, since: datetime) -> list[FoundText]:
         """Return nothing: a kept text is never in doubt."""
         del to, body, since
         return []
+
+    def fetch_text(self, sid: str) -> FoundText | None:
+        """Return nothing: nobody else holds the text."""
+        del sid
+        return None

@@ -4,6 +4,7 @@ from callback_service.errors import SettingsError
 from callback_service.gateways.base import TextGateway
 from callback_service.gateways.console import ConsoleGateway
 from callback_service.gateways.twilio import TwilioGateway
+from callback_service.gateways.twilio_lookup import TwilioLookup
 
 #: The part of a request's time that may go into reaching Twilio.
 CONNECT_SHARE = 0.3
@@ -40,3 +41,16 @@ def text_gateway(
         api_url=api_url,
         timeout=(CONNECT_SHARE * seconds, (1 - CONNECT_SHARE) * seconds),
     )
+
+
+def number_lookup(
+    *,
+    account_sid: str | None,
+    auth_token: str | None,
+    api_key: tuple[str, str] | None,
+    api_url: str | None,
+) -> TwilioLookup | None:
+    """Return Twilio's look-up of numbers; None without an account: then their digits decide."""
+    if not account_sid or not auth_token:
+        return None
+    return TwilioLookup(account_sid, auth_token, api_key=api_key, api_url=api_url)

@@ -144,7 +144,7 @@ class TwilioGateway:
             try:
                 return _found(self._messages(sid).fetch())
             except ErrorReplyError as reply:
-                if reply.http_status == HTTPStatus.NOT_FOUND:
+                if reply.http_status == HTTPStatus.NOT_FOUND and reply.code is not None:
                     return None
                 raise
 

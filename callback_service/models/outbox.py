@@ -31,8 +31,11 @@ class TextKind(StrEnum):
     """What a text is for. Each has a template of its own under ``templates/sms``."""
 
     CONFIRMATION = "confirmation"
+    CHANGE = "change"
+    REMINDER = "reminder"
     MISSED = "missed"
     CLOSING = "closing"
+    AUTO_REPLY = "auto_reply"
     ESCALATION = "escalation"
     GAP = "gap"
     ABSENCE = "absence"
@@ -44,12 +47,24 @@ class TextKind(StrEnum):
     AUDIT = "audit"
 
 
+#: Kinds that go to callers; all others are notices to staff.
+FOR_CALLERS = (
+    TextKind.CONFIRMATION,
+    TextKind.CHANGE,
+    TextKind.REMINDER,
+    TextKind.MISSED,
+    TextKind.CLOSING,
+    TextKind.AUTO_REPLY,
+)
+
 #: Of a backlog the lowest goes first: who is waited for now, then near moments, then the rest.
 URGENCY: Final = {
     TextKind.ESCALATION: 0,
     TextKind.OFFER: 0,
     TextKind.AUDIT: 0,
     TextKind.CONFIRMATION: 2,
+    TextKind.CHANGE: 2,
+    TextKind.AUTO_REPLY: 2,
     TextKind.SWAP_OFFERED: 2,
     TextKind.SWAP_TAKEN: 2,
     TextKind.SWAP_DECIDED: 2,
@@ -103,7 +118,7 @@ class OutboxMessage(Base):
         String(64), unique=True
     )  # the event it tells of: told once
     kind: Mapped[TextKind]
-    template: Mapped[str] = mapped_column(String(32))  # name and version of the wording
+    template: Mapped[str] = mapped_column(String(32))  # language, name and version of the wording
     request_id: Mapped[int | None] = mapped_column(ForeignKey("callback_request.id"), index=True)
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     offer_id: Mapped[int | None] = mapped_column(ForeignKey("offer.id"))

@@ -17,11 +17,12 @@ from callback_service.domain.staff import Role, StaffMember
 from callback_service.domain.wishes import in_force, meets, steps
 from callback_service.errors import NotFound, Refused
 from callback_service.models.callback import Attempt, CallbackRequest, Escalation, Offer
-from callback_service.models.outbox import OutboxMessage
 from callback_service.models.plan import PlanEntry
 from callback_service.models.staff import Staff
 from callback_service.services import audit, explanations, presence, requests
+from callback_service.services.desk_texts import TextNews, text_news
 from callback_service.services.explanations import WishLine
+from callback_service.services.inbound_texts import InboundRow, words_of
 from callback_service.services.planning import counsellors_on_shift, known_to
 from callback_service.services.staff_skills import skills_of
 
@@ -50,6 +51,7 @@ class QueueRow:
     is_urgent: bool
     wishes: list[WishLine]
     why: str | None  # why the plan has them ring then
+    texts: TextNews
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,11 @@ def queue(session: Session, *, now: datetime, tz: tzinfo) -> list[QueueRow]:
         .outerjoin(Offer, (Offer.request_id == CallbackRequest.id) & Offer.ended_at.is_(None))
         .where(CallbackRequest.state == RequestState.WAITING)
     ).all()  # fmt: skip
-    why = explanations.reasons(session, [row[0] for row in rows], now=now, tz=tz)
-    found = [_queue_row(*row, why=why.get(row[0].id), now=now) for row in rows]
+    waiting = [row[0] for row in rows]
+    why, texts = explanations.reasons(session, waiting, now=now, tz=tz), text_news(session, waiting)
+    found = [
+        _queue_row(*row, why=why.get(row[0].id), texts=texts[row[0].id], now=now) for row in rows
+    ]
     return sorted(
         found,
         key=lambda row: (not row.is_urgent, not row.is_escalated, row.due_at, row.request_id),
@@ -96,6 +101,7 @@ def _queue_row(
     is_escalated: bool,
     *,
     why: str | None,
+    texts: TextNews,
     now: datetime,
 ) -> QueueRow:
     return QueueRow(
@@ -116,6 +122,7 @@ def _queue_row(
         is_urgent=request.is_urgent,
         wishes=explanations.wish_lines(request, now=now),
         why=why,
+        texts=texts,
     )
 
 
@@ -255,7 +262,8 @@ class CallSheet:
     calling_since: datetime | None
     hold_until: datetime | None
     attempts: list[Attempt]
-    text_trouble: str | None
+    texts: TextNews
+    written: list[InboundRow]  # what they texted to us
 
 
 def call_sheet(
@@ -304,16 +312,6 @@ def call_sheet(
         calling_since=next((a.started_at for a in attempts if a.ended_at is None), None),
         hold_until=request.hold_until,
         attempts=attempts,
-        text_trouble=_text_trouble(session, request_id),
+        texts=text_news(session, [request])[request_id],
+        written=words_of(session, request_id),
     )
-
-
-def _text_trouble(session: Session, request_id: int) -> str | None:
-    """Why the last text to this caller did not arrive, if it did not."""
-    message = session.scalar(
-        select(OutboxMessage)
-        .where(OutboxMessage.request_id == request_id)
-        .order_by(OutboxMessage.id.desc())
-        .limit(1)
-    )
-    return message.reason if message is not None else None

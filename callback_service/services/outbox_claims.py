@@ -30,12 +30,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, load_only
 
-from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.text_limits import LONGEST_WAIT, TextLimits
 from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import CallbackRequest, Offer
-from callback_service.models.outbox import OutboxMessage, OutboxState, TextGate, TextKind
-from callback_service.services import text_alarms, text_gate, texts
+from callback_service.models.outbox import OutboxMessage, OutboxState, TextGate
+from callback_service.services import text_alarms, text_gate, text_reasons
+from callback_service.services.text_reasons import Waiting
 
 #: Texts claimed in one statement.
 AT_ONCE: Final = 100
@@ -44,8 +44,6 @@ LONGEST_LEASE: Final = 2 * LONGEST_WAIT
 #: How far back an unclear text is looked up where our clock does not tell.
 CLOCK_IN_DOUBT: Final = timedelta(days=1)
 
-#: Texts that are wrong once the request they tell of is closed.
-_ONLY_WHILE_OPEN: Final = frozenset({TextKind.CONFIRMATION, TextKind.MISSED, TextKind.ESCALATION})
 _TABLE: Final = cast("Table", OutboxMessage.__table__)
 _TEXT: Final = _TABLE.c
 _COLUMNS: Final = (
@@ -180,15 +178,21 @@ def _unwanted(session: Session, found: Sequence[Found], *, now: datetime) -> dic
     requests = _by_id(
         session, CallbackRequest, {one.request_id for one in found},
         CallbackRequest.state, CallbackRequest.may_text, CallbackRequest.phone_kind,
+        CallbackRequest.first_attempt_at,
     )  # fmt: skip
     offers = _by_id(session, Offer, {one.offer_id for one in found}, Offer.ended_at)
-    reasons = {
-        one.id: _no_longer_wanted(
-            one, requests.get(one.request_id), offers.get(one.offer_id), now=now
+    waiting = [
+        Waiting(
+            message_id=one.id,
+            kind=one.kind,
+            to_index=one.to_index,
+            request=requests.get(one.request_id),
+            offer=offers.get(one.offer_id),
+            expires_at=one.expires_at,
         )
         for one in found
-    }
-    return {message_id: reason for message_id, reason in reasons.items() if reason is not None}
+    ]
+    return text_reasons.why_not_among(session, waiting, now=now)
 
 
 def _by_id(
@@ -199,23 +203,6 @@ def _by_id(
         return {}
     query = select(model).options(load_only(*columns)).where(model.id.in_(wanted))
     return {row.id: row for row in session.scalars(query)}
-
-
-def _no_longer_wanted(
-    found: Found, request: CallbackRequest | None, offer: Offer | None, *, now: datetime
-) -> str | None:
-    """Why a text may go no more: it is late, untrue or no longer allowed; None if it may."""
-    if found.expires_at <= now:
-        return "Its moment had passed."
-    if offer is not None and offer.ended_at is not None:
-        return "The offer had ended."
-    if request is None:
-        return None
-    if not texts.may_be_texted(request):
-        return "The caller no longer allows texts."
-    if request.state is RequestState.CLOSED and found.kind in _ONLY_WHILE_OPEN:
-        return "The request was closed."
-    return None
 
 
 def _too_dear(

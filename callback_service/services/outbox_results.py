@@ -13,7 +13,7 @@ from callback_service.domain.text_limits import LONGEST_WAIT, TextLimits
 from callback_service.gateways.base import FoundText, SentText, SmsSendError, SmsUnclearError
 from callback_service.gateways.twilio_codes import DID_NOT_ARRIVE, desk_sentence
 from callback_service.models.outbox import OutboxMessage, OutboxState
-from callback_service.services import audit, text_alarms, text_gate
+from callback_service.services import audit, suppression, text_alarms, text_gate
 from callback_service.services.outbox_claims import Claim
 from callback_service.services.outbox_hand_over import (
     GivenUp,
@@ -191,6 +191,7 @@ def _write_down(
         kind=message.kind,
         code=message.error_code,
     )
+    suppression.learn(session, message, now=now)
     if message.reason == NOT_KNOWN:
         text_alarms.tell_of_unclear(session, message, now=now, tz=tz)
 

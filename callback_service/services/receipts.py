@@ -14,8 +14,14 @@ from callback_service.gateways.twilio_codes import (
     desk_sentence,
     is_forward,
 )
+from callback_service.gateways.twilio_webhooks import with_overrides
 from callback_service.models.outbox import DeliveryReceipt, OutboxMessage, OutboxState
-from callback_service.services import audit
+from callback_service.services import audit, suppression
+
+
+def receipts_address(base_url: str, uid: str) -> str:
+    """Where the gateway reports of our text ``uid``: our public address, and how to try again."""
+    return with_overrides(f"{base_url}/twilio/texts/{uid}/status")
 
 
 def take_receipt(
@@ -38,6 +44,7 @@ def take_receipt(
         message.delivery_status, message.error_code = status, error_code or message.error_code
         if status in DID_NOT_ARRIVE:
             message.state, message.reason = OutboxState.FAILED, desk_sentence(error_code)
+            suppression.learn(session, message, now=now)
         elif status in ARRIVED:
             message.state, message.reason = OutboxState.SENT, None
     audit.record(

@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.text_limits import A_DAY, AN_HOUR, TextLimits
 from callback_service.models.base import keyring
-from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
+from callback_service.models.outbox import FOR_CALLERS, OutboxMessage, OutboxState, TextKind
 from callback_service.services import text_gate
 
 #: Kinds that a post of the form brings about, whoever sends it.
-BY_FORM: Final = frozenset({TextKind.CONFIRMATION})
+BY_FORM: Final = frozenset({TextKind.CONFIRMATION, TextKind.CHANGE})
 NUMBER_LOCK, NETWORK_LOCK = 7_702_041, 7_702_042  # any numbers; shared by all processes
 
 TOO_MANY_BY_FORM: Final = "This number has had as many texts today as forms may bring about."
@@ -80,7 +80,7 @@ def _count(session: Session, which: ColumnElement[bool], *, since: datetime) -> 
     """Texts to callers that went or will go. One that was dropped cost nobody anything."""
     query = select(func.count()).where(
         which,
-        OutboxMessage.request_id.is_not(None),
+        OutboxMessage.kind.in_(FOR_CALLERS),
         OutboxMessage.created_at > since,
         OutboxMessage.state != OutboxState.DROPPED,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
 from flask_wtf import FlaskForm
@@ -69,6 +69,7 @@ class AskForm(FlaskForm):
         ],
         validate_choice=False,
     )
+    reminder = BooleanField("Also text me a reminder before a time that I choose")
     language = SelectField("What language would you like to speak?", validate_choice=False)
     gender = RadioField(
         "Would you rather speak with a woman or a man?", default="", validate_choice=False
@@ -87,11 +88,14 @@ class AskForm(FlaskForm):
         allow_drama: bool,
         countries: frozenset[str],
         offered: Sequence[Skill] = (),
+        remind_before: timedelta | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._allow_drama = allow_drama
         self._countries = countries
+        if remind_before is None:
+            del self["reminder"]
         self._offer_wishes(offered)
 
     def offer_windows(self, windows: Sequence[Window], *, now: datetime, tz: tzinfo) -> None:
@@ -195,6 +199,7 @@ class AskForm(FlaskForm):
             network=network,
             wishes=self.wishes,
             wishes_same_counsellor=bool(self.same_counsellor.data),
+            wants_reminder="reminder" in self and bool(self.reminder.data),
         )
 
 
@@ -203,8 +208,9 @@ class AgainForm(AskForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("phone", "name", "messages", "note", "consent"):
-            del self[name]
+        for name in ("phone", "name", "messages", "reminder", "note", "consent"):
+            if name in self:
+                del self[name]
         for name in ("language", "gender", "same_counsellor"):
             del self[name]
 

@@ -65,7 +65,7 @@ def ring_by_hand(person: StaffMember, request_id: int) -> None:
 def withdraw(submission_id: int) -> None:
     with transaction() as session:
         submission = session.get_one(Submission, submission_id)
-        requests.withdraw(session, submission, now=NOW)
+        requests.withdraw(session, submission, now=NOW, tz=LONDON)
 
 
 def report(uid: str, leg: Leg, sid: str, status: str) -> bool:

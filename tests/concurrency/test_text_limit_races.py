@@ -13,7 +13,7 @@ from callback_service.config import Settings
 from callback_service.domain.text_limits import TextLimits
 from callback_service.extensions import transaction
 from callback_service.models.callback import CallbackRequest
-from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
+from callback_service.models.outbox import OutboxMessage, OutboxState
 from callback_service.services import intake, outbox_claims, texts
 from tests.concurrency.racing import race
 from tests.rota_builders import LONDON
@@ -35,14 +35,13 @@ def claim_a_few(limits: TextLimits) -> int:
 
 def text_once(request_id: int, number: int) -> None:
     with transaction() as session:
-        texts.text_caller(
+        texts.tell_of_missed_call(
             session,
             session.get_one(CallbackRequest, request_id),
-            TextKind.MISSED,
-            once_key=f"missed:{number}",
-            expires_at=NOW + timedelta(hours=1),
+            attempt=number,
+            again_at=NOW + timedelta(hours=1),
             now=NOW,
-            when="later",
+            tz=LONDON,
         )
 
 

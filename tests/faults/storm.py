@@ -22,12 +22,13 @@ from callback_service import sender
 from callback_service.clock import utc_now
 from callback_service.config import Settings
 from callback_service.domain.contact import LineKind
+from callback_service.domain.languages import ENGLISH
 from callback_service.domain.lifecycle import RequestState
 from callback_service.models.base import keyring
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.outbox import OutboxMessage, OutboxState, TextGate, TextKind
 from callback_service.models.staff import new_uid
-from callback_service.services import texts
+from callback_service.services import text_wording
 from tests.concurrency.racing import start_until_killed
 from tests.journey.processes import House
 from tests.support.settings import ROOT
@@ -144,11 +145,11 @@ def _message(number: int, request_id: int, now: datetime) -> dict[str, Any]:
         "uid": uid,
         "once_key": f"confirmation:{uid}",
         "kind": TextKind.CONFIRMATION,
-        "template": texts.TEMPLATES[TextKind.CONFIRMATION],
+        "template": text_wording.template_of(TextKind.CONFIRMATION, ENGLISH),
         "request_id": request_id,
         "to_sealed": keyring().seal(to, context=f"outbox_message.to:{uid}"),
         "to_index": keyring().blind_index("phone", to),
-        "body": texts.wording(TextKind.CONFIRMATION, when=when),
+        "body": text_wording.wording(TextKind.CONFIRMATION, when=when),
         "send_after": now,
         "expires_at": now + timedelta(hours=2),
         "created_at": now,

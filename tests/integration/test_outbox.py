@@ -18,7 +18,13 @@ from callback_service.gateways.base import SentText, SmsSendError, TextGateway
 from callback_service.gateways.console import ConsoleGateway
 from callback_service.gateways.twilio import TwilioGateway
 from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
-from callback_service.services import outbox_claims, outbox_results, receipts, requests
+from callback_service.services import (
+    outbox_claims,
+    outbox_results,
+    receipts,
+    requests,
+    suppression,
+)
 from callback_service.services.escalation import escalate
 from callback_service.services.outbox_claims import Claim
 from callback_service.services.outbox_hand_over import NotBegun, Result, hand_over
@@ -156,6 +162,7 @@ class TestADefiniteNo:
         send(session, gateway, NOW)
         assert (message.state, message.error_code) == (OutboxState.FAILED, 21610)
         assert message.reason == "The person has opted out of texts. Send none."
+        assert suppression.is_suppressed(session, message.to)
         assert not send(session, gateway, NOW + timedelta(minutes=30))
 
     def test_for_now_is_tried_again_after_the_time_that_was_asked_for(

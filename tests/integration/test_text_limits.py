@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import Disposition
 from callback_service.domain.text_limits import TextLimits
-from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
+from callback_service.models.outbox import OutboxMessage, OutboxState
 from callback_service.services import requests, retention, text_limits, texts
 from callback_service.services.text_limits import TOO_MANY, TOO_MANY_BY_FORM, TOO_MANY_FROM_THERE
 from tests.support.builders import NOW
@@ -70,14 +70,13 @@ class TestANumber:
     def test_gets_no_more_than_three_of_all_kinds(self, session: Session) -> None:
         submission = take(session, an_ask(may_text=True))
         for number in range(3):
-            texts.text_caller(
+            texts.tell_of_missed_call(
                 session,
                 submission.request,
-                TextKind.MISSED,
-                once_key=f"missed:{number}",
-                expires_at=NOW + timedelta(hours=1),
+                attempt=number,
+                again_at=NOW + timedelta(hours=1),
                 now=NOW,
-                when="later",
+                tz=LONDON,
             )
         reasons = session.scalars(select(OutboxMessage.reason).order_by(OutboxMessage.id)).all()
         assert reasons == [None, None, None, TOO_MANY]

@@ -1,4 +1,4 @@
-"""The part of Twilio's REST API that the double speaks: create, list and fetch messages."""
+"""The part of Twilio's REST API that the double speaks: messages, and look-ups of numbers."""
 
 import base64
 import hmac
@@ -12,6 +12,7 @@ from email.utils import format_datetime
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlencode
 
+from tests.twilio_double.lookups import is_of_lookups, look_up
 from tests.twilio_double.misbehaviour import Misdeed, Rule, Rulebook
 from tests.twilio_double.state import API_VERSION, RefusalError, Text, TwilioState
 
@@ -89,6 +90,9 @@ class MessagesApi:
         """Answer one request as Twilio would."""
         if not self.is_signed_in(request):
             return refuse(20003, "Authenticate", HTTPStatus.UNAUTHORIZED)
+        if is_of_lookups(request.path):
+            found = look_up(self._state, request.path, request.query)
+            return self.spoiled(self._rules.take("find"), lambda: json_reply(found))
         one, many = _ONE.fullmatch(request.path), _LIST.fullmatch(request.path)
         route = one or many
         if route is None or route["account"] != self._state.account_sid:

@@ -10,6 +10,8 @@ from tests.twilio_double.api import Reply, Request, json_reply, message_json
 from tests.twilio_double.call_state import Leg
 from tests.twilio_double.phones import Phone
 from tests.twilio_double.state import Text
+from tests.twilio_double.write import PATH as WRITE_PATH
+from tests.twilio_double.write import write
 
 if TYPE_CHECKING:
     from tests.twilio_double.double import TwilioDouble
@@ -20,7 +22,8 @@ PAGE = """<!doctype html>
 <style>body{{font:1rem/1.5 sans-serif;margin:1rem;max-width:60rem}}td,th{{text-align:left;
 vertical-align:top;padding:.25rem .75rem .25rem 0;border-bottom:1px solid #bbb}}</style>
 </head><body><h1>Texts</h1>
-<p>No text leaves this machine. This page stands for the phones of everybody; newest first.</p>
+<p>No text leaves this machine. This page stands for the phones of everybody; newest first.
+<a href="/_double/write">Write a text to the service</a>.</p>
 <table><thead><tr><th>Time (UTC)</th><th>To</th><th>From</th><th>Text</th><th>State</th></tr>
 </thead><tbody>{rows}</tbody></table></body></html>
 """
@@ -37,6 +40,8 @@ def control(double: "TwilioDouble", request: Request) -> Reply:
     if route == "GET /":
         rows = "".join(_row(text) for text in reversed(double.messages))
         return Reply(content=PAGE.format(rows=rows).encode(), content_type="text/html")
+    if request.path == WRITE_PATH:
+        return write(double, request)
     try:
         wish = json.loads(request.body or "{}") if request.method == "POST" else {}
         answer = _obey(double, route, wish)
@@ -80,6 +85,11 @@ def _set_end(double: "TwilioDouble", wish: dict[str, Any]) -> object:
 
 def _add_landline(double: "TwilioDouble", wish: dict[str, Any]) -> object:
     double.state.landlines.add(wish["number"])
+    return {"done": True}
+
+
+def _set_line(double: "TwilioDouble", wish: dict[str, Any]) -> object:
+    double.state.line_types[wish["number"]] = wish["type"]
     return {"done": True}
 
 
@@ -156,4 +166,5 @@ ROUTES: dict[str, Callable[["TwilioDouble", dict[str, Any]], object]] = {
     "POST /_double/phone/hang-up": _hang_up,
     "POST /_double/ring": _ring_service,
     "POST /_double/pace": _pace,
+    "POST /_double/line": _set_line,
 }

@@ -26,6 +26,7 @@ class TwilioDouble:
     called. ``numbers`` are the senders the account owns (None: any). ``webhook_url`` is where
     inbound texts go. With an ``api_key`` (id and secret) only that signs in; webhooks are signed
     with the token all the same.
+    ``service_number`` is whom the page to write texts addresses at first.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class TwilioDouble:
         numbers: Collection[str] | None = None,
         webhook_url: str | None = None,
         api_key: tuple[str, str] | None = None,
+        service_number: str | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.state = TwilioState(account_sid, numbers=numbers, now=now)
         self.rules = Rulebook()
         self.courier = Courier(auth_token)
         self.webhook_url = webhook_url
+        self.service_number = service_number
         self.requests: list[Request] = []
         self._step_seconds = None if manual else step_seconds
         self._alarm = Alarm()

@@ -11,6 +11,7 @@ import pytest
 
 from callback_service.config import Settings
 from callback_service.domain.presence import Rests
+from callback_service.domain.texting import TextPolicy
 from callback_service.errors import SettingsError
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(range(32, 64))
@@ -69,6 +70,10 @@ def test_two_secrets_are_all_that_must_be_given(load: Load, tmp_path: Path) -> N
     ("changes", "sentence"),
     [
         ({"SWAPS_NEED_APPROVAL": "no"}, "SWAPS_NEED_APPROVAL must be 1 or 0."),
+        ({"TEXT_LANGUAGES": "en,pl"}, "TEXT_LANGUAGES: there are no texts in pl, only in en, cy."),
+        ({"REMINDER_MINUTES": "-5"}, "REMINDER_MINUTES must be a whole number from 0 to 180."),
+        ({"TWILIO_LOOKUP": "yes"}, "TWILIO_LOOKUP must be 1 or 0."),
+        ({"TWILIO_LOOKUP": "1"}, "TWILIO_LOOKUP=1 needs a Twilio account"),
         ({"SERVICE_NATION": "GB"}, "SERVICE_NATION must be one of ENG, WLS, SCT, NIR."),
         ({"SERVICE_LANGUAGES": "cy,elvish"}, "SERVICE_LANGUAGES needs words with commas between"),
         ({"SERVICE_SKILLS": "a; b"}, "SERVICE_SKILLS needs words with commas between"),
@@ -316,6 +321,15 @@ def test_the_nation_may_be_written_small(load: Load) -> None:
 
 def test_a_swap_may_do_without_a_manager(load: Load) -> None:
     assert not load(SWAPS_NEED_APPROVAL="0").swaps_need_approval
+
+
+def test_texts_are_in_english_with_reminders_an_hour_before_unless_told(load: Load) -> None:
+    assert load().texts == TextPolicy(("en",), timedelta(hours=1), looks_numbers_up=False)
+
+
+def test_texts_may_be_in_welsh_too_and_without_reminders(load: Load) -> None:
+    told = load(TEXT_LANGUAGES=" CY, en", REMINDER_MINUTES="0").texts
+    assert told == TextPolicy(("en", "cy"), None, looks_numbers_up=False)
 
 
 def test_the_pauses_between_calls_are_given_in_minutes(load: Load) -> None:

@@ -173,7 +173,7 @@ def test_a_counsellor_who_hangs_up_before_an_answer_ends_the_call(ringing: Ringi
 def _withdraw(ringing: Ringing) -> None:
     with stored(ringing.server.app) as session:
         submission = session.scalars(select(Submission)).one()
-        requests.withdraw(session, submission, now=utc_now())
+        requests.withdraw(session, submission, now=utc_now(), tz=LONDON)
 
 
 def _sign_off(ringing: Ringing) -> None:
