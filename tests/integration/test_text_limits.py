@@ -16,6 +16,7 @@ from callback_service.domain.text_limits import TextLimits
 from callback_service.models.outbox import OutboxMessage, OutboxState
 from callback_service.services import requests, retention, text_limits, texts
 from callback_service.services.text_limits import TOO_MANY, TOO_MANY_BY_FORM, TOO_MANY_FROM_THERE
+from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.request_builders import CALLER, an_ask, make_shift, mobile, take
 
