@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.contact import Phone
 from callback_service.domain.inbound import InboundKind, kind_of, may_be_answered, sender_of
-from callback_service.domain.lifecycle import RequestState
 from callback_service.models.base import keyring
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.inbound import InboundText
@@ -81,21 +80,22 @@ def _keep(session: Session, row: InboundText) -> bool:
 
 
 def _about(session: Session, sender: Phone) -> tuple[CallbackRequest | None, OutboxMessage | None]:
-    """The open request of a number, else that of the newest text to it; and that text."""
-    index = suppression.index_of(sender.e164)
+    """The newest request of a number, which is the open one if any is; and the newest text to it.
+
+    Requests that were erased have no number any more: theirs is a stranger's then.
+    """
+    is_theirs = CallbackRequest.phone_index == suppression.index_of(sender.e164)
+    request = session.scalar(
+        select(CallbackRequest).where(is_theirs).order_by(CallbackRequest.id.desc()).limit(1)
+    )
     newest = session.scalar(
         select(OutboxMessage)
         .join(CallbackRequest, CallbackRequest.id == OutboxMessage.request_id)
-        .where(CallbackRequest.phone_index == index, OutboxMessage.state.not_in(_NEVER_WENT))
+        .where(is_theirs, OutboxMessage.state.not_in(_NEVER_WENT))
         .order_by(OutboxMessage.id.desc())
         .limit(1)
     )
-    open_one = session.scalar(
-        select(CallbackRequest).where(
-            CallbackRequest.phone_index == index, CallbackRequest.state != RequestState.CLOSED
-        )
-    )
-    return open_one or (newest.request if newest else None), newest
+    return request, newest
 
 
 def _heed(
