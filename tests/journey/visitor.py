@@ -31,6 +31,10 @@ class Visitor:
         """Fetch ``path``, go where it leads, and keep its page."""
         return self._arrive(self._http.get(self._url + path, timeout=20))
 
+    def get(self, path: str) -> requests.Response:
+        """The bare reply to a fetch, as a script on the page gets it."""
+        return self._http.get(self._url + path, allow_redirects=False, timeout=20)
+
     def press(self, path: str, **answers: str) -> str:
         """Send a form of the page that is open to ``path``, and go where that leads."""
         reply = self.post(path, **answers)

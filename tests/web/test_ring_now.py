@@ -256,6 +256,34 @@ def test_no_call_is_recorded_and_no_address_holds_a_number(ringing: Ringing) -> 
         assert "7700900" not in call.url
 
 
+class TestThePoll:
+    """What a page that is open asks for every two seconds."""
+
+    def ask(self, ringing: Ringing, seen: str) -> requests_http.Response:
+        return ringing.visitor.get(f"{ringing.path}/bridge/{seen}")
+
+    @pytest.mark.one_database
+    def test_brings_the_part_that_changes_and_no_number(self, ringing: Ringing) -> None:
+        ringing.press("ring-now")
+        ringing.until(CallState.RINGING_US)
+        answer = self.ask(ringing, "assigned")
+        assert "Ringing you" in answer.text
+        assert "<html" not in answer.text
+        assert "7700" not in answer.text
+
+    @pytest.mark.one_database
+    def test_loads_a_page_anew_that_would_look_otherwise(self, ringing: Ringing) -> None:
+        ringing.press("ring-now")
+        assert self.ask(ringing, "calling").headers["HX-Refresh"] == "true"
+        ringing.press("stop-ringing")
+        assert self.ask(ringing, "assigned").headers["HX-Refresh"] == "true"
+
+    @pytest.mark.one_database
+    def test_leads_to_the_queue_once_the_request_is_gone(self, ringing: Ringing) -> None:
+        _withdraw(ringing)
+        assert self.ask(ringing, "assigned").headers["HX-Redirect"] == "/desk"
+
+
 class TestReports:
     @pytest.mark.parametrize("misdeed", [Misdeed.RECEIPT_DUPLICATED, Misdeed.RECEIPT_REORDERED])
     def test_that_repeat_or_come_out_of_order_do_no_harm(
