@@ -94,7 +94,14 @@ def current_plan(
     What is ``proposed`` for the rota counts as if it were stored.
     """
     work = open_work(session, now=now, tz=tz)
-    people = availability(session, work, now=now, tz=tz, proposed=proposed)
+    return plan_work(work, availability(session, work, now=now, tz=tz, proposed=proposed), now=now)
+
+
+def plan_work(work: Work, people: Collection[Availability], *, now: datetime) -> list[Planned]:
+    """The plan by the rules of the service.
+
+    The cap is fixed: one that follows how late the latest is feeds on itself from plan to plan.
+    """
     return plan_with_wishes(work.tasks, work.steps_of, people, now=now, cap=MISSED_CAP)
 
 
@@ -136,8 +143,7 @@ def _start_of_wishing(
     """When the plan has a newcomer rung by those they wish for, for as long as it takes."""
     work.tasks.append(Task(NEWCOMER, release=now, target=due))
     work.steps_of[NEWCOMER] = wishes.steps(wished, ring_from=now, due_at=due)[:1]
-    people = availability(session, work, now=now, tz=tz)
-    plan = plan_with_wishes(work.tasks, work.steps_of, people, now=now, cap=MISSED_CAP)
+    plan = plan_work(work, availability(session, work, now=now, tz=tz), now=now)
     return next((entry.start for entry in plan if entry.request_id == NEWCOMER), None)
 
 
