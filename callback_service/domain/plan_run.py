@@ -19,7 +19,7 @@ from callback_service.domain.plan_singles import serve_one_by_one
 #: Puts an urgent task before every other: seconds, more than any two ranks lie apart.
 URGENT: Final = -(10**12)
 #: The counsellor planned last is kept while free this soon after the first who could take it.
-KEEP_SECONDS: Final = 15 * 60
+KEEP_SECONDS: Final = 30 * 60
 
 
 class Run:
