@@ -42,7 +42,7 @@ class Before(NamedTuple):
     coming: list[_Coming]
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """How many there are."""
         return len(self.waiting) + len(self.coming)
 
@@ -170,10 +170,11 @@ def start_of_newcomer(
         if (length := next(attempts)) is None:
             length = _UNANSWERED
             _try_again(coming, at + length, tries, due)
-        ends: float | None = at + length
+        ends = at + length
         start, last = spans[place]
-        if start <= ends <= last or (ends := seats.ready(place, ends)) is not None:
-            insort(turns, (ends, place), turn)  # later than this turn
+        following = ends if start <= ends <= last else seats.ready(place, ends)
+        if following is not None:
+            insort(turns, (following, place), turn)  # later than this turn
     return None
 
 

@@ -135,7 +135,7 @@ def forecast(
         return None
     due = max(latest, 1.2 * expected + 15 * 60)
     before, lasting = queue.before(due), draws(lengths, chance)
-    futures = min(max(MOST_STEPS // (before.count + 1), FEWEST_FUTURES), FUTURES)
+    futures = min(max(MOST_STEPS // (before.size + 1), FEWEST_FUTURES), FUTURES)
     starts = [
         start_of_newcomer(seats, free, before, due, lasting)
         for free in seats.sampled(futures, chance)
