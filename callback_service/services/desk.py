@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 from callback_service.domain.lifecycle import HELD, RequestState
 from callback_service.domain.planning import OFFER_LEAD
 from callback_service.domain.staff import Role, StaffMember
-from callback_service.domain.wishes import in_force, meets, steps
 from callback_service.errors import NotFound, Refused
 from callback_service.models.callback import Attempt, CallbackRequest, Escalation, Offer
 from callback_service.models.plan import PlanEntry
@@ -24,7 +23,7 @@ from callback_service.services.desk_texts import TextNews, text_news
 from callback_service.services.explanations import WishLine
 from callback_service.services.inbound_texts import InboundRow, words_of
 from callback_service.services.planning import counsellors_on_shift, known_to
-from callback_service.services.staff_skills import skills_of
+from callback_service.services.wishes_at_desk import check_wishes
 
 #: A request that was taken must be rung within this time, or it goes back to the queue.
 RING_WITHIN: Final = timedelta(minutes=10)
@@ -167,7 +166,7 @@ def accept(
         local = request.ring_from.astimezone(tz)
         raise Refused(f"This caller asked not to be rung before {local:%H:%M}.")
     _check_may_take(session, staff, now=now, tz=tz)
-    _check_wishes(session, request, staff, now=now, tz=tz)
+    check_wishes(session, request, staff, now=now, tz=tz)
     if staff.id in known_to(session)[request_id]:
         raise Refused("You said that you know this person: the request is for a colleague.")
     presence.take_up_work(session, staff.id, now=now)
@@ -195,29 +194,6 @@ def _check_may_take(session: Session, staff: StaffMember, *, now: datetime, tz: 
     if staff.role is Role.MANAGER or staff.id in counsellors_on_shift(session, now=now, tz=tz):
         return
     raise Refused("You are not on shift, so you cannot take a request now.")
-
-
-def _check_wishes(
-    session: Session, request: CallbackRequest, staff: StaffMember, *, now: datetime, tz: tzinfo
-) -> None:
-    """A wish that holds is for those who meet it; once escalated, and for managers, it does not."""
-    if staff.role is Role.MANAGER or not request.wishes.kinds() or _is_escalated(session, request):
-        return
-    found = steps(request.wishes, ring_from=request.ring_from, due_at=request.due_at)
-    needs, own = in_force(found, now=now)[0].needs, skills_of(session, staff.id)
-    if all(meets(need, staff_id=staff.id, skills=own) for need in needs):
-        return
-    holding = [line for line in explanations.wish_lines(request, now=now) if line.holds]
-    opens = max(line.until for line in holding).astimezone(tz)
-    whom = " and ".join(line.words for line in holding)
-    raise Refused(f"This caller asked for {whom}. It is for everybody from {opens:%H:%M} on.")
-
-
-def _is_escalated(session: Session, request: CallbackRequest) -> bool:
-    known = select(Escalation.id).where(
-        Escalation.request_id == request.id, Escalation.round == request.round
-    )
-    return session.scalar(known.limit(1)) is not None
 
 
 def _taken_by(request: CallbackRequest, now: datetime) -> str:

@@ -14,7 +14,7 @@ from callback_service.domain.contact import Window
 from callback_service.domain.escalation import Step
 from callback_service.domain.lifecycle import Outcome, RequestState
 from callback_service.domain.planning import HANDOVER_MARGIN
-from callback_service.domain.quotes import UNANSWERED_LENGTH
+from callback_service.domain.quote_futures import UNANSWERED_LENGTH
 from callback_service.simulation.people import Counsellor, OnDuty, Request
 from callback_service.simulation.planner import Planner
 from callback_service.simulation.result import Result

@@ -17,7 +17,14 @@ from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.callback import CallbackRequest
-from callback_service.services import attempts, bridge_view, desk, handover, presence
+from callback_service.services import (
+    attempts,
+    bridge_view,
+    desk,
+    handover,
+    presence,
+    wishes_at_desk,
+)
 from callback_service.services.desk import NumberShown
 from callback_service.services.rota import on_now
 from callback_service.web.access import current_staff, requires
@@ -73,6 +80,7 @@ def queue() -> str:
         rows, held = desk.queue(session, now=now, tz=tz), desk.held(session)
         at_desks = presence.at_desks(session, now=now, tz=tz)
         known = desk.known_by(session, me.id)
+        for_others = wishes_at_desk.for_others(session, me, now=now, tz=tz)
         to_hand_over = handover.handover_list(session, now=now, tz=tz)
         my_shift = next(
             (s for s in on_now(session, now=now, tz=tz) if s.person and s.person.id == me.id), None
@@ -91,6 +99,7 @@ def queue() -> str:
         at_desks=at_desks,
         my_desk=next((one for one in at_desks if one.staff_id == me.id), None),
         known=known,
+        for_others=for_others,
         late=sum(row.is_late for row in rows),
         OUTCOMES=OUTCOMES,
     )

@@ -69,12 +69,12 @@ def send() -> ResponseReturnValue:
     return redirect(url_for("public.done", token=key), code=303)
 
 
-def form_again(sentence: str) -> ResponseReturnValue:
-    """The form with all that was typed, after its token was refused; one more press sends it."""
+def form_again(sentence: str, *, status: int = 400) -> ResponseReturnValue:
+    """The form with all that was typed, where it could not be kept; one more press sends it."""
     now = utc_now()
     form, quote = _form(AskForm, now=now)
     form.form_errors.append(sentence)
-    return _render(form, quote, now=now), 400
+    return _render(form, quote, now=now), status
 
 
 def _form_without_window(gone: WindowGone, *, now: datetime) -> ResponseReturnValue:

@@ -314,8 +314,8 @@ def test_the_planned_counsellor_is_kept_while_free_soon_and_somebody_else_is_of_
     first = replace(task(1, target=60), planned_for=2)
     assert plan([first, task(2, target=70)], people) == [(1, 2, 10), (2, 1, 0)]
     assert plan([first], people) == [(1, 1, 0)]  # nobody waits idly for a colleague
-    late = [counsellor(1), counsellor(2, free=20)]
-    assert plan([first, task(2, target=70)], late) == [(1, 1, 0), (2, 2, 20)]
+    late = [counsellor(1), counsellor(2, free=31)]
+    assert plan([first, task(2, target=70)], late) == [(1, 1, 0), (2, 1, 30)]
 
 
 def test_a_call_takes_as_long_as_it_is_said_to() -> None:

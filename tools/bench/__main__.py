@@ -9,13 +9,14 @@ import platform
 from pathlib import Path
 
 from callback_service import GC_THRESHOLDS
-from tools.bench import Figure, as_table, outbox, pages, planning, quotes, rota, tick
+from tools.bench import Figure, as_table, outbox, pages, planning, quotes, rota, steadiness, tick
 
 ROOMS = (
     rota.figures,
     pages.figures,
     planning.figures,
     quotes.figures,
+    steadiness.figures,
     tick.figures,
     outbox.figures,
 )
