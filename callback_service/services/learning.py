@@ -28,7 +28,8 @@ def learned_lengths(session: Session) -> CallLengths:
 def learned_z(session: Session) -> float:
     """How many standard deviations to add to a forecast, from what the last quotes came to.
 
-    Only quotes that made a request count: who joins one that is open inherits its place.
+    Only quotes that made a request count: who joins one that is open inherits its place. Who waits
+    for a language waits for few, and says nothing of how long everybody waits.
     """
     rows = session.execute(
         select(
@@ -43,6 +44,7 @@ def learned_z(session: Session) -> float:
             ContactWindow.foreseen_seconds.is_not(None),
             CallbackRequest.first_attempt_at.is_not(None),
             CallbackRequest.created_at == ContactWindow.starts_at,
+            CallbackRequest.wish_language.is_(None),
         )
         .order_by(ContactWindow.id.desc())
         .limit(quotes.MOST_RESULTS)

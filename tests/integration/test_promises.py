@@ -209,6 +209,12 @@ class TestLearning:
         _came_out(session, 2 * quotes.FEWEST_RESULTS, minutes_after=300, joined=True)
         assert quoted(session).due_at == before
 
+    def test_who_waited_for_a_language_does_not_count(self, session: Session) -> None:
+        make_shift(session)
+        before = quoted(session).due_at
+        _came_out(session, 2 * quotes.FEWEST_RESULTS, minutes_after=300, language="pl")
+        assert quoted(session).due_at == before
+
     def test_the_plan_counts_on_calls_as_long_as_the_last_ones(self, session: Session) -> None:
         counsellor = make_shift(session)
         request = make_request(session)
@@ -235,7 +241,14 @@ def _window_of(request: CallbackRequest) -> ContactWindow:
     return request.windows[0]
 
 
-def _came_out(session: Session, count: int, *, minutes_after: int, joined: bool = False) -> None:
+def _came_out(
+    session: Session,
+    count: int,
+    *,
+    minutes_after: int,
+    joined: bool = False,
+    language: str | None = None,
+) -> None:
     """So many quotes of a free counsellor, whose callers were rung so long after they asked."""
     asked_at = NOW - timedelta(days=1)
     known = session.scalar(select(func.count()).select_from(CallbackRequest)) or 0
@@ -254,6 +267,7 @@ def _came_out(session: Session, count: int, *, minutes_after: int, joined: bool 
                 due_at=asked_at + timedelta(minutes=10),
                 is_window=False,
                 first_attempt_at=asked_at + timedelta(minutes=minutes_after),
+                wish_language=language,
                 closed_at=NOW,
                 disposition=Disposition.HELPED,
             ),
