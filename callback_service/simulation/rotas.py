@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
+from itertools import cycle
 from typing import Final
 
 from callback_service.domain.rota import Duty, Pattern, Shift, cut
+from callback_service.domain.skills import SkillsOf, parse_skill
 from callback_service.domain.wall_time import ONE_DAY, Span, wall_span
 from callback_service.errors import BadInput
 
@@ -20,6 +22,7 @@ LARGE: Final = (
     (time(23), time(7), 4),
 )
 SHIFTS_A_WEEK: Final = 3
+LARGE_STAFF: Final = sum(-(-7 * needed // SHIFTS_A_WEEK) for *_, needed in LARGE)
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TIME: Final = r"(?:[01]\d|2[0-3]):[0-5]\d"
 SPOKEN: Final = re.compile(
@@ -41,6 +44,23 @@ def _large(from_on: date) -> Iterator[Pattern]:
             person = first_id + first // SHIFTS_A_WEEK
             yield Pattern(person, person, Duty.COUNSELLING, weekdays, starts, ends, from_on)
         first_id += -(-len(places) // SHIFTS_A_WEEK)
+
+
+def large_skills() -> SkillsOf:
+    """Two in three of its counsellors are women, and every fourth speaks one more language."""
+    spoken = cycle(["language:pl", "language:pa", "language:ur", "language:ro"])
+    return {
+        person: frozenset(
+            map(
+                parse_skill,
+                [
+                    "gender:man" if person % 3 == 0 else "gender:woman",
+                    *([next(spoken)] if person % 4 == 0 else []),
+                ],
+            )
+        )
+        for person in range(1, LARGE_STAFF + 1)
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from callback_service.domain.rota import Shift, resolve_shifts
+from callback_service.domain.rota import resolve_shifts
 from callback_service.errors import BadInput
-from callback_service.services.demo import counselling_patterns
 from callback_service.simulation.plot import BASE, LEFT, TOP, WIDTH, plot_hours
 from callback_service.simulation.profiles import FLAT, load_profile
 from callback_service.simulation.result import percentile
 from callback_service.simulation.rotas import large_rota, minutes_on_duty, parse_fewer, without
 from callback_service.simulation.run import simulate
-from callback_service.simulation.scenario import Scenario
-from tests.rota_builders import LONDON, local
-
-MONDAY = local("2026-03-02 00:00")
-LONG_AGO = date(2026, 1, 5)
-
-
-def demo_shifts(days: int) -> list[Shift]:
-    end = MONDAY + timedelta(days=days + 2)
-    return resolve_shifts(counselling_patterns(LONG_AGO), MONDAY, end, tz=LONDON)
+from callback_service.simulation.scenario import Rates, Scenario
+from tests.rota_builders import LONDON
+from tests.simulation.rotas import LONG_AGO, MONDAY, demo_shifts
 
 
 def figures_of(days: int, **told: Any) -> dict[str, Any]:
@@ -72,7 +64,7 @@ def test_the_same_seed_gives_the_same_figures_and_another_one_does_not() -> None
 
 def test_with_nobody_on_the_rota_the_duty_lead_is_told_of_every_caller() -> None:
     shifts = [shift._replace(staff_id=None) for shift in demo_shifts(1)]
-    found = figures_of(1, shifts=shifts, per_day=40, withdrawals=0)
+    found = figures_of(1, shifts=shifts, per_day=40, rates=Rates(withdrawals=0))
     assert found["escalations"]["reasons"]["nobody_on_shift"] == found["requests"]
     assert found["promises"]["kept_percent"] == 0
     assert found["violations"] == 0
