@@ -192,9 +192,11 @@ def _told(
 
 
 def _drawn(result: Result, figures: Mapping[str, Any]) -> str:
+    days = figures["days"]
     caption = (
-        f"{figures['requests']} requests in {figures['days']} days; "
-        f"{figures['promises']['kept_percent']}% of promises kept."
+        f"{figures['requests']} requests in {days} day{'' if days == 1 else 's'}, "
+        f"{figures['promises']['kept_percent']}% of promises kept. "
+        'Simulated; only who asked for a call "as soon as you can".'
     )
     template = current_app.jinja_env.get_template("simulation/hours.svg")
     return template.render(plot=plot_hours(result.by_hour()), caption=caption)

@@ -11,7 +11,7 @@ import pytest
 
 from callback_service.domain.rota import resolve_shifts
 from callback_service.errors import BadInput
-from callback_service.simulation.plot import BASE, LEFT, TOP, WIDTH, plot_hours
+from callback_service.simulation.plot import BASE, LEFT, RIGHT, TOP, plot_hours
 from callback_service.simulation.profiles import FLAT, load_profile
 from callback_service.simulation.result import percentile
 from callback_service.simulation.rotas import large_rota, minutes_on_duty, parse_fewer, without
@@ -167,11 +167,20 @@ class TestDrawing:
         plot = plot_hours([(60.0, 30.0)] * 24)
         assert len(plot.hours) == 24
         for hour in plot.hours:
-            assert LEFT <= hour.x <= WIDTH - hour.width
+            assert LEFT <= hour.x <= RIGHT - hour.width
             assert hour.promised.y + hour.promised.height == pytest.approx(BASE, abs=0.2)
             assert hour.promised.height == pytest.approx(2 * hour.achieved.height, abs=0.2)
         assert [line.minutes for line in plot.lines] == [0, 15, 30, 45, 60]
         assert plot.lines[-1].y == TOP
+
+    @pytest.mark.parametrize(
+        ("most", "labels"),
+        [(4, "0, 1 min, 2 min, 3 min, 4 min"), (140, "0, 30 min, 1 h, 1 h 30, 2 h, 2 h 30"),
+         (700, "0, 4 h, 8 h, 12 h")],
+    )  # fmt: skip
+    def test_lines_are_labelled_as_one_says_it(self, most: float, labels: str) -> None:
+        plot = plot_hours([(most, 0.0)])
+        assert ", ".join(line.label for line in plot.lines) == labels
 
     def test_nothing_at_all_can_be_drawn(self) -> None:
         assert plot_hours([(0.0, 0.0)] * 24).hours[0].promised.height == 0
