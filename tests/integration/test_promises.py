@@ -12,6 +12,7 @@ from callback_service.domain import quotes
 from callback_service.domain.contact import LineKind, Window
 from callback_service.domain.lifecycle import Disposition, Outcome, RequestState
 from callback_service.domain.rota import Duty
+from callback_service.domain.skills import Gender
 from callback_service.errors import WindowGone
 from callback_service.models.callback import (
     Attempt,
@@ -33,6 +34,7 @@ from tests.support.request_builders import (
     make_shift,
     make_shifts,
     mobile,
+    plan,
 )
 
 
@@ -108,6 +110,15 @@ class TestWindows:
             request = make_request(session, mobile(number))
             request.ring_from, request.due_at = TONIGHT.start, TONIGHT.end
         session.flush()
+        assert TONIGHT not in windows(session)
+        assert LATE_TONIGHT in windows(session)
+
+    def test_have_no_room_where_a_long_queue_is_planned_to_be_rung(self, session: Session) -> None:
+        make_shift(session)
+        for number in range(8):
+            make_request(session, mobile(number))
+        assert TONIGHT in windows(session)
+        plan(session)
         assert TONIGHT not in windows(session)
         assert LATE_TONIGHT in windows(session)
 
@@ -209,10 +220,13 @@ class TestLearning:
         _came_out(session, 2 * quotes.FEWEST_RESULTS, minutes_after=300, joined=True)
         assert quoted(session).due_at == before
 
-    def test_who_waited_for_a_language_does_not_count(self, session: Session) -> None:
+    @pytest.mark.parametrize("wish", [{"wish_language": "pl"}, {"wish_gender": Gender.WOMAN}])
+    def test_who_waited_for_somebody_they_wish_for_does_not_count(
+        self, wish: dict[str, str], session: Session
+    ) -> None:
         make_shift(session)
         before = quoted(session).due_at
-        _came_out(session, 2 * quotes.FEWEST_RESULTS, minutes_after=300, language="pl")
+        _came_out(session, 2 * quotes.FEWEST_RESULTS, minutes_after=300, **wish)
         assert quoted(session).due_at == before
 
     def test_the_plan_counts_on_calls_as_long_as_the_last_ones(self, session: Session) -> None:
@@ -247,7 +261,7 @@ def _came_out(
     *,
     minutes_after: int,
     joined: bool = False,
-    language: str | None = None,
+    **wish: str,
 ) -> None:
     """So many quotes of a free counsellor, whose callers were rung so long after they asked."""
     asked_at = NOW - timedelta(days=1)
@@ -267,7 +281,7 @@ def _came_out(
                 due_at=asked_at + timedelta(minutes=10),
                 is_window=False,
                 first_attempt_at=asked_at + timedelta(minutes=minutes_after),
-                wish_language=language,
+                **wish,
                 closed_at=NOW,
                 disposition=Disposition.HELPED,
             ),
