@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 from callback_service.domain.call_lengths import CallLengths
 from callback_service.domain.escalation import NEAR_DUE
 from callback_service.domain.planning import HANDOVER_MARGIN, OFFER_LEASE, Availability, Task
+from callback_service.domain.presence import REST
 from callback_service.domain.retry import AFTER_NO_ANSWER, RETRY_SLACK
 
 #: Futures looked at. More gained nothing with mean and standard deviation.
@@ -49,9 +50,10 @@ NOBODY_FREE: Final = timedelta(hours=1)
 SOONEST: Final = OFFER_LEASE + NEAR_DUE
 #: Promises end on a whole such step of the clock.
 STEP: Final = timedelta(minutes=5)
-#: Of attempts; and how long such an attempt takes.
+#: Of attempts; and how long such an attempt takes, the rest after it included.
 UNANSWERED_SHARE: Final = 0.25
-UNANSWERED_LENGTH: Final = timedelta(minutes=2)
+RINGS: Final = timedelta(minutes=2)
+UNANSWERED_LENGTH: Final = RINGS + REST
 
 _PAUSES: Final = tuple(pause.total_seconds() for pause in AFTER_NO_ANSWER)
 _SLACK: Final = RETRY_SLACK.total_seconds()

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from callback_service.domain import retry
 from callback_service.domain.lifecycle import Disposition, Outcome, RequestState
 from callback_service.domain.planning import OFFER_LEAD, OFFER_LEASE
 from callback_service.domain.presence import USUAL, WRAP_UP, PresenceKind
+from callback_service.domain.quotes import RINGS
 from callback_service.simulation.people import Counsellor, Offer, Request
+from callback_service.simulation.scenario import DIALS, TAKES_OFFER
 from callback_service.simulation.world import Process, World
 
-#: How long it takes to see an offer and take it, and then to read it and dial, in seconds.
-TAKES_OFFER: Final = (15, 60)
-DIALS: Final = (5, 30)
-#: How long it rings where nobody answers.
-RINGS: Final = timedelta(minutes=2)
 #: No talk is shorter.
 SHORTEST_TALK: Final = timedelta(minutes=1)
 
@@ -48,10 +45,10 @@ class Desk:
         if not waiting:
             return
         plan = world.planner.make_plan(now)
-        who_by = {planned.request_id: planned.counsellor_id for planned in plan}
+        found = {planned.request_id: planned for planned in plan}
         for request in world.open.values():
             if request.offer is None:
-                request.planned_for = who_by.get(request.id)
+                request.planned = found.get(request.id)
         for planned in plan:
             who = world.counsellors[planned.counsellor_id]
             if planned.start <= now + OFFER_LEAD and who.is_idle(now):
@@ -85,7 +82,7 @@ class Desk:
     def let_go(self, offer: Offer) -> None:
         """It was not taken: others are asked at once."""
         offer.request.let_go_by.add(offer.who.id)
-        offer.request.planned_for = None
+        offer.request.planned = None
         self._world.end_offer(offer.request)
         self.dispatch()
 
@@ -93,12 +90,12 @@ class Desk:
         request, who = offer.request, offer.who
         self._world.end_offer(request)
         request.state, who.request, who.since = RequestState.ASSIGNED, request, self._world.now
-        self._world.start(self._call(request, who))
+        self._world.start(self._call(request, who, offer.made_at))
 
-    def _call(self, request: Request, who: Counsellor) -> Process:
+    def _call(self, request: Request, who: Counsellor, offered_at: datetime) -> Process:
         """One attempt, and what follows from it."""
         world, chance = self._world, request.chance
-        taken_at, dials = world.now, timedelta(seconds=chance.randint(*DIALS))
+        dials = timedelta(seconds=chance.randint(*DIALS))
         yield world.until(max(world.now + dials, request.ring_from))
         if who.request is not request:
             return  # withdrawn, or given back
@@ -110,7 +107,7 @@ class Desk:
         who.request = who.since = None
         outcome = Outcome.ANSWERED if is_reached else Outcome.NO_ANSWER
         pause = self._wrap_up(who, outcome)
-        world.result.busy += world.now - taken_at + pause
+        world.result.busy += world.now - offered_at + pause
         if is_reached:
             world.planner.learn_call(talk + WRAP_UP)
             world.close(request, Disposition.HELPED)

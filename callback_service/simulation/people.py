@@ -10,7 +10,7 @@ from typing import Final
 from callback_service.domain.contact import Window
 from callback_service.domain.escalation import Step
 from callback_service.domain.lifecycle import Disposition, RequestState
-from callback_service.domain.planning import HANDOVER_MARGIN
+from callback_service.domain.planning import HANDOVER_MARGIN, Planned
 from callback_service.domain.presence import (
     BREAK_MINUTES,
     DeskState,
@@ -135,7 +135,7 @@ class Request:
     first_attempt_at: datetime | None = None
     closed_at: datetime | None = None
     disposition: Disposition | None = None
-    planned_for: int | None = None
+    planned: Planned | None = None  # by the last plan
     told: set[Step] = field(default_factory=set)
     last_told_at: datetime | None = None
 
@@ -153,6 +153,11 @@ class Request:
         """Whether it waits for a first attempt that was promised "as soon as we can"."""
         is_waiting = self.state is RequestState.WAITING and self.first_attempt_at is None
         return is_waiting and not self.is_window
+
+    @property
+    def planned_for(self) -> int | None:
+        """The counsellor of the last plan."""
+        return self.planned.counsellor_id if self.planned else None
 
     @property
     def holds_place(self) -> bool:

@@ -62,7 +62,7 @@ class Planner:
 
     def learn_quote(self, request: Request, now: datetime) -> None:
         """A first attempt is made."""
-        if request.forecast is not None and request.wishes.language is None:
+        if request.forecast is not None and not request.wishes.kinds():
             surprise = request.forecast.surprise(now - request.asked_at)
             self._quotes.append(Came(surprise, request.is_kept))
 

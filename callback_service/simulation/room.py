@@ -51,12 +51,14 @@ class Room:
         return [one for one in roomy if self._has_room_for(one, wished, reserved[one.start])]
 
     def _reserved(self, grid: Collection[Window]) -> Counter[datetime]:
-        """Open requests that are to be rung in a window, by its start, and hold no place."""
+        """Open requests that are planned for a window, by its start, and hold no place."""
         starts = [window.start for window in grid]
         rings = (
-            one.ring_from
+            at
             for one in self._open.values()
-            if not one.holds_place and starts and one.ring_from >= starts[0]
+            if not one.holds_place
+            and starts
+            and (at := one.planned.start if one.planned else one.ring_from) >= starts[0]
         )
         return Counter(starts[bisect_right(starts, at) - 1] for at in rings)
 

@@ -8,15 +8,21 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
 from callback_service.domain.call_lengths import PRIOR, CallLengths
-from callback_service.domain.promises import BREAK_SHARE, MINUTES_PER_REQUEST
-from callback_service.domain.quotes import UNANSWERED_SHARE
+from callback_service.domain.planning import OFFER_LEASE
+from callback_service.domain.promises import BREAK_SHARE
+from callback_service.domain.quotes import UNANSWERED_LENGTH, UNANSWERED_SHARE
+from callback_service.domain.retry import MAX_ATTEMPTS
 from callback_service.domain.rota import Shift
 from callback_service.domain.skills import SkillsOf
 from callback_service.simulation.profiles import FLAT, Profile
 from callback_service.simulation.rotas import minutes_on_duty
 
+MINUTE: Final = timedelta(minutes=1)
 #: A shift from this length on has a break of its share, about in its middle.
 BREAK_FROM: Final = timedelta(hours=6)
+#: How long it takes to see an offer and take it, and then to read it and dial, in seconds.
+TAKES_OFFER: Final = (15, 60)
+DIALS: Final = (5, 30)
 #: Usual residents of England and Wales by main language, those most spoken beside English, in
 #: thousands (source: Office for National Statistics, Census 2021).
 LANGUAGES: Final[Mapping[str, float]] = {"pl": 612, "ro": 472, "pa": 291, "ur": 270}
@@ -43,8 +49,9 @@ class Scenario:
 
     ``shifts`` reach two days past the end, which is what the planner looks ahead. ``load`` says
     how many ask: it is the share of the counsellor minutes, those left after breaks and absence,
-    that all calls take, notes and follow-ups included. ``misjudged`` is how much shorter than
-    they are the planner takes calls to be. ``lengths`` are of calls with their wrap-up.
+    that they take: calls, notes and rest, tries in vain, offers that lapse, and follow-ups.
+    ``misjudged`` is how much shorter than they are the planner takes calls to be. ``lengths`` are
+    of calls with their wrap-up.
     """
 
     shifts: Sequence[Shift]
@@ -78,4 +85,14 @@ class Scenario:
         if self.per_day is not None:
             return self.per_day
         first = 1 - self.rates.follow_ups  # a follow-up can have another: a geometric series
-        return self.load * first * self.minutes_a_day / MINUTES_PER_REQUEST
+        return self.load * first * self.minutes_a_day / self.minutes_per_request
+
+    @property
+    def minutes_per_request(self) -> float:
+        """Counsellor minutes that one request takes on average: all its attempts, and offers."""
+        misses, lapses = self.rates.unanswered, self.rates.lapses
+        attempts = sum(misses**tries for tries in range(MAX_ATTEMPTS))
+        reached, missed = self.lengths.mean / 60, UNANSWERED_LENGTH / MINUTE
+        takes = (sum(TAKES_OFFER) + sum(DIALS)) / 2 / 60
+        lapsed = lapses / max(1 - lapses, 0.01) * (OFFER_LEASE / MINUTE)
+        return attempts * ((1 - misses) * reached + misses * missed + takes + lapsed)
