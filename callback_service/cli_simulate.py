@@ -31,6 +31,7 @@ from callback_service.simulation.rotas import (
     Fewer,
     large_rota,
     large_skills,
+    like_the_rota,
     parse_fewer,
     without,
 )
@@ -115,7 +116,7 @@ def rate_options(command: click.decorators.FC) -> click.decorators.FC:
     "--profile",
     default="uk_helpline",
     show_default=True,
-    help='When people ask: "flat", one that is shipped, or a TOML file.',
+    help='When people ask: "flat", "rota" (as the rota has people), a shipped one, or a TOML file.',
 )
 @click.option(
     "--misjudged",
@@ -146,8 +147,13 @@ def simulate_command(
     for one in fewer:
         shifts = without(shifts, one, tz=tz)
     try:
+        wanted = (
+            like_the_rota(shifts, begins, days, tz=tz)
+            if profile == "rota"
+            else load_profile(profile)
+        )
         scenario = Scenario(
-            shifts, begins, days, tz, load, per_day, seed, load_profile(profile),
+            shifts, begins, days, tz, load, per_day, seed, wanted,
             rates=Rates(**rates), skills=skills, misjudged=misjudged,
         )  # fmt: skip
     except BadInput as error:
