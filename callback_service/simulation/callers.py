@@ -68,12 +68,13 @@ class Callers:
         world, now = self._world, self._world.now
         number, chance = self._next()
         wishes = self._wishes(chance)
-        window, forecast = self._chosen_window(chance, wishes), None
-        if window is None:
+        promised, forecast = self._chosen_window(chance, wishes), None
+        is_window = promised is not None
+        if promised is None:
             due, forecast = world.planner.quote(now, wishes)
             world.result.quoted(due, world.planner.ahead_of(wishes))
-        promised = window or Window(now, due)
-        request = Request(number, now, promised, window is not None, chance, forecast, wishes)
+            promised = Window(now, due)
+        request = Request(number, now, promised, is_window, chance, forecast, wishes)
         self._keep(request)
         if chance.random() < self._rates.withdrawals:
             world.start(self._lose_patience(request))

@@ -31,9 +31,9 @@ class Desk:
     def wait(self, request: Request) -> Process:
         """The request may be offered soon before its time, and to others as wishes are widened."""
         round_began = request.waits_since
-        for step in request.steps_from(self._world.now) or [None]:
-            since = step.since if step else request.ring_from
-            yield self._world.until(since - OFFER_LEAD if since == request.ring_from else since)
+        widened = [step.since for step in request.steps_from(self._world.now)[1:]]
+        for since in (request.ring_from - OFFER_LEAD, *widened):
+            yield self._world.until(since)
             if request.state is not RequestState.WAITING or request.waits_since != round_began:
                 return
             self.dispatch()

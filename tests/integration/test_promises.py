@@ -13,6 +13,7 @@ from callback_service.domain.contact import LineKind, Window
 from callback_service.domain.lifecycle import Disposition, Outcome, RequestState
 from callback_service.domain.rota import Duty
 from callback_service.domain.skills import Gender
+from callback_service.domain.wishes import NO_WISHES, Wishes
 from callback_service.errors import WindowGone
 from callback_service.models.callback import (
     Attempt,
@@ -220,13 +221,13 @@ class TestLearning:
         _came_out(session, 2 * quotes.FEWEST_RESULTS, minutes_after=300, joined=True)
         assert quoted(session).due_at == before
 
-    @pytest.mark.parametrize("wish", [{"wish_language": "pl"}, {"wish_gender": Gender.WOMAN}])
+    @pytest.mark.parametrize("wishes", [Wishes("pl"), Wishes(gender=Gender.WOMAN)])
     def test_who_waited_for_somebody_they_wish_for_does_not_count(
-        self, wish: dict[str, str], session: Session
+        self, wishes: Wishes, session: Session
     ) -> None:
         make_shift(session)
         before = quoted(session).due_at
-        _came_out(session, 2 * quotes.FEWEST_RESULTS, minutes_after=300, **wish)
+        _came_out(session, 2 * quotes.FEWEST_RESULTS, minutes_after=300, wishes=wishes)
         assert quoted(session).due_at == before
 
     def test_the_plan_counts_on_calls_as_long_as_the_last_ones(self, session: Session) -> None:
@@ -261,7 +262,7 @@ def _came_out(
     *,
     minutes_after: int,
     joined: bool = False,
-    **wish: str,
+    wishes: Wishes = NO_WISHES,
 ) -> None:
     """So many quotes of a free counsellor, whose callers were rung so long after they asked."""
     asked_at = NOW - timedelta(days=1)
@@ -281,7 +282,8 @@ def _came_out(
                 due_at=asked_at + timedelta(minutes=10),
                 is_window=False,
                 first_attempt_at=asked_at + timedelta(minutes=minutes_after),
-                **wish,
+                wish_language=wishes.language,
+                wish_gender=wishes.gender,
                 closed_at=NOW,
                 disposition=Disposition.HELPED,
             ),
