@@ -9,8 +9,8 @@ from typing import Final
 from callback_service.domain.contact import Window
 from callback_service.domain.lifecycle import Disposition, RequestState
 from callback_service.domain.quotes import STEP, round_up
-from callback_service.domain.skills import Gender
-from callback_service.domain.wishes import Wishes
+from callback_service.domain.skills import Gender, has
+from callback_service.domain.wishes import Wishes, WishKind, skill_wished
 from callback_service.simulation.desk import Desk
 from callback_service.simulation.people import Counsellor, Request
 from callback_service.simulation.scenario import LANGUAGES
@@ -84,13 +84,26 @@ class Callers:
         self._world.start(self._desk.wait(request))
 
     def _wishes(self, chance: Random) -> Wishes:
-        """What a caller wishes for; as many chances are drawn whatever it is."""
+        """What a caller wishes for; as many chances are drawn whatever it is.
+
+        Only what some counsellor can do is offered to be wished for.
+        """
         language, gender = chance.random() < self._rates.languages, chance.random()
         [spoken] = chance.choices(list(LANGUAGES), list(LANGUAGES.values()))
         woman = gender < self._rates.genders * FOR_A_WOMAN
-        wished = Gender.WOMAN if woman else Gender.MAN
+        wished = Wishes(
+            spoken if language else None,
+            (Gender.WOMAN if woman else Gender.MAN) if gender < self._rates.genders else None,
+        )
+        staff = self._world.scenario.skills.values()
+        met = [
+            kind
+            for kind in wished.kinds()
+            if any(has(own, skill_wished(wished, kind)) for own in staff)
+        ]
         return Wishes(
-            spoken if language else None, wished if gender < self._rates.genders else None
+            wished.language if WishKind.LANGUAGE in met else None,
+            wished.gender if WishKind.GENDER in met else None,
         )
 
     def _chosen_window(self, chance: Random, wishes: Wishes) -> Window | None:

@@ -87,6 +87,11 @@ def test_where_nothing_goes_wrong_nothing_is_counted_as_such() -> None:
     assert set(found["closed"]) == {"helped"}
 
 
+def test_nobody_wishes_for_what_no_counsellor_can_do() -> None:
+    found = figures_of(1, per_day=30, rates=Rates(languages=1, genders=1))
+    assert found["with_a_wish"]["count"] == 0  # the scenario says nothing of what they can do
+
+
 def test_who_goes_home_leaves_nobody_behind() -> None:
     rates = Rates(sign_offs=1)
     found = figures_of(1, per_day=60, rates=rates)
