@@ -12,7 +12,7 @@ served that can be served together at all.
 from __future__ import annotations
 
 import gc
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -70,6 +70,15 @@ class Availability:
     spans: tuple[tuple[datetime, datetime], ...]
     calls_taken: int = 0
     skills: frozenset[str] = frozenset()
+
+
+def whom_to_avoid(let_go_by: Set[int], never: Set[int], here: Set[int]) -> frozenset[int]:
+    """Whom a request is not for. Once all who are here have let it go by, it is for all again.
+
+    All are ids of counsellors: who let it go by in this round, who knows the caller, who works now.
+    """
+    again = here <= let_go_by | never
+    return frozenset(never if again else let_go_by | never)
 
 
 class Planned(NamedTuple):

@@ -16,11 +16,13 @@ from typing import Final, NamedTuple
 
 from callback_service.domain.call_lengths import CallLengths
 from callback_service.domain.planning import HANDOVER_MARGIN, Availability, Task
+from callback_service.domain.presence import REST
 from callback_service.domain.retry import AFTER_NO_ANSWER, RETRY_SLACK
 
-#: Of attempts; and how long such an attempt takes.
+#: Of attempts; and how long such an attempt takes, the rest after it included.
 UNANSWERED_SHARE: Final = 0.25
-UNANSWERED_LENGTH: Final = timedelta(minutes=2)
+RINGS: Final = timedelta(minutes=2)
+UNANSWERED_LENGTH: Final = RINGS + REST
 
 _PAUSES: Final = tuple(pause.total_seconds() for pause in AFTER_NO_ANSWER)
 _SLACK: Final = RETRY_SLACK.total_seconds()

@@ -10,7 +10,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.rota import Duty, Pattern
-from callback_service.domain.skills import parse_skill
+from callback_service.domain.skills import SkillsOf, parse_skill
 from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import (
     EVERY_DAY,
@@ -143,6 +143,14 @@ def counselling_patterns(from_on: date) -> list[Pattern]:
         Pattern(place, number, Duty.COUNSELLING, frozenset(weekdays), *times, from_on)
         for place, (number, times, weekdays) in enumerate(lines, start=1)
     ]
+
+
+def counselling_skills() -> SkillsOf:
+    """What the demo's counsellors can do, by the numbers of ``counselling_patterns``."""
+    return {
+        number: frozenset(map(parse_skill, SKILLS.get(name, ())))
+        for number, (name, _) in enumerate(COUNSELLORS, start=1)
+    }
 
 
 def _seed(session: Session, *, now: datetime, password_hash: str) -> None:

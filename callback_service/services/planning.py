@@ -16,7 +16,13 @@ from sqlalchemy.orm import Session, aliased
 from callback_service.domain import promises, quotes, wishes
 from callback_service.domain.call_lengths import CallLengths
 from callback_service.domain.lifecycle import LetGo, RequestState
-from callback_service.domain.planning import MISSED_CAP, Availability, Planned, Task
+from callback_service.domain.planning import (
+    MISSED_CAP,
+    Availability,
+    Planned,
+    Task,
+    whom_to_avoid,
+)
 from callback_service.domain.quotes import Forecast
 from callback_service.domain.rota import Duty
 from callback_service.domain.skills import NO_SKILLS, Gender
@@ -169,7 +175,7 @@ def open_work(
             is_urgent=is_urgent,
             planned_for=last.get(request_id),
             length=length,
-            avoid=_to_avoid(avoid[request_id], never[request_id], here),
+            avoid=whom_to_avoid(avoid[request_id], never[request_id], here),
         )
         for request_id, ring_from, due_at, is_window, is_urgent, *_ in waiting
     ]
@@ -200,12 +206,6 @@ def _waiting_rows(session: Session, also_on_offer_to: int | None) -> Sequence[_W
             CallbackRequest.wish_counsellor_id,
         ).where(CallbackRequest.state == RequestState.WAITING, CallbackRequest.id.not_in(on_offer))
     ).all()
-
-
-def _to_avoid(let_go_by: set[int], never: set[int], here: set[int]) -> frozenset[int]:
-    """Whom a request is not for. Once all who are here have let it go by, it is for all again."""
-    again = here <= let_go_by | never
-    return frozenset(never if again else let_go_by | never)
 
 
 def known_to(session: Session) -> defaultdict[int, set[int]]:

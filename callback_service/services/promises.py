@@ -164,7 +164,7 @@ def quote_as_soon_as_possible(
 
     Of the wishes only the language counts here: the others are widened in time to keep any promise.
     """
-    latest = _latest_open_promise(session)
+    latest = _latest_open_promise(session, wished)
     forecast = forecast_newcomer(
         session,
         latest_open_promise=latest,
@@ -176,7 +176,10 @@ def quote_as_soon_as_possible(
     return Quote(due, forecast)
 
 
-def _latest_open_promise(session: Session) -> datetime | None:
+def _latest_open_promise(session: Session, wished: Wishes) -> datetime | None:
+    """The latest promise a newcomer is held back by (``wishes.is_held_back_by``, as a query)."""
+    language = CallbackRequest.wish_language
+    alike = [language.is_(None), *([language == wished.language] if wished.language else [])]
     return session.scalar(
         select(func.max(ContactWindow.due_at))
         .join(CallbackRequest, CallbackRequest.id == ContactWindow.request_id)
@@ -185,5 +188,6 @@ def _latest_open_promise(session: Session) -> datetime | None:
             ContactWindow.ended_at.is_(None),
             CallbackRequest.state == RequestState.WAITING,
             CallbackRequest.first_attempt_at.is_(None),
+            or_(*alike),
         )
     )

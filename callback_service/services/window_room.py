@@ -19,6 +19,7 @@ from callback_service.domain.wall_time import Span
 from callback_service.domain.wishes import Wishes, WishKind, in_words, skill_wished
 from callback_service.errors import WindowGone
 from callback_service.models.callback import CallbackRequest, ContactWindow
+from callback_service.models.plan import PlanEntry
 from callback_service.services.rota import Proposal, shifts_between
 from callback_service.services.staff_skills import skills_of_staff
 
@@ -80,15 +81,23 @@ def _touching(windows: list[Window], staffed: list[Span]) -> defaultdict[Window,
 
 
 def _reserved(session: Session, windows: list[Window], asking: int | None) -> Counter[datetime]:
-    """How many other open requests are to be rung in each window, by its start, without a place."""
+    """How many other open requests are to be rung in each window, by its start, without a place.
+
+    When the plan has them rung: who waits for "as soon as you can" in a long queue is ahead of
+    whoever chooses a window in it now.
+    """
     place = select(ContactWindow.id).where(
         ContactWindow.request_id == CallbackRequest.id, ContactWindow.place.is_not(None)
     )
+    rung_at = func.coalesce(PlanEntry.starts_at, CallbackRequest.ring_from)
     rings = session.scalars(
-        select(CallbackRequest.ring_from).where(
+        select(rung_at)
+        .select_from(CallbackRequest)
+        .outerjoin(PlanEntry, PlanEntry.request_id == CallbackRequest.id)
+        .where(
             CallbackRequest.state != RequestState.CLOSED,
-            CallbackRequest.ring_from >= windows[0].start,
-            CallbackRequest.ring_from < windows[-1].end,
+            rung_at >= windows[0].start,
+            rung_at < windows[-1].end,
             CallbackRequest.id != (asking or 0),
             ~place.exists(),
         )

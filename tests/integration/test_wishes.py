@@ -125,6 +125,16 @@ def test_who_is_hours_late_is_expected_to_be_rung_before_a_newcomer_who_wishes(
     assert forecast.mean >= CALL_LENGTH.total_seconds()
 
 
+def test_who_waits_for_a_language_puts_nobody_off_who_can_do_without_it(session: Session) -> None:
+    make_shift(session)
+    give(session, make_shift(session, "23:00", "08:00", name="Ola Nowak"), POLISH)
+    polish = wishing(session, Wishes("pl"))
+    usual = promises.quote_as_soon_as_possible(session, now=NOW, tz=LONDON)
+    alike = promises.quote_as_soon_as_possible(session, wished=Wishes("pl"), now=NOW, tz=LONDON)
+    assert usual.due_at < NOW + timedelta(hours=1)
+    assert alike.due_at >= polish.due_at >= NOW + timedelta(hours=3)
+
+
 def test_windows_are_offered_where_those_wished_for_have_room(session: Session) -> None:
     make_shift(session)
     give(session, make_shift(session, "00:00", "08:00", name="Ola Nowak"), POLISH)

@@ -9,14 +9,13 @@ import platform
 from pathlib import Path
 
 from callback_service import GC_THRESHOLDS
-from tools.bench import Figure, as_table, outbox, pages, planning, quotes, rota, steadiness, tick
+from tools.bench import Figure, as_table, outbox, pages, planning, quotes, rota, tick
 
 ROOMS = (
     rota.figures,
     pages.figures,
     planning.figures,
     quotes.figures,
-    steadiness.figures,
     tick.figures,
     outbox.figures,
 )
