@@ -67,8 +67,8 @@ OVER_ALREADY: Final = 21220
 class TwilioVoiceGateway:
     """Makes calls from one number of a Twilio account.
 
-    ``number`` is E.164. ``api_url`` replaces Twilio's own address. ``timeout`` is connect and read,
-    in seconds.
+    ``number`` is E.164. ``api_key`` (id, secret) signs in instead of the account's token;
+    ``api_url`` replaces Twilio's own address. ``timeout`` is connect and read, in seconds.
     """
 
     def __init__(
@@ -77,11 +77,13 @@ class TwilioVoiceGateway:
         auth_token: str,
         *,
         number: str,
+        api_key: tuple[str, str] | None = None,
         api_url: str | None = None,
         timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
     ) -> None:
         http = PinnedHttpClient(api_url=api_url, timeout=timeout)
-        self._calls = Client(account_sid, auth_token, http_client=http).calls
+        user, secret = api_key or (account_sid, auth_token)
+        self._calls = Client(user, secret, account_sid, http_client=http).calls
         self._number = number
 
     def ring(
