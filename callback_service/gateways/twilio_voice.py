@@ -67,9 +67,8 @@ OVER_ALREADY: Final = 21220
 class TwilioVoiceGateway:
     """Makes calls from one number of a Twilio account.
 
-    ``number`` is E.164. ``api_key`` is the id and secret of a key to call with instead of
-    the account's token. ``api_url`` replaces Twilio's own address. ``timeout`` is connect and read,
-    in seconds.
+    ``number`` is E.164. ``api_key`` (id, secret) signs in instead of the account's token;
+    ``api_url`` replaces Twilio's own address. ``timeout`` is connect and read, in seconds.
     """
 
     def __init__(
@@ -83,8 +82,8 @@ class TwilioVoiceGateway:
         timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
     ) -> None:
         http = PinnedHttpClient(api_url=api_url, timeout=timeout)
-        user, password = api_key or (account_sid, auth_token)
-        self._calls = Client(user, password, account_sid, http_client=http).calls
+        user, secret = api_key or (account_sid, auth_token)
+        self._calls = Client(user, secret, account_sid, http_client=http).calls
         self._number = number
 
     def ring(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -142,3 +143,20 @@ def test_the_states_we_read_are_those_of_the_document(twilio_document: dict[str,
     states = set(twilio_document["components"]["schemas"]["call_enum_status"]["enum"])
     assert states - OVER == {"queued", "ringing", "in-progress"}
     assert states >= OVER
+
+
+def test_a_key_signs_in_instead_of_the_accounts_token() -> None:
+    asked: list[Request] = []
+
+    def answer(request: Request) -> Reply:
+        asked.append(request)
+        return Reply(500)
+
+    key = "SK" + "d" * 32, "secret"
+    with serving(answer) as url:
+        gateway = TwilioVoiceGateway(ACCOUNT, TOKEN, number=NUMBER, api_key=key, api_url=url)
+        with pytest.raises(CallUnclearError):
+            ring(gateway)
+    assert asked[0].path == CALLS
+    credentials = base64.b64decode(asked[0].headers["Authorization"].removeprefix("Basic "))
+    assert credentials.decode() == ":".join(key)
