@@ -39,7 +39,7 @@ def test_the_stored_rota_is_simulated(cli: FlaskCliRunner, session: Session) -> 
 
 
 def test_one_fewer_counsellor_can_be_tried_out_on_a_made_up_rota(cli: FlaskCliRunner) -> None:
-    rota = ("--rota", "demo", "--profile", "flat")
+    rota = ("--rota", "demo", "--profile", "flat", "--follow-ups", "0")
     before = as_json(cli, *rota)
     after = as_json(cli, *rota, "--without", "Mon 00:00-00:00=1")
     assert after["without"] == ["Mon 00:00-00:00=1"]
