@@ -133,7 +133,8 @@ def test_a_backlog_drains_fast_after_twilio_was_away_and_the_form_answered_throu
 
 def _ask_for(house: House, seconds: float) -> list[float]:
     """How long the form took to take a request, asked again and again for so many seconds."""
-    end_at, answers = time.monotonic() + seconds, []
+    end_at = time.monotonic() + seconds
+    answers: list[float] = []
     while time.monotonic() < end_at:
         with Visitor(house.url) as caller:
             begun = time.monotonic()
