@@ -12,7 +12,6 @@ from typing import Any
 
 import requests
 from twilio.base.exceptions import TwilioException
-from twilio.rest import Client
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -32,10 +31,10 @@ from callback_service.gateways.twilio_http import (
     CONNECT_SECONDS,
     READ_SECONDS,
     ErrorReplyError,
-    PinnedHttpClient,
     TooLateError,
     UnreadableReplyError,
     begun_by,
+    twilio_client,
 )
 
 #: The least a look-up reaches back before ``since``: our clock may run ahead of Twilio's.
@@ -91,9 +90,10 @@ class TwilioGateway:
         api_url: str | None = None,
         timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
     ) -> None:
-        http = PinnedHttpClient(api_url=api_url, timeout=timeout)
-        user, password = api_key or (account_sid, auth_token)
-        self._messages = Client(user, password, account_sid, http_client=http).messages
+        client = twilio_client(
+            account_sid, auth_token, api_key=api_key, api_url=api_url, timeout=timeout
+        )
+        self._messages = client.messages
         self._service = sender if _MESSAGING_SERVICE.fullmatch(sender) else None
         self._sender = {"messaging_service_sid": sender} if self._service else {"from_": sender}
 

@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 import requests
 from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
+from twilio.rest import Client
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -147,6 +148,20 @@ class PinnedHttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK ships
             ._replace(scheme=self._api.scheme, netloc=self._api.netloc, path=path)
             .geturl()
         )
+
+
+def twilio_client(
+    account_sid: str,
+    auth_token: str,
+    *,
+    api_key: tuple[str, str] | None,
+    api_url: str | None,
+    timeout: tuple[float, float],
+) -> Client:
+    """Return the SDK's client; ``api_key`` (id, secret) signs in instead of the account's token."""
+    user, secret = api_key or (account_sid, auth_token)
+    http = PinnedHttpClient(api_url=api_url, timeout=timeout)
+    return Client(user, secret, account_sid, http_client=http)
 
 
 def _json_object(reply: requests.Response) -> dict[str, object] | None:

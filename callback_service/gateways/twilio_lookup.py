@@ -5,14 +5,13 @@ from typing import Final
 
 import requests
 from twilio.base.exceptions import TwilioException
-from twilio.rest import Client
 from urllib3.exceptions import HTTPError
 
 from callback_service.domain.contact import LineKind
 from callback_service.gateways.twilio_http import (
     ErrorReplyError,
-    PinnedHttpClient,
     UnreadableReplyError,
+    twilio_client,
 )
 
 logger = logging.getLogger(__name__)
@@ -46,9 +45,10 @@ class TwilioLookup:
         api_url: str | None = None,
         timeout: tuple[float, float] = PATIENCE,
     ) -> None:
-        http = PinnedHttpClient(api_url=api_url, timeout=timeout)
-        user, password = api_key or (account_sid, auth_token)
-        self._numbers = Client(user, password, account_sid, http_client=http).lookups.v2
+        client = twilio_client(
+            account_sid, auth_token, api_key=api_key, api_url=api_url, timeout=timeout
+        )
+        self._numbers = client.lookups.v2
 
     def line_of(self, e164: str) -> LineKind | None:
         """The kind of line behind a number; None when Twilio does not know or does not answer.

@@ -9,7 +9,6 @@ from typing import Any, Final, TypeVar
 
 import requests
 from twilio.base.exceptions import TwilioException
-from twilio.rest import Client
 from urllib3.exceptions import HTTPError
 
 from callback_service.gateways.twilio import CLOCK_SKEW, surely_never_left
@@ -17,8 +16,8 @@ from callback_service.gateways.twilio_http import (
     CONNECT_SECONDS,
     READ_SECONDS,
     ErrorReplyError,
-    PinnedHttpClient,
     UnreadableReplyError,
+    twilio_client,
 )
 from callback_service.gateways.voice_base import CallRefusedError, CallUnclearError, LegFacts
 
@@ -81,9 +80,10 @@ class TwilioVoiceGateway:
         api_url: str | None = None,
         timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
     ) -> None:
-        http = PinnedHttpClient(api_url=api_url, timeout=timeout)
-        user, secret = api_key or (account_sid, auth_token)
-        self._calls = Client(user, secret, account_sid, http_client=http).calls
+        client = twilio_client(
+            account_sid, auth_token, api_key=api_key, api_url=api_url, timeout=timeout
+        )
+        self._calls = client.calls
         self._number = number
 
     def ring(

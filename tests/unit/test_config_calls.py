@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,10 +64,11 @@ def test_a_folder_of_words_is_taken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("missing", ["account_sid", "auth_token", "number"])
 def test_half_an_account_rings_nobody(missing: str) -> None:
-    whole: dict[str, str | None] = {
+    whole: dict[str, Any] = {
         "account_sid": "AC" + "1" * 32,
         "auth_token": "0" * 32,
         "number": NUMBER,
+        "api_key": None,
         "api_url": None,
     }
     assert isinstance(voice_gateway(**whole), TwilioVoiceGateway)
