@@ -27,6 +27,7 @@ from callback_service.web import (
     availability,
     calendar,
     cover,
+    demo,
     desk,
     errors,
     findings,
@@ -47,8 +48,11 @@ from callback_service.web import (
     rota_history,
     rota_notices,
     rota_views,
+    second_step,
     shift_patterns,
+    sign_in,
     staff_skills,
+    step_up,
     swaps,
     twilio,
 )
@@ -113,9 +117,10 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
 def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
     for room in (
-        public, account, own_texts, desk, presence, let_go, manager, findings, cover, gaps,
-        rota_views, rota_changes, shift_patterns, people, admin, staff_skills, twilio, calendar,
-        open_shifts, swaps, availability, leave, rota_notices, rota_history, health, api,
+        public, sign_in, second_step, step_up, account, own_texts, desk, presence, let_go, manager,
+        findings, cover, gaps, rota_views, rota_changes, shift_patterns, people, admin,
+        staff_skills, twilio, calendar, open_shifts, swaps, availability, leave, rota_notices,
+        rota_history, health, api, demo,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (access, frame, on_now, headers, errors, cli):

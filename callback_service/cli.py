@@ -8,7 +8,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from callback_service.cli_demo import demo_sign_ins, seed_demo
+from callback_service.cli_demo import demo_codes, demo_sign_ins, seed_demo
 from callback_service.cli_rota import rota_commands
 from callback_service.cli_simulate import simulate_command
 from callback_service.cli_staff import create_staff, staff_link
@@ -21,6 +21,7 @@ def init_app(app: Flask) -> None:
         tick,
         seed_demo,
         demo_sign_ins,
+        demo_codes,
         create_staff,
         staff_link,
         rota_commands,

@@ -41,6 +41,8 @@ PART_OF: Final = {
     "presence": "desk",
     "let_go": "desk",
     "own_texts": "account",
+    "second_step": "account",
+    "step_up": "account",
     "staff_skills": "admin",
 }
 

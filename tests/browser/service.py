@@ -21,6 +21,7 @@ from callback_service.services.rota import on_now
 from callback_service.services.sign_in import HASHER
 from tests.support.builders import PASSWORD
 from tests.support.live import LiveServer
+from tests.support.signing_in import next_code
 
 MANAGER = demo.email_of(demo.MANAGERS[0][0])
 ADMINISTRATOR = demo.email_of(demo.ADMINISTRATOR)
@@ -46,6 +47,11 @@ class Service:
     def url(self, path: str) -> str:
         """The full address of ``path``."""
         return self.server.url + path
+
+    def code_of(self, email: str) -> str:
+        """What the app of an account shows now."""
+        with self.app.app_context():
+            return next_code(email)
 
     def tick(self) -> None:
         """Run every tick of the scheduler once."""
