@@ -22,7 +22,7 @@ from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.base import keyring
 from callback_service.models.staff import Staff
-from callback_service.services import api_tokens, audit, feeds, sign_in, staff_skills
+from callback_service.services import api_tokens, audit, feeds, second_step, sign_in, staff_skills
 from callback_service.services.plan_trigger import ask_for_plan
 from callback_service.services.tries import Caller, folded_email, forget_tries
 
@@ -126,6 +126,22 @@ def make_link(
     _record(session, "staff.link_made", staff.id, actor_id=actor_id, now=now, has_joined=has_joined)
     lifetime = NEW_PASSWORD_LIFETIME if has_joined else INVITATION_LIFETIME
     return _link_token(staff, secret_key, now + lifetime)
+
+
+def reset_second_step(
+    session: Session, staff_id: int, *, secret_key: str, actor_id: int | None, now: datetime
+) -> str:
+    """Take away a lost second step, and the password with it; the token of a new one-time link.
+
+    Without the password's end, whoever learnt it could now set up a phone of their own.
+    """
+    staff = _active(session, staff_id)
+    second_step.remove(session, staff)
+    staff.password_hash = None
+    session.flush()
+    sign_in.end_all(session, staff.id)
+    _record(session, "staff.second_step_reset", staff.id, actor_id=actor_id, now=now)
+    return _link_token(staff, secret_key, now + NEW_PASSWORD_LIFETIME)
 
 
 def link_address(base_url: str, token: str) -> str:

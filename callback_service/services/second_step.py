@@ -132,6 +132,12 @@ def renew_recovery_codes(session: Session, staff_id: int, *, now: datetime) -> t
     return _new_codes(session, staff, now=now)
 
 
+def remove(session: Session, staff: Staff) -> None:
+    """Take the app and the recovery codes away: the next sign-in sets up another."""
+    staff.totp_secret = staff.totp_last_step = None
+    session.execute(delete(RecoveryCode).where(RecoveryCode.staff_id == staff.id))
+
+
 def recovery_codes_left(session: Session, staff_id: int) -> int:
     """How many recovery codes somebody has not used."""
     unused = select(func.count()).where(

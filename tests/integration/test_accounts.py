@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from argon2 import PasswordHasher
@@ -443,3 +443,24 @@ def test_unknown_accounts_are_refused_loudly(session: Session, now: datetime) ->
     for deed in (accounts.disable, accounts.enable):
         with pytest.raises(CallbackServiceError):
             deed(session, 4711, actor_id=1, now=now)
+
+
+def test_a_lost_second_step_is_taken_away_with_the_password_and_every_sign_in(
+    app: Flask, now: datetime
+) -> None:
+    with app.app_context(), transaction() as session:
+        staff = make_staff(session, email="lost@example.org")
+        token = enter(session, staff, now=now)
+    printed = app.test_cli_runner().invoke(
+        args=["staff-reset-second-step", "--email", "lost@example.org"]
+    )
+    link = printed.output.strip().rpartition("/")[2]
+    with app.app_context(), transaction() as session:
+        assert not is_in(session, token, now=now)
+        with pytest.raises(BadInput):
+            sign_in.check_password(session, email="lost@example.org", password=PASSWORD)
+        staff = accounts.staff_by_link(
+            session, link, secret_key=app.config["SETTINGS"].secret_key, now=datetime.now(UTC)
+        )
+        assert not second_step.has_app(session, staff.id)
+        assert second_step.recovery_codes_left(session, staff.id) == 0
