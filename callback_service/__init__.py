@@ -41,6 +41,7 @@ from callback_service.web import (
     on_now,
     open_shifts,
     own_texts,
+    passkeys,
     people,
     presence,
     public,
@@ -117,8 +118,8 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
 def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
     for room in (
-        public, sign_in, second_step, step_up, account, own_texts, desk, presence, let_go, manager,
-        findings, cover, gaps, rota_views, rota_changes, shift_patterns, people, admin,
+        public, sign_in, second_step, passkeys, step_up, account, own_texts, desk, presence, let_go,
+        manager, findings, cover, gaps, rota_views, rota_changes, shift_patterns, people, admin,
         staff_skills, twilio, calendar, open_shifts, swaps, availability, leave, rota_notices,
         rota_history, health, api, demo,
     ):  # fmt: skip

@@ -85,6 +85,32 @@ async function copyText(button) {
   }
 }
 
+const hasPasskeys = Boolean(window.PublicKeyCredential?.parseRequestOptionsFromJSON)
+
+// The browser asks for a finger, face or PIN; the answer goes with the form the button is in.
+async function usePasskey(button) {
+  const { passkeyGet, passkeyCreate, passkeyField } = button.dataset
+  const state = button.form.querySelector('[data-passkey-state]')
+  if (passkeyCreate && !button.form.elements.name.value.trim()) {
+    button.form.submit()
+    return
+  }
+  state.textContent = ''
+  try {
+    const credential = passkeyCreate
+      ? await navigator.credentials.create({
+          publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(JSON.parse(passkeyCreate))
+        })
+      : await navigator.credentials.get({
+          publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(JSON.parse(passkeyGet))
+        })
+    button.form.elements[passkeyField].value = JSON.stringify(credential.toJSON())
+    button.form.submit()
+  } catch {
+    state.textContent = 'No passkey was used. Try again, or go on without one.'
+  }
+}
+
 function elapsed(since) {
   const seconds = Math.max(0, Math.floor((Date.now() - Date.parse(since)) / 1000))
   const minutes = Math.floor(seconds / 60)
@@ -107,6 +133,8 @@ function handleClick(event) {
     copyText(button)
   } else if (button && button.matches('[data-pause]')) {
     togglePause(button)
+  } else if (button && button.matches('[data-passkey-field]')) {
+    usePasskey(button)
   }
 }
 
@@ -136,6 +164,9 @@ document.addEventListener('htmx:error', watchForStaleness)
 document.addEventListener('htmx:after:swap', moveTimers)
 for (const control of document.querySelectorAll('[data-needs-script]')) {
   control.hidden = false
+}
+for (const control of document.querySelectorAll('[data-passkey-field]')) {
+  control.hidden = !hasPasskeys
 }
 moveTimers()
 setInterval(() => {

@@ -5,7 +5,14 @@ from __future__ import annotations
 import secrets
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callback_service.domain.signing_in import Proof, Stage
@@ -55,6 +62,23 @@ class RecoveryCode(Base):
     used_at: Mapped[datetime | None]
 
 
+class Passkey(Base):
+    """A key on a device of somebody's; only its public half is here."""
+
+    __tablename__ = "passkey"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), index=True)
+    credential_id: Mapped[bytes] = mapped_column(LargeBinary(1023), unique=True)
+    public_key: Mapped[bytes]
+    sign_count: Mapped[int] = mapped_column(
+        BigInteger
+    )  # of its uses, where the device counts; a copy of it would lag behind
+    name: Mapped[str] = mapped_column(String(60))
+    created_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+
+
 class SignIn(Base):
     """One browser and how far it has come. Deleting the row signs it out at its next request."""
 
@@ -76,6 +100,8 @@ class SignIn(Base):
     seen_at: Mapped[datetime]
     fresh_at: Mapped[datetime | None]  # when a second factor was last given
     pending_totp_sealed: Mapped[bytes | None]  # a secret being set up; base32
+    challenge: Mapped[bytes | None]  # asked of a passkey, and spent at the first answer
+    challenge_at: Mapped[datetime | None]
     device: Mapped[str] = mapped_column(
         String(60), default=""
     )  # "Firefox on Windows", for its owner's list

@@ -24,7 +24,7 @@ from callback_service.domain.signing_in import (
 )
 from callback_service.errors import BadInput, Forbidden
 from callback_service.models.base import keyring
-from callback_service.models.staff import RecoveryCode, SignIn, Staff
+from callback_service.models.staff import Passkey, RecoveryCode, SignIn, Staff
 from callback_service.services import audit, sign_in
 from callback_service.services.sign_in import Opened
 from callback_service.services.tries import Caller, forget_tries
@@ -133,9 +133,10 @@ def renew_recovery_codes(session: Session, staff_id: int, *, now: datetime) -> t
 
 
 def remove(session: Session, staff: Staff) -> None:
-    """Take the app and the recovery codes away: the next sign-in sets up another."""
+    """Take app, recovery codes and passkeys away: the next sign-in sets up another app."""
     staff.totp_secret = staff.totp_last_step = None
     session.execute(delete(RecoveryCode).where(RecoveryCode.staff_id == staff.id))
+    session.execute(delete(Passkey).where(Passkey.staff_id == staff.id))
 
 
 def recovery_codes_left(session: Session, staff_id: int) -> int:

@@ -200,13 +200,13 @@ def locked_row(session: Session, sign_in_id: int, *stages: Stage) -> tuple[SignI
 
 def _with_new_token(row: SignIn, staff: Staff) -> Opened:
     token = secrets.token_urlsafe(32)
-    row.token_digest = _digest(token)
+    row.token_digest = digest(token)
     return Opened(_member(staff), token, row.stage)
 
 
 def visit_by_token(session: Session, token: str, *, now: datetime) -> Visit:
     """Whom ``token`` stands for. Reads only."""
-    row = session.scalar(select(SignIn).where(SignIn.token_digest == _digest(token)))
+    row = session.scalar(select(SignIn).where(SignIn.token_digest == digest(token)))
     if row is None or (row.staff is not None and not row.staff.is_active):
         return Visit()
     ended = _why_over(row, now=now)
@@ -249,7 +249,7 @@ def end_expired(session: Session, sign_in_id: int, *, why: Ended, now: datetime)
 
 def sign_out(session: Session, token: str, *, now: datetime) -> None:
     """End the sign-in of ``token``. A token that stands for nobody changes nothing."""
-    for staff_id in _removed(session, SignIn.token_digest == _digest(token)):
+    for staff_id in _removed(session, SignIn.token_digest == digest(token)):
         if staff_id is not None:
             _record(session, "staff.signed_out", staff_id, actor_id=staff_id, now=now)
 
@@ -289,7 +289,8 @@ def _removed(session: Session, which: ColumnElement[bool]) -> Sequence[int | Non
     return session.scalars(delete(SignIn).where(which).returning(SignIn.staff_id)).all()
 
 
-def _digest(token: str) -> bytes:
+def digest(token: str) -> bytes:
+    """What is kept of ``token``."""
     return hashlib.sha256(token.encode()).digest()
 
 

@@ -43,6 +43,7 @@ PART_OF: Final = {
     "own_texts": "account",
     "second_step": "account",
     "step_up": "account",
+    "passkeys": "account",
     "staff_skills": "admin",
 }
 

@@ -12,33 +12,43 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, StringField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import Length
 
 from callback_service import clock
 from callback_service.domain.signing_in import Proof
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, TooMany
 from callback_service.extensions import transaction
-from callback_service.services import second_step
+from callback_service.services import passkeys, second_step
+from callback_service.services.sign_in import Opened
+from callback_service.services.tries import forget_tries
 from callback_service.web import access
 from callback_service.web.access import NotFresh, current_staff, requires
 from callback_service.web.entering import blame, counted
+from callback_service.web.passkeys import is_possible, site
 
 bp = Blueprint("step_up", __name__)
 
 #: Fields that are not held: this page's own, and what must not stand in a page.
 _NOT_HELD: Final = frozenset(
-    {"csrf_token", "confirm_code", "confirm_to", "confirm_sends", "password", "again", "current"}
+    {
+        "csrf_token",
+        "confirm_code",
+        "confirm_passkey",
+        "confirm_to",
+        "confirm_sends",
+        "password",
+        "again",
+        "current",
+    }
 )
 
 
 class ConfirmForm(FlaskForm):
     """A code, and the act it is for."""
 
-    confirm_code = StringField(
-        "Code from your app",
-        validators=[InputRequired("Enter the code from your app."), Length(max=40)],
-    )
+    confirm_code = StringField("Code from your app", validators=[Length(max=40)])
+    confirm_passkey = HiddenField(validators=[Length(max=8000)])  # in the place of the code
     confirm_to = HiddenField()
     confirm_sends = HiddenField()  # "1" where a form is held, and sent on
 
@@ -69,14 +79,7 @@ def confirm() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _page(form), BadInput.status
     try:
-        with counted(current_staff().email, Proof.CODE) as caller, transaction() as session:
-            opened = second_step.confirm(
-                session,
-                access.current_sign_in_id(),
-                form.confirm_code.data or "",
-                caller=caller,
-                now=clock.utc_now(),
-            )
+        opened = _by_passkey(form) if form.confirm_passkey.data else _by_code(form)
     except (BadInput, TooMany) as refusal:
         blame(form.confirm_code, refusal.message)
         return _page(form), refusal.status
@@ -87,8 +90,45 @@ def confirm() -> ResponseReturnValue:
     return response
 
 
+def _by_code(form: ConfirmForm) -> Opened:
+    if not form.confirm_code.data:
+        raise BadInput("Enter the code from your app.")
+    with counted(current_staff().email, Proof.CODE) as caller, transaction() as session:
+        return second_step.confirm(
+            session,
+            access.current_sign_in_id(),
+            form.confirm_code.data,
+            caller=caller,
+            now=clock.utc_now(),
+        )
+
+
+def _by_passkey(form: ConfirmForm) -> Opened:
+    sign_in_id, now = access.current_sign_in_id(), clock.utc_now()
+    with counted(current_staff().email, Proof.PASSKEY) as caller:
+        with transaction() as session:
+            challenge = passkeys.spend_challenge(session, sign_in_id, now=now)
+        with transaction() as session:
+            answer = form.confirm_passkey.data or ""
+            opened = passkeys.confirm(session, sign_in_id, challenge, answer, site=site(), now=now)
+            forget_tries(session, account=current_staff().email, caller=caller, proof=Proof.PASSKEY)
+            return opened
+
+
+def _question() -> str | None:
+    """What to ask a passkey, for who has one."""
+    if not is_possible():
+        return None
+    with transaction() as session:
+        if not passkeys.passkeys_of(session, current_staff().id):
+            return None
+        return passkeys.begin_confirming(
+            session, access.current_sign_in_id(), site=site(), now=clock.utc_now()
+        )
+
+
 def _page(form: ConfirmForm) -> str:
-    return render_template("account/confirm.html", form=form, held=_held())
+    return render_template("account/confirm.html", form=form, held=_held(), question=_question())
 
 
 def _held() -> Sequence[tuple[str, str]]:

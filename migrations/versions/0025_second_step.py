@@ -1,4 +1,4 @@
-"""A second step for every sign-in: secrets, recovery codes, known browsers, stages.
+"""A second step for every sign-in: secrets, codes, passkeys, known browsers, stages.
 
 Ends every sign-in there is: none of them gave a second factor.
 """
@@ -23,6 +23,7 @@ def upgrade() -> None:
         table.add_column(sa.Column("totp_last_step", sa.Integer(), nullable=True))
     _create_recovery_codes()
     _create_known_devices()
+    _create_passkeys()
     _add_stages()
     op.execute("DELETE FROM sign_in_attempt")
     with op.batch_alter_table("sign_in_attempt") as table:
@@ -56,6 +57,24 @@ def _create_known_devices() -> None:
     )
 
 
+def _create_passkeys() -> None:
+    op.create_table(
+        "passkey",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("staff_id", sa.Integer(), nullable=False),
+        sa.Column("credential_id", sa.LargeBinary(length=1023), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=False),
+        sa.Column("sign_count", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        _instant("created_at"),
+        _instant("last_used_at", nullable=True),
+        _of_staff("passkey"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_passkey")),
+        sa.UniqueConstraint("credential_id", name=op.f("uq_passkey_credential_id")),
+    )
+    op.create_index(op.f("ix_passkey_staff_id"), "passkey", ["staff_id"])
+
+
 def _add_stages() -> None:
     op.execute("DELETE FROM sign_in")
     with op.batch_alter_table("sign_in") as table:
@@ -63,6 +82,8 @@ def _add_stages() -> None:
         table.add_column(sa.Column("stage", _words("stage", *STAGES), nullable=False))
         table.add_column(_instant("fresh_at", nullable=True))
         table.add_column(sa.Column("pending_totp_sealed", sa.LargeBinary(), nullable=True))
+        table.add_column(sa.Column("challenge", sa.LargeBinary(), nullable=True))
+        table.add_column(_instant("challenge_at", nullable=True))
         table.alter_column("staff_id", existing_type=sa.Integer(), nullable=True)
         table.create_unique_constraint(op.f("uq_sign_in_uid"), ["uid"])
         table.create_check_constraint(
@@ -93,8 +114,16 @@ def downgrade() -> None:
         table.drop_constraint(op.f("ck_sign_in_somebody_known"), type_="check")
         table.drop_constraint(op.f("uq_sign_in_uid"), type_="unique")
         table.alter_column("staff_id", existing_type=sa.Integer(), nullable=False)
-        for column in ("pending_totp_sealed", "fresh_at", "stage", "uid"):
+        for column in (
+            "challenge_at",
+            "challenge",
+            "pending_totp_sealed",
+            "fresh_at",
+            "stage",
+            "uid",
+        ):
             table.drop_column(column)
+    op.drop_table("passkey")
     op.drop_table("known_device")
     op.drop_table("recovery_code")
     with op.batch_alter_table("staff") as table:
