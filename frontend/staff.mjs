@@ -138,6 +138,30 @@ function handleClick(event) {
   }
 }
 
+const warning = document.querySelector('[data-warned-after]')
+let usedAt = Date.now()
+
+// Counted by the clock, not by a timer: a laptop that slept is warned as soon as it wakes.
+function warnBeforeSignOut() {
+  if (warning) {
+    warning.hidden = Date.now() - usedAt < Number(warning.dataset.warnedAfter) * 1000
+  }
+}
+
+async function staySignedIn(event) {
+  if (event.target instanceof Element && event.target.matches('[data-stay]')) {
+    event.preventDefault()
+    const form = event.target
+    const answer = await fetch(form.action, { method: 'POST', body: new URLSearchParams(new FormData(form)) })
+    if (answer.ok) {
+      usedAt = Date.now()
+      warnBeforeSignOut()
+    } else {
+      warning.querySelector('p').textContent = 'You are signed out. Copy what you typed before you leave this page.'
+    }
+  }
+}
+
 const submittedAt = new WeakMap()
 
 function refuseDoubleSubmit(event) {
@@ -157,6 +181,7 @@ createAll(RevealingRadios)
 createAll(SkipLink)
 
 document.addEventListener('click', handleClick)
+document.addEventListener('submit', staySignedIn)
 document.addEventListener('submit', refuseDoubleSubmit)
 document.addEventListener('htmx:before:request', refuseWhilePaused)
 document.addEventListener('htmx:before:response', refuseOtherPages)
@@ -172,4 +197,5 @@ moveTimers()
 setInterval(() => {
   moveTimers()
   watchForStaleness()
+  warnBeforeSignOut()
 }, 1000)

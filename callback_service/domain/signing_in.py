@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 import pyotp
+
+from callback_service.domain.staff import Role
 
 #: How long each code of an app is shown (RFC 6238).
 CODE_STEP: Final = timedelta(seconds=30)
@@ -21,6 +24,26 @@ FRESH_FOR: Final = timedelta(minutes=10)
 RECOVERY_CODES: Final = 8
 #: At so many codes or fewer, their owner is told to make new ones.
 FEW_CODES: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a sign-in lasts: without use, and at the very most."""
+
+    idle: timedelta
+    absolute: timedelta
+
+
+#: Of 12 hours, as a shift may be that long. Accounts are rarely worked on, and open more.
+LIMITS: Final[Mapping[Role, Limits]] = {
+    Role.COUNSELLOR: Limits(timedelta(minutes=30), timedelta(hours=12)),
+    Role.MANAGER: Limits(timedelta(minutes=30), timedelta(hours=12)),
+    Role.ADMINISTRATOR: Limits(timedelta(minutes=15), timedelta(hours=8)),
+}
+#: Before the idle time ends, the page says so this early.
+WARNED_BEFORE: Final = timedelta(minutes=3)
+#: A call that is not closed counts as use of the desk for so long.
+CALL_IS_USE_FOR: Final = timedelta(hours=2)
 
 
 class Stage(StrEnum):

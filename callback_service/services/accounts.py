@@ -235,6 +235,13 @@ def disable(session: Session, staff_id: int, *, actor_id: int, now: datetime) ->
     ask_for_plan(session, reason="account", now=now)
 
 
+def end_sign_ins(session: Session, staff_id: int, *, actor_id: int, now: datetime) -> None:
+    """Sign somebody else out everywhere, at their next request."""
+    staff = _locked(session, staff_id)
+    sign_in.end_all(session, staff.id)
+    _record(session, "staff.sign_ins_ended", staff.id, actor_id=actor_id, now=now)
+
+
 def enable(session: Session, staff_id: int, *, actor_id: int, now: datetime) -> None:
     """Switch an account on again. Sign-ins from before stay ended."""
     staff = _locked(session, staff_id)

@@ -21,9 +21,17 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from callback_service.domain import passwords
-from callback_service.domain.signing_in import FRESH_FOR, HALF_WAY_LIMIT, Proof, Stage
+from callback_service.domain.signing_in import (
+    CALL_IS_USE_FOR,
+    FRESH_FOR,
+    HALF_WAY_LIMIT,
+    LIMITS,
+    Proof,
+    Stage,
+)
 from callback_service.domain.staff import StaffMember
 from callback_service.errors import BadInput, Refused
+from callback_service.models.callback import Attempt
 from callback_service.models.staff import SignIn, Staff, new_uid
 from callback_service.services import audit
 from callback_service.services.tries import Caller, folded_email, forget_tries
@@ -35,8 +43,6 @@ NO_ONES_HASH = (
     f"$argon2id$v=19$m={HASHER.memory_cost},t={HASHER.time_cost},p=1${'A' * 22}${'A' * 43}"
 )
 
-IDLE_LIMIT = timedelta(minutes=30)
-ABSOLUTE_LIMIT = timedelta(hours=12)  # one shift
 NOTE_USE_EVERY = timedelta(minutes=1)
 
 _NOT_RIGHT = "The e-mail address or the password is not right."
@@ -156,9 +162,8 @@ def complete(session: Session, row: SignIn, staff: Staff, *, by: str, now: datet
 
     What ran out of theirs is tidied away.
     """
-    session.execute(
-        delete(SignIn).where(SignIn.staff_id == staff.id, SignIn.created_at <= now - ABSOLUTE_LIMIT)
-    )
+    too_old = SignIn.created_at <= now - LIMITS[staff.role].absolute
+    session.execute(delete(SignIn).where(SignIn.staff_id == staff.id, SignIn.id != row.id, too_old))
     row.staff, row.stage, row.pending_totp = staff, Stage.FULL, None
     row.created_at = row.seen_at = row.fresh_at = now
     _record(
@@ -209,7 +214,7 @@ def visit_by_token(session: Session, token: str, *, now: datetime) -> Visit:
     row = session.scalar(select(SignIn).where(SignIn.token_digest == digest(token)))
     if row is None or (row.staff is not None and not row.staff.is_active):
         return Visit()
-    ended = _why_over(row, now=now)
+    ended = _why_over(session, row, now=now)
     if ended is not None:
         return Visit(sign_in_id=row.id, ended=ended)
     member = _member(row.staff) if row.staff is not None else None
@@ -224,12 +229,24 @@ def visit_by_token(session: Session, token: str, *, now: datetime) -> Visit:
     )
 
 
-def _why_over(row: SignIn, *, now: datetime) -> Ended | None:
-    if row.stage is not Stage.FULL:
+def _why_over(session: Session, row: SignIn, *, now: datetime) -> Ended | None:
+    if row.stage is not Stage.FULL or row.staff is None:
         return Ended.HALF_WAY if now - row.created_at >= HALF_WAY_LIMIT else None
-    if now - row.created_at >= ABSOLUTE_LIMIT:
+    limits = LIMITS[row.staff.role]
+    if now - row.created_at >= limits.absolute:
         return Ended.AGE
-    return Ended.IDLE if now - row.seen_at >= IDLE_LIMIT else None
+    is_idle = now - row.seen_at >= limits.idle
+    return Ended.IDLE if is_idle and not _is_on_a_call(session, row.staff.id, now=now) else None
+
+
+def _is_on_a_call(session: Session, staff_id: int, *, now: datetime) -> bool:
+    """Whether a call of theirs goes on, or waits for what they write down of it."""
+    going_on = select(Attempt.id).where(
+        Attempt.counsellor_id == staff_id,
+        Attempt.ended_at.is_(None),
+        Attempt.started_at > now - CALL_IS_USE_FOR,
+    )
+    return session.scalar(going_on.limit(1)) is not None
 
 
 def note_use(session: Session, sign_in_id: int, *, now: datetime) -> None:
@@ -254,15 +271,16 @@ def sign_out(session: Session, token: str, *, now: datetime) -> None:
             _record(session, "staff.signed_out", staff_id, actor_id=staff_id, now=now)
 
 
-def still_open(session: Session, staff_id: int, *, now: datetime) -> Sequence[SignIn]:
+def still_open(session: Session, staff: StaffMember, *, now: datetime) -> Sequence[SignIn]:
     """The browsers that somebody is signed in with, last used first."""
+    limits = LIMITS[staff.role]
     return session.scalars(
         select(SignIn)
         .where(
-            SignIn.staff_id == staff_id,
+            SignIn.staff_id == staff.id,
             SignIn.stage == Stage.FULL,
-            SignIn.seen_at > now - IDLE_LIMIT,
-            SignIn.created_at > now - ABSOLUTE_LIMIT,
+            SignIn.seen_at > now - limits.idle,
+            SignIn.created_at > now - limits.absolute,
         )
         .order_by(SignIn.seen_at.desc(), SignIn.id.desc())
     ).all()

@@ -20,7 +20,7 @@ from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response
 
 from callback_service import clock
-from callback_service.domain.signing_in import Stage
+from callback_service.domain.signing_in import LIMITS, WARNED_BEFORE, Stage
 from callback_service.domain.staff import Role, StaffMember
 from callback_service.errors import CallbackServiceError, Forbidden
 from callback_service.extensions import current_settings, login, reading, transaction
@@ -33,8 +33,8 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 #: What the sign-in page says to somebody who did not come on their own account.
 WHY_SIGNED_OUT: Final[Mapping[str, str]] = {
-    Ended.IDLE: "You were signed out after 30 minutes without use.",
-    Ended.AGE: "You were signed out after 12 hours. Sign in again to go on.",
+    Ended.IDLE: "You were signed out after a time without use.",
+    Ended.AGE: "You were signed in for as long as can be. Sign in again to go on.",
     Ended.HALF_WAY: "Signing in took too long. Begin again.",
     "by-hand": "You are signed out.",
 }
@@ -356,7 +356,10 @@ def _may_open(staff: StaffMember, path: str) -> bool:
 
 def _signed_in_context() -> dict[str, object]:
     staff = signed_in()
-    return {"signed_in_name": staff.name if staff else None}
+    if staff is None:
+        return {"signed_in_name": None}
+    warned_after = LIMITS[staff.role].idle - WARNED_BEFORE
+    return {"signed_in_name": staff.name, "warned_after_s": int(warned_after.total_seconds())}
 
 
 def _device_cookie_name() -> str:

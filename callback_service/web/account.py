@@ -105,6 +105,13 @@ def end_token(token_id: int) -> ResponseReturnValue:
     return redirect(url_for("account.own"), code=303)
 
 
+@bp.post("/account/stay")
+@requires(*Role)
+def stay() -> ResponseReturnValue:
+    """Start the idle time anew, which the gate has done; nothing to show."""
+    return "", 204
+
+
 @bp.post("/account/sign-ins/end-others")
 @requires(*Role)
 @fresh
@@ -174,7 +181,7 @@ def _own_page(
                 local_time(row.seen_at),
                 row.id == this,
             )
-            for row in sign_ins.still_open(session, staff.id, now=now)
+            for row in sign_ins.still_open(session, staff, now=now)
         ]
         tokens = [_own_token(row) for row in api_tokens.live_tokens(session, staff.id)]
         skills = staff_skills.skills_of(session, staff.id)

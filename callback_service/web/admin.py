@@ -106,6 +106,17 @@ def make_link(staff_id: int) -> ResponseReturnValue:
     return _link_page(token, "A new link", "an hour, or 3 days where it is the first password")
 
 
+@bp.post("/staff/<int:staff_id>/sign-ins/end")
+@requires(Role.ADMINISTRATOR)
+@fresh
+def end_sign_ins(staff_id: int) -> ResponseReturnValue:
+    """Sign somebody out everywhere."""
+    with transaction() as session:
+        accounts.end_sign_ins(session, staff_id, actor_id=current_staff().id, now=clock.utc_now())
+    flash("They are signed out everywhere.", "success")
+    return redirect(url_for("admin.staff"), code=303)
+
+
 @bp.post("/staff/<int:staff_id>/disable")
 @requires(Role.ADMINISTRATOR)
 @fresh

@@ -14,11 +14,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callback_service.cli_staff import staff_link
-from callback_service.domain.signing_in import Proof
+from callback_service.domain.lifecycle import Outcome
+from callback_service.domain.signing_in import CALL_IS_USE_FOR, LIMITS, Proof
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, CallbackServiceError, NotFound, Refused, TooMany
 from callback_service.extensions import transaction
 from callback_service.models.audit import AuditEntry
+from callback_service.models.callback import Attempt
 from callback_service.models.plan import PlanTrigger
 from callback_service.models.staff import SignIn, SignInAttempt, Staff
 from callback_service.services import accounts, second_step, sign_in
@@ -32,6 +34,7 @@ from callback_service.services.tries import (
     record_try,
 )
 from tests.support.builders import PASSWORD, make_staff
+from tests.support.request_builders import make_request
 from tests.support.signing_in import code_at
 
 KEY = "a key for links that opens nothing else"
@@ -39,6 +42,7 @@ NETWORK = "192.0.2.7"
 HERE, ELSEWHERE = Caller(NETWORK), Caller("198.51.100.9")
 NEW_PASSWORD = "lantern-gravel-teapot-42"
 SECOND = timedelta(seconds=1)
+COUNSELLORS = LIMITS[Role.COUNSELLOR]
 
 
 def enter(session: Session, staff: Staff, *, now: datetime) -> str:
@@ -92,8 +96,8 @@ def test_only_a_digest_of_the_token_is_kept(session: Session, now: datetime) -> 
 
 def test_a_sign_in_ends_after_thirty_minutes_without_use(session: Session, now: datetime) -> None:
     token = enter(session, make_staff(session), now=now)
-    assert is_in(session, token, now=now + sign_in.IDLE_LIMIT - SECOND)
-    visit = sign_in.visit_by_token(session, token, now=now + sign_in.IDLE_LIMIT)
+    assert is_in(session, token, now=now + COUNSELLORS.idle - SECOND)
+    visit = sign_in.visit_by_token(session, token, now=now + COUNSELLORS.idle)
     assert (visit.staff, visit.ended) == (None, Ended.IDLE)
 
 
@@ -115,11 +119,44 @@ def test_a_sign_in_ends_after_twelve_hours_however_much_it_is_used(
 ) -> None:
     token = enter(session, make_staff(session), now=now)
     row = session.scalars(select(SignIn)).one()
-    row.seen_at = now + sign_in.ABSOLUTE_LIMIT - SECOND
+    row.seen_at = now + COUNSELLORS.absolute - SECOND
     session.flush()
-    assert is_in(session, token, now=now + sign_in.ABSOLUTE_LIMIT - SECOND)
-    visit = sign_in.visit_by_token(session, token, now=now + sign_in.ABSOLUTE_LIMIT)
+    assert is_in(session, token, now=now + COUNSELLORS.absolute - SECOND)
+    visit = sign_in.visit_by_token(session, token, now=now + COUNSELLORS.absolute)
     assert (visit.staff, visit.ended) == (None, Ended.AGE)
+
+
+def test_an_administrators_sign_in_is_shorter(session: Session, now: datetime) -> None:
+    token = enter(session, make_staff(session, role=Role.ADMINISTRATOR), now=now)
+    idle = sign_in.visit_by_token(session, token, now=now + timedelta(minutes=15))
+    assert idle.ended is Ended.IDLE
+    session.scalars(select(SignIn)).one().seen_at = now + timedelta(hours=8)
+    session.flush()
+    assert sign_in.visit_by_token(session, token, now=now + timedelta(hours=8)).ended is Ended.AGE
+
+
+def test_a_call_that_goes_on_counts_as_use(session: Session, now: datetime) -> None:
+    staff = make_staff(session)
+    token = enter(session, staff, now=now)
+    request = make_request(session)
+    call = Attempt(request_id=request.id, counsellor_id=staff.id, number=1, started_at=now)
+    session.add(call)
+    session.flush()
+    later = now + timedelta(minutes=70)
+    assert is_in(session, token, now=later)
+    assert not is_in(session, token, now=now + CALL_IS_USE_FOR)
+    call.ended_at, call.outcome = later, Outcome.ANSWERED
+    session.flush()
+    assert not is_in(session, token, now=later)
+
+
+def test_anothers_sign_ins_are_ended_everywhere(session: Session, now: datetime) -> None:
+    staff, boss = make_staff(session), make_staff(session, role=Role.ADMINISTRATOR)
+    token, own = enter(session, staff, now=now), enter(session, boss, now=now)
+    accounts.end_sign_ins(session, staff.id, actor_id=boss.id, now=now)
+    assert not is_in(session, token, now=now)
+    assert is_in(session, own, now=now)
+    assert actions(session)[-1] == "staff.sign_ins_ended"
 
 
 def test_each_sign_in_has_a_token_of_its_own_and_others_can_be_ended(

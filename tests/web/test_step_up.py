@@ -80,6 +80,7 @@ def test_what_is_sensitive_is_on_the_list(app: Flask) -> None:
         "account.make_token",
         "admin.disable",
         "admin.enable",
+        "admin.end_sign_ins",
         "admin.invite",
         "admin.make_link",
         "calendar.make_link",
