@@ -35,6 +35,7 @@ from callback_service.web import (
     gaps,
     headers,
     health,
+    held,
     leave,
     let_go,
     manager,
@@ -121,7 +122,7 @@ def _add_web(app: Flask) -> None:
         public, sign_in, second_step, passkeys, step_up, account, own_texts, desk, presence, let_go,
         manager, findings, cover, gaps, rota_views, rota_changes, shift_patterns, people, admin,
         staff_skills, twilio, calendar, open_shifts, swaps, availability, leave, rota_notices,
-        rota_history, health, api, demo,
+        rota_history, health, api, demo, held,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (access, frame, on_now, headers, errors, cli):

@@ -111,6 +111,21 @@ class SignIn(Base):
     pending_totp = Sealed()
 
 
+class HeldForm(Base):
+    """What somebody sent when their sign-in had run out, until they sign in again."""
+
+    __tablename__ = "held_form"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uid: Mapped[str] = mapped_column(String(32), default=new_uid, unique=True)
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), unique=True)
+    path: Mapped[str] = mapped_column(String(500))
+    fields_sealed: Mapped[bytes | None]  # names and values, as JSON
+    held_at: Mapped[datetime]
+
+    fields = Sealed()
+
+
 class KnownDevice(Base):
     """A browser that an account signed in with before. It opens nothing: its tries count apart."""
 

@@ -12,7 +12,7 @@ from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.wishes import NO_WISHES
 from callback_service.models.callback import CallbackRequest, Offer, Submission
 from callback_service.models.outbox import OutboxMessage
-from callback_service.services import audit
+from callback_service.services import audit, held_forms
 
 #: Number, name and notes are kept this long after a request is closed.
 KEPT_AFTER_CLOSING: Final = timedelta(days=30)
@@ -22,7 +22,7 @@ ERASED_AT_ONCE: Final = 200
 
 def erasure_is_due(session: Session, *, now: datetime) -> bool:
     """Whether there is anything to erase; a cheap look before any lock is taken."""
-    return session.scalar(_old(now).limit(1)) is not None
+    return session.scalar(_old(now).limit(1)) is not None or held_forms.is_any_old(session, now=now)
 
 
 def _old(now: datetime) -> Select[CallbackRequest]:
@@ -34,7 +34,11 @@ def _old(now: datetime) -> Select[CallbackRequest]:
 
 
 def erase_old(session: Session, *, now: datetime) -> int:
-    """Empty the requests that were closed long enough ago of all personal data; how many."""
+    """Empty the requests that were closed long enough ago of all personal data; how many.
+
+    Forms of staff that nobody came back for go too.
+    """
+    held_forms.erase_old(session, now=now)
     oldest = _old(now).order_by(CallbackRequest.id).limit(ERASED_AT_ONCE)
     old = session.scalars(oldest.with_for_update(key_share=True)).all()
     for request in old:

@@ -66,6 +66,7 @@ class Visit:
     staff: StaffMember | None = None
     sign_in_id: int | None = None
     ended: Ended | None = None
+    ended_of: int | None = None  # whose it was
     stage: Stage | None = None
     entering: StaffMember | None = None
     is_fresh: bool = False  # whether a second factor was given lately
@@ -216,7 +217,7 @@ def visit_by_token(session: Session, token: str, *, now: datetime) -> Visit:
         return Visit()
     ended = _why_over(session, row, now=now)
     if ended is not None:
-        return Visit(sign_in_id=row.id, ended=ended)
+        return Visit(sign_in_id=row.id, ended=ended, ended_of=row.staff_id)
     member = _member(row.staff) if row.staff is not None else None
     if row.stage is not Stage.FULL:
         return Visit(sign_in_id=row.id, stage=row.stage, entering=member)

@@ -24,7 +24,7 @@ from callback_service.domain.signing_in import LIMITS, WARNED_BEFORE, Stage
 from callback_service.domain.staff import Role, StaffMember
 from callback_service.errors import CallbackServiceError, Forbidden
 from callback_service.extensions import current_settings, login, reading, transaction
-from callback_service.services import api_tokens, sign_in
+from callback_service.services import api_tokens, held_forms, sign_in
 from callback_service.services.sign_in import Ended, Visit
 
 logger = logging.getLogger(__name__)
@@ -62,6 +62,10 @@ class NotSignedIn(CallbackServiceError):  # noqa: N818 - reads as what it is at 
 
     status: ClassVar[int] = 401
     title: ClassVar[str] = "Sign in first"
+
+    def __init__(self, message: str, *, leads_to: str | None = None) -> None:
+        super().__init__(message)
+        self.leads_to = leads_to  # after signing in
 
 
 class NotFresh(CallbackServiceError):  # noqa: N818 - reads as what it is at every raise
@@ -299,6 +303,11 @@ def _check_token(mark: Mark) -> None:
 def _send_to_sign_in(visit: Visit) -> ResponseReturnValue:
     if not _is_page_visit():
         reason = WHY_SIGNED_OUT[visit.ended] if visit.ended else "You are not signed in."
+        if _hold_form(visit):
+            raise NotSignedIn(
+                f"{reason} What you sent is kept: sign in to send it.",
+                leads_to=url_for("held.page"),
+            )
         raise NotSignedIn(f"{reason} Nothing was changed.")
     if visit.ended is not None and visit.sign_in_id is not None:
         with transaction() as session:
@@ -310,6 +319,18 @@ def _send_to_sign_in(visit: Visit) -> ResponseReturnValue:
     response = redirect(to, code=303)
     take_cookie(response)
     return response
+
+
+def _hold_form(visit: Visit) -> bool:
+    """Keep the form of somebody whose sign-in has just run out; whether there was one to keep."""
+    is_form = request.method == "POST" and "HX-Request" not in request.headers
+    fields = held_forms.holdable(request.form.items(multi=True)) if is_form else []
+    if visit.ended_of is None or visit.ended is Ended.HALF_WAY or not fields:
+        return False
+    form = held_forms.Held(request.path, fields)
+    with transaction() as session:
+        held_forms.hold(session, visit.ended_of, form, now=clock.utc_now())
+    return True
 
 
 def _note_use(visit: Visit) -> None:

@@ -44,6 +44,7 @@ PART_OF: Final = {
     "second_step": "account",
     "step_up": "account",
     "passkeys": "account",
+    "held": "account",
     "staff_skills": "admin",
 }
 

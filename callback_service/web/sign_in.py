@@ -114,7 +114,7 @@ def sign_out() -> ResponseReturnValue:
 def ask_to_sign_in(error: NotSignedIn) -> ResponseReturnValue:
     """The sign-in page in the place of what was asked for, leading back to the page before."""
     came_from = (request.referrer or "").removeprefix(request.host_url.rstrip("/"))
-    form = SignInForm(formdata=None, next=access.safe_next(came_from))
+    form = SignInForm(formdata=None, next=error.leads_to or access.safe_next(came_from))
     return _sign_in_page(form, note=error.message), error.status
 
 

@@ -19,7 +19,7 @@ from callback_service.domain.signing_in import Proof
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, TooMany
 from callback_service.extensions import transaction
-from callback_service.services import passkeys, second_step
+from callback_service.services import held_forms, passkeys, second_step
 from callback_service.services.sign_in import Opened
 from callback_service.services.tries import forget_tries
 from callback_service.web import access
@@ -29,19 +29,8 @@ from callback_service.web.passkeys import is_possible, site
 
 bp = Blueprint("step_up", __name__)
 
-#: Fields that are not held: this page's own, and what must not stand in a page.
-_NOT_HELD: Final = frozenset(
-    {
-        "csrf_token",
-        "confirm_code",
-        "confirm_passkey",
-        "confirm_to",
-        "confirm_sends",
-        "password",
-        "again",
-        "current",
-    }
-)
+#: Fields of this page's own, which do not go on with the form that is held.
+_OWN: Final = frozenset({"confirm_code", "confirm_passkey", "confirm_to", "confirm_sends"})
 
 
 class ConfirmForm(FlaskForm):
@@ -133,6 +122,5 @@ def _page(form: ConfirmForm) -> str:
 
 def _held() -> Sequence[tuple[str, str]]:
     """The fields of the form that waits."""
-    return [
-        (name, value) for name, value in request.form.items(multi=True) if name not in _NOT_HELD
-    ]
+    fields = held_forms.holdable(request.form.items(multi=True))
+    return [(name, value) for name, value in fields if name not in _OWN]

@@ -24,6 +24,7 @@ def upgrade() -> None:
     _create_recovery_codes()
     _create_known_devices()
     _create_passkeys()
+    _create_held_forms()
     _add_stages()
     op.execute("DELETE FROM sign_in_attempt")
     with op.batch_alter_table("sign_in_attempt") as table:
@@ -75,6 +76,22 @@ def _create_passkeys() -> None:
     op.create_index(op.f("ix_passkey_staff_id"), "passkey", ["staff_id"])
 
 
+def _create_held_forms() -> None:
+    op.create_table(
+        "held_form",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("uid", sa.String(length=32), nullable=False),
+        sa.Column("staff_id", sa.Integer(), nullable=False),
+        sa.Column("path", sa.String(length=500), nullable=False),
+        sa.Column("fields_sealed", sa.LargeBinary(), nullable=True),
+        _instant("held_at"),
+        _of_staff("held_form"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_held_form")),
+        sa.UniqueConstraint("uid", name=op.f("uq_held_form_uid")),
+        sa.UniqueConstraint("staff_id", name=op.f("uq_held_form_staff_id")),
+    )
+
+
 def _add_stages() -> None:
     op.execute("DELETE FROM sign_in")
     with op.batch_alter_table("sign_in") as table:
@@ -123,6 +140,7 @@ def downgrade() -> None:
             "uid",
         ):
             table.drop_column(column)
+    op.drop_table("held_form")
     op.drop_table("passkey")
     op.drop_table("known_device")
     op.drop_table("recovery_code")

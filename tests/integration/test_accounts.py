@@ -22,8 +22,9 @@ from callback_service.extensions import transaction
 from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import Attempt
 from callback_service.models.plan import PlanTrigger
-from callback_service.models.staff import SignIn, SignInAttempt, Staff
-from callback_service.services import accounts, second_step, sign_in
+from callback_service.models.staff import HeldForm, SignIn, SignInAttempt, Staff
+from callback_service.services import accounts, held_forms, retention, second_step, sign_in
+from callback_service.services.held_forms import Held
 from callback_service.services.sign_in import Ended
 from callback_service.services.tries import (
     TRIES_PER_ACCOUNT,
@@ -501,3 +502,14 @@ def test_a_lost_second_step_is_taken_away_with_the_password_and_every_sign_in(
         )
         assert not second_step.has_app(session, staff.id)
         assert second_step.recovery_codes_left(session, staff.id) == 0
+
+
+def test_a_form_nobody_came_back_for_is_erased_after_half_a_day(
+    session: Session, now: datetime
+) -> None:
+    held_forms.hold(session, make_staff(session).id, Held("/x", [("a", "b")]), now=now)
+    almost = now + held_forms.KEPT_FOR - SECOND
+    assert not retention.erasure_is_due(session, now=almost)
+    assert retention.erasure_is_due(session, now=now + held_forms.KEPT_FOR)
+    retention.erase_old(session, now=now + held_forms.KEPT_FOR)
+    assert session.scalars(select(HeldForm)).all() == []

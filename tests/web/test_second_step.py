@@ -255,6 +255,7 @@ def test_strangers_who_know_the_password_use_up_no_try_of_the_owners_browser(
 ) -> None:
     sign_in(client, OWNER)
     submit(client, "/sign-out", {}, page="/account")
+    stranger = app.test_client()
     for number in range(4):
         stranger = app.test_client()
         stranger.environ_base["REMOTE_ADDR"] = f"203.0.113.{number}"

@@ -20,13 +20,14 @@ from callback_service.domain.signing_in import FRESH_FOR
 from callback_service.domain.staff import Role
 from callback_service.extensions import db, transaction
 from callback_service.models.api_token import ApiToken
-from callback_service.models.staff import Staff
+from callback_service.models.staff import HeldForm, Staff
+from callback_service.services.held_forms import Held, hold
 from callback_service.services.second_step import renew_recovery_codes
 from callback_service.services.tries import TRIES_PER_ACCOUNT
 from callback_service.web.access import needs_fresh
 from tests.support.builders import PASSWORD
 from tests.support.pages import csrf_token, submit
-from tests.support.signing_in import next_code
+from tests.support.signing_in import next_code, sign_in
 
 EMAIL = "someone@example.org"
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
@@ -207,3 +208,42 @@ def test_another_app_takes_the_place_of_the_first_and_ends_other_sign_ins(
     assert client.get("/account").status_code == 200
     with app.app_context():
         assert next_code(EMAIL) == code
+
+
+def test_what_was_sent_too_late_waits_sealed_for_its_sender_and_nobody_else(
+    app: Flask, sign_in_as: SignInAs, session: Session
+) -> None:
+    client = sign_in_as(Role.COUNSELLOR, email=EMAIL)
+    with time_machine.travel(datetime.now(UTC), tick=False) as now:
+        form = {"name": "what we spoke of", "csrf_token": csrf_token(page_of(client, "/account"))}
+        now.shift(timedelta(minutes=30))
+        late = client.post("/account/tokens", data=form)
+        assert late.status_code == 401
+        assert "What you sent is kept" in late.get_data(as_text=True)
+        assert b"spoke" not in (session.scalars(select(HeldForm)).one().fields_sealed or b"")
+        assert page_of(sign_in_as(Role.COUNSELLOR), "/account/held").count("spoke") == 0
+        answer = sign_in(client, EMAIL, next="/account/held")
+        assert answer.location == "/account/held"
+        shown = client.get("/account/held")
+        assert "what we spoke of" in shown.get_data(as_text=True)
+        press(client, shown, "/account/held")
+    assert tokens(session) == ["what we spoke of"]
+    assert session.scalars(select(HeldForm)).all() == []
+
+
+@pytest.mark.one_database
+def test_what_was_sent_too_late_can_be_thrown_away(
+    app: Flask, sign_in_as: SignInAs, session: Session
+) -> None:
+    client = sign_in_as(Role.COUNSELLOR, email=EMAIL)
+    with app.app_context(), transaction() as within:
+        staff = within.scalars(select(Staff).where(Staff.email == EMAIL)).one()
+        form = Held("/account/tokens", [("name", "a b")])
+        hold(within, staff.id, form, now=datetime.now(UTC))
+    submit(client, "/account/held/drop", {}, page="/account/held")
+    assert client.get("/account/held").location == "/desk"
+    assert tokens(session) == []
+
+
+def page_of(client: FlaskClient, path: str) -> str:
+    return client.get(path).get_data(as_text=True)
