@@ -41,7 +41,7 @@ def _create_recovery_codes() -> None:
         _instant("used_at", nullable=True),
         _of_staff("recovery_code"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery_code")),
-        sa.UniqueConstraint("staff_id", "digest", name=op.f("uq_recovery_code_staff_id")),
+        sa.UniqueConstraint("staff_id", "digest", name=op.f("uq_recovery_code_staff_id_digest")),
     )
 
 
@@ -54,7 +54,9 @@ def _create_known_devices() -> None:
         _instant("seen_at"),
         _of_staff("known_device"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_known_device")),
-        sa.UniqueConstraint("staff_id", "token_digest", name=op.f("uq_known_device_staff_id")),
+        sa.UniqueConstraint(
+            "staff_id", "token_digest", name=op.f("uq_known_device_staff_id_token_digest")
+        ),
     )
 
 
@@ -124,11 +126,13 @@ def _of_staff(table: str) -> sa.ForeignKeyConstraint:
 def downgrade() -> None:
     op.execute("DELETE FROM sign_in_attempt")
     with op.batch_alter_table("sign_in_attempt") as table:
+        table.drop_constraint(op.f("ck_sign_in_attempt_proof"), type_="check")
         table.drop_column("is_known")
         table.drop_column("proof")
     op.execute("DELETE FROM sign_in")
     with op.batch_alter_table("sign_in") as table:
         table.drop_constraint(op.f("ck_sign_in_somebody_known"), type_="check")
+        table.drop_constraint(op.f("ck_sign_in_stage"), type_="check")
         table.drop_constraint(op.f("uq_sign_in_uid"), type_="unique")
         table.alter_column("staff_id", existing_type=sa.Integer(), nullable=False)
         for column in (
