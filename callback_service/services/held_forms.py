@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from callback_service.models.staff import HeldForm, new_uid
 
 KEPT_FOR: Final = timedelta(hours=12)
+PATH_MAX_CHARS: Final = 500
 #: Fields that stand in no page and in no row: tokens of one page, and passwords.
 NEVER_HELD: Final = frozenset({"csrf_token", "password", "again", "current", "code", "answer"})
 

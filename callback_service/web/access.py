@@ -325,7 +325,9 @@ def _hold_form(visit: Visit) -> bool:
     """Keep the form of somebody whose sign-in has just run out; whether there was one to keep."""
     is_form = request.method == "POST" and "HX-Request" not in request.headers
     fields = held_forms.holdable(request.form.items(multi=True)) if is_form else []
-    if visit.ended_of is None or visit.ended is Ended.HALF_WAY or not fields:
+    is_over = visit.ended in {Ended.IDLE, Ended.AGE}
+    is_short = len(request.path) <= held_forms.PATH_MAX_CHARS
+    if visit.ended_of is None or not (is_over and is_short and fields):
         return False
     form = held_forms.Held(request.path, fields)
     with transaction() as session:

@@ -101,12 +101,16 @@ def enter_password() -> ResponseReturnValue:
 @bp.post("/sign-out")
 @public
 def sign_out() -> ResponseReturnValue:
-    """End the sign-in of this browser on the server, and have the browser forget everything."""
+    """End the sign-in of this browser on the server, and have the browser forget it.
+
+    One cookie stays: that accounts know this browser again keeps their owners in under attack.
+    """
     with transaction() as session:
         end_this_sign_in(session)
+    browser_session.clear()
     response = redirect(url_for("sign_in.page", ended="by-hand"), code=303)
     access.take_cookie(response)
-    response.headers["Clear-Site-Data"] = '"cookies"'
+    response.headers["Clear-Site-Data"] = '"storage"'
     return response
 
 

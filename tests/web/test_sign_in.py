@@ -174,8 +174,9 @@ def test_a_copied_cookie_is_dead_after_sign_out(
     assert thief.get("/account").status_code == 200
     answer = submit(client, "/sign-out", {}, page="/account")
     assert answer.status_code == 303
-    assert answer.headers["Clear-Site-Data"] == '"cookies"'
+    assert answer.headers["Clear-Site-Data"] == '"storage"'
     assert client.get_cookie("sid") is None
+    assert client.get_cookie("device") is not None
     assert thief.get("/account").status_code == 303
     assert "You are signed out." in client.get(answer.location).get_data(as_text=True)
 
