@@ -33,6 +33,7 @@ from callback_service.web import (
     bridge,
     calendar,
     cover,
+    demo,
     desk,
     errors,
     findings,
@@ -40,12 +41,14 @@ from callback_service.web import (
     gaps,
     headers,
     health,
+    held,
     leave,
     let_go,
     manager,
     on_now,
     open_shifts,
     own_texts,
+    passkeys,
     people,
     presence,
     public,
@@ -53,8 +56,11 @@ from callback_service.web import (
     rota_history,
     rota_notices,
     rota_views,
+    second_step,
     shift_patterns,
+    sign_in,
     staff_skills,
+    step_up,
     swaps,
     twilio,
     twilio_calls,
@@ -144,10 +150,10 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
 def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
     for room in (
-        public, account, own_texts, desk, bridge, presence, let_go, manager, findings, cover, gaps,
-        rota_views, rota_changes, shift_patterns, people, admin, staff_skills, twilio, calendar,
-        open_shifts, swaps, availability, leave, rota_notices, rota_history, health, api,
-        twilio_calls, twilio_inbound,
+        public, sign_in, second_step, passkeys, step_up, account, own_texts, desk, bridge, presence,
+        let_go, manager, findings, cover, gaps, rota_views, rota_changes, shift_patterns, people,
+        admin, staff_skills, twilio, calendar, open_shifts, swaps, availability, leave,
+        rota_notices, rota_history, health, api, demo, held, twilio_calls, twilio_inbound,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (access, frame, on_now, headers, errors, cli):

@@ -275,6 +275,7 @@ def tell_sign_ins(environ: Mapping[str, str], instance: Path) -> None:
         print(f"  {person['role']:<15}{person['email']:<38}{shift}".rstrip())
     password = (instance / DEMO_PASSWORD).read_text(encoding="utf-8").strip()
     print(f"\nTheir password: {password}")
+    print(f"Their codes, new every 30 seconds: {environ['PUBLIC_BASE_URL']}/demo")
 
 
 if __name__ == "__main__":

@@ -45,6 +45,10 @@ PART_OF: Final = {
     "presence": "desk",
     "let_go": "desk",
     "own_texts": "account",
+    "second_step": "account",
+    "step_up": "account",
+    "passkeys": "account",
+    "held": "account",
     "staff_skills": "admin",
 }
 

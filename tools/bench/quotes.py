@@ -103,7 +103,7 @@ def _of_weeks(found: dict[str, object], name: str, load: float, ratio: float) ->
     left = promises["promised_minus_achieved_minutes"]
     yield Figure(f"{name}: promised less achieved, median", left["median"], "min")
     yield Figure(f"{name}: promised less achieved, 90th percentile", left["p90"], "min")
-    changed = found["plan_changes_percent"]
+    changed = float(str(found["plan_changes_percent"]))
     yield Figure(f"{name}: counsellor changed, by the minute", changed, "%", 4)
     yield Figure(f"{name}: windows kept", windows["kept_percent"], "%", WINDOWS_KEPT[load], True)
     for key in ("violations", "lost_requests", "overtaken_promises"):
