@@ -55,16 +55,16 @@ def use_passkey(page: Page, service: Service) -> None:
 def test_a_passkey_signs_in_and_its_answer_is_good_once(signed_in: Page, service: Service) -> None:
     page, sent = signed_in, list[Request]()
     page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
-    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
     page.get_by_text("You are signed out.").wait_for()
     kept = {cookie["name"] for cookie in page.context.cookies()}
     assert "device" in kept
     assert "sid" not in kept
     use_passkey(page, service)
-    page.get_by_role("button", name="Sign out").wait_for()
+    page.get_by_role("button", name="Sign out", exact=True).wait_for()
     replayed = next(one for one in sent if one.url.endswith("/passkey/answer"))
     answer = parse_qs(replayed.post_data or "")["answer"][0]
-    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
     page.goto(service.url("/sign-in"))
     page.get_by_role("button", name="Use a passkey instead").click()
     page.locator("input[name=answer]").evaluate(

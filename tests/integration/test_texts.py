@@ -210,12 +210,12 @@ class TestTheLanguage:
         return confirmation
 
     def test_is_english_until_another_is_set(self, session: Session) -> None:
-        assert self.ask_in(session, "cy").template == "en/confirmation.v1"
+        assert self.ask_in(session, "cy").template == "en/confirmation.v2"
 
     def test_is_the_one_they_wish_to_speak_where_it_is_set(self, session: Session) -> None:
         texts.use_policy(TextPolicy(languages=("en", "cy")))
         confirmation = self.ask_in(session, "cy")
-        assert confirmation.template == "cy/confirmation.v1"
+        assert confirmation.template == "cy/confirmation.v2"
         assert confirmation.body.startswith(
             "Helo, diolch am eich neges. Byddwn yn eich ffonio erbyn"
         )
@@ -223,7 +223,7 @@ class TestTheLanguage:
     @pytest.mark.parametrize("wished", [None, "pl", "zh-HK"])
     def test_is_english_for_everybody_else(self, session: Session, wished: str | None) -> None:
         texts.use_policy(TextPolicy(languages=("en", "cy")))
-        assert self.ask_in(session, wished).template == "en/confirmation.v1"
+        assert self.ask_in(session, wished).template == "en/confirmation.v2"
 
 
 class TestANumberThatSaidStop:

@@ -19,6 +19,7 @@ from tests.rota_builders import LONDON, make_pattern
 from tests.support.builders import PASSWORD, make_staff
 from tests.support.live import LiveServer
 from tests.support.request_builders import make_request, member, stored
+from tests.support.signing_in import next_code
 from tests.twilio_double import Phone, TwilioDouble
 
 CALLER, COUNSELLOR, SERVICE = "+447700900123", "+447700900801", "+441632960001"
@@ -58,7 +59,9 @@ class Ringing:
             session.commit()
             desk.accept(session, request.id, staff=member(staff), now=now, tz=LONDON)
             ids = request.id, staff.id
-        visitor.sign_in("alex@example.org", PASSWORD)
+        with server.app.app_context():
+            code = next_code("alex@example.org")
+        visitor.sign_in("alex@example.org", PASSWORD, code=code)
         ringing = cls(server, double, visitor, *ids)
         ringing.open()
         return ringing

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from time import thread_time
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from callback_service.domain import quotes
@@ -93,17 +94,24 @@ def _simulated(rota: str, days: int, load: float) -> dict[str, object]:
     return simulate(scenario).figures()
 
 
+def _part(found: dict[str, object], name: str) -> dict[str, Any]:
+    part = found[name]
+    if not isinstance(part, dict):
+        raise TypeError("the figures of a simulation have changed their shape")
+    return part
+
+
 def _of_weeks(found: dict[str, object], name: str, load: float, ratio: float) -> Iterator[Figure]:
     """The goals of simulated weeks."""
-    promises, windows = found["promises"], found["windows"]
-    if not isinstance(promises, dict) or not isinstance(windows, dict):
-        raise TypeError("the figures of a simulation have changed their shape")
+    promises, windows, counsellors = (
+        _part(found, name) for name in ("promises", "windows", "counsellors")
+    )
     yield Figure(f"{name}: promises kept", promises["kept_percent"], "%", 97.5, True)
     yield Figure(f"{name}: promised over achieved", promises["promised_over_achieved"], "x", ratio)
     left = promises["promised_minus_achieved_minutes"]
     yield Figure(f"{name}: promised less achieved, median", left["median"], "min")
     yield Figure(f"{name}: promised less achieved, 90th percentile", left["p90"], "min")
-    changed = float(str(found["plan_changes_percent"]))
+    changed = counsellors["plan_changes_percent"]
     yield Figure(f"{name}: counsellor changed, by the minute", changed, "%", 4)
     yield Figure(f"{name}: windows kept", windows["kept_percent"], "%", WINDOWS_KEPT[load], True)
     for key in ("violations", "lost_requests", "overtaken_promises"):
