@@ -16,8 +16,13 @@ from callback_service import cli
 from callback_service.config import Settings
 from callback_service.extensions import csrf, db, migrate, prepare_engine
 from callback_service.gateways.bank_holidays import use_nation
-from callback_service.gateways.factory import text_gateway
+from callback_service.gateways.factory import number_lookup, text_gateway
+from callback_service.gateways.voice_factory import voice_gateway
 from callback_service.models.base import Keyring, use_keyring
+from callback_service.services.text_limits import use_limits
+from callback_service.services.text_wording import use_caller_id
+from callback_service.services.texts import use_policy
+from callback_service.services.voice_words import VoiceWords
 from callback_service.web import (
     access,
     account,
@@ -25,8 +30,10 @@ from callback_service.web import (
     admin,
     api,
     availability,
+    bridge,
     calendar,
     cover,
+    demo,
     desk,
     errors,
     findings,
@@ -34,12 +41,14 @@ from callback_service.web import (
     gaps,
     headers,
     health,
+    held,
     leave,
     let_go,
     manager,
     on_now,
     open_shifts,
     own_texts,
+    passkeys,
     people,
     presence,
     public,
@@ -47,10 +56,15 @@ from callback_service.web import (
     rota_history,
     rota_notices,
     rota_views,
+    second_step,
     shift_patterns,
+    sign_in,
     staff_skills,
+    step_up,
     swaps,
     twilio,
+    twilio_calls,
+    twilio_inbound,
 )
 
 ROOT: Final = Path(__file__).parents[1]
@@ -68,6 +82,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_environ(os.environ, root=ROOT)
     use_keyring(Keyring(settings.data_keys))
     use_nation(settings.service_nation)
+    use_limits(settings.text_limits)
+    use_caller_id(shows_number=settings.shows_number)
+    use_policy(settings.texts)
     app = Flask(__name__, template_folder=str(ROOT / "templates"))
     _configure(app, settings)
     _add_extensions(app, settings)
@@ -106,16 +123,37 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
         auth_token=settings.twilio_auth_token,
         from_number=settings.twilio_from,
         messaging_service_sid=settings.twilio_messaging_service_sid,
+        api_key=settings.twilio_api_key,
         api_url=settings.twilio_api_url,
+        seconds=settings.text_limits.http.total_seconds(),
+    )
+    app.extensions["voice_gateway"] = voice_gateway(
+        account_sid=settings.twilio_account_sid,
+        auth_token=settings.twilio_auth_token,
+        number=settings.calls.number,
+        api_key=settings.twilio_api_key,
+        api_url=settings.twilio_api_url,
+    )
+    app.extensions["voice_words"] = VoiceWords(settings.calls.languages, settings.calls.words)
+    app.extensions["number_lookup"] = (
+        number_lookup(
+            account_sid=settings.twilio_account_sid,
+            auth_token=settings.twilio_auth_token,
+            api_key=settings.twilio_api_key,
+            api_url=settings.twilio_api_url,
+        )
+        if settings.texts.looks_numbers_up
+        else None
     )
 
 
 def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
     for room in (
-        public, account, own_texts, desk, presence, let_go, manager, findings, cover, gaps,
-        rota_views, rota_changes, shift_patterns, people, admin, staff_skills, twilio, calendar,
-        open_shifts, swaps, availability, leave, rota_notices, rota_history, health, api,
+        public, sign_in, second_step, passkeys, step_up, account, own_texts, desk, bridge, presence,
+        let_go, manager, findings, cover, gaps, rota_views, rota_changes, shift_patterns, people,
+        admin, staff_skills, twilio, calendar, open_shifts, swaps, availability, leave,
+        rota_notices, rota_history, health, api, demo, held, twilio_calls, twilio_inbound,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (access, frame, on_now, headers, errors, cli):

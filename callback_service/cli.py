@@ -8,10 +8,10 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from callback_service.cli_demo import demo_sign_ins, seed_demo
+from callback_service.cli_demo import demo_codes, demo_sign_ins, seed_demo
 from callback_service.cli_rota import rota_commands
 from callback_service.cli_simulate import simulate_command
-from callback_service.cli_staff import create_staff, staff_link
+from callback_service.cli_staff import create_staff, staff_link, staff_reset_second_step
 
 
 def init_app(app: Flask) -> None:
@@ -21,8 +21,10 @@ def init_app(app: Flask) -> None:
         tick,
         seed_demo,
         demo_sign_ins,
+        demo_codes,
         create_staff,
         staff_link,
+        staff_reset_second_step,
         rota_commands,
         simulate_command,
     ):

@@ -54,6 +54,17 @@ def demo_sign_ins() -> None:
     click.echo(json.dumps(people))
 
 
+@click.command("demo-codes")
+@with_appcontext
+def demo_codes() -> None:
+    """Print the code that each account of the demo signs in with now, as JSON."""
+    if not _settings_of_this_machine().demo:
+        raise click.ClickException("This is for a demonstration: set DEMO=1.")
+    with reading() as session:
+        people = demo.codes_now(session, now=utc_now())
+    click.echo(json.dumps({person.email: person.code for person in people}))
+
+
 def _settings_of_this_machine() -> Settings:
     settings = current_settings()
     if not settings.is_on_loopback:

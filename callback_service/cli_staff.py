@@ -79,3 +79,24 @@ def staff_link(email: str) -> None:
     except CallbackServiceError as error:
         raise click.ClickException(error.message) from error
     click.echo(accounts.link_address(settings.public_base_url, token))
+
+
+@click.command("staff-reset-second-step")
+@click.option("--email", required=True)
+@with_appcontext
+def staff_reset_second_step(email: str) -> None:
+    """Take away a lost phone and the password; print a link for new ones (1 hour)."""
+    settings = current_settings()
+    try:
+        with transaction() as session:
+            staff = accounts.staff_by_email(session, email)
+            token = accounts.reset_second_step(
+                session,
+                staff.id,
+                secret_key=settings.secret_key,
+                actor_id=None,
+                now=clock.utc_now(),
+            )
+    except CallbackServiceError as error:
+        raise click.ClickException(error.message) from error
+    click.echo(accounts.link_address(settings.public_base_url, token))

@@ -6,7 +6,6 @@ Every name may be given as ``NAME_FILE`` instead: a path whose content is the va
 from __future__ import annotations
 
 import base64
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,8 +13,22 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from callback_service import config_texts
+from callback_service.config_calls import CallSettings
+from callback_service.config_values import (
+    is_here,
+    is_loopback,
+    is_safe_to_call,
+    web_address,
+    whole_number,
+    yes_or_no,
+)
+from callback_service.domain.calls import CallerId
+from callback_service.domain.contact import REGION
 from callback_service.domain.presence import REST, WRAP_UP, Rests
 from callback_service.domain.skills import Gender, Skill, SkillKind, kept, skill
+from callback_service.domain.text_limits import TextLimits
+from callback_service.domain.texting import TextPolicy
 from callback_service.errors import SettingsError
 
 #: Words of secrets that stand in somebody's documentation. Random characters hold none of them.
@@ -51,9 +64,15 @@ class Settings:
     rests: Rests  # between the calls of one counsellor
     twilio_account_sid: str | None
     twilio_auth_token: str | None = field(repr=False)
+    twilio_auth_token_previous: str | None = field(repr=False)  # still signs, while one is changed
+    twilio_api_key: tuple[str, str] | None = field(repr=False)  # id and secret, to send with
     twilio_from: str | None
     twilio_messaging_service_sid: str | None
     twilio_api_url: str | None
+    text_limits: TextLimits
+    countries: frozenset[str]  # whose numbers are taken: GB, IM, JE, GG
+    calls: CallSettings
+    texts: TextPolicy  # to callers: languages, reminders, look-ups
     heartbeat_url: str | None = field(repr=False)  # it holds the key of the check it feeds
     redis_url: str | None = field(repr=False)
 
@@ -68,22 +87,37 @@ class Settings:
         return self.twilio_account_sid is not None
 
     @property
+    def twilio_auth_tokens(self) -> tuple[str, ...]:
+        """The tokens that a webhook may be signed with."""
+        both = self.twilio_auth_token, self.twilio_auth_token_previous
+        return tuple(token for token in both if token)
+
+    @property
+    def rings_for_counsellors(self) -> bool:
+        """Whether the service can ring a counsellor and a caller; otherwise all dial by hand."""
+        return self.texts_go_out and self.calls.number is not None
+
+    @property
+    def shows_number(self) -> bool:
+        """Whether a caller may see the number that calls come from."""
+        return self.rings_for_counsellors and self.calls.caller_id is CallerId.NUMBER
+
+    @property
     def is_on_loopback(self) -> bool:
         """Whether the service is for this machine alone, as a demonstration is."""
-        return _is_loopback(urlsplit(self.public_base_url).hostname or "")
+        return is_loopback(urlsplit(self.public_base_url).hostname or "")
 
     @property
     def allows_drama_numbers(self) -> bool:
         """Whether Ofcom's fictitious numbers are taken: only where nothing leaves this machine."""
-        api_host = urlsplit(self.twilio_api_url or "").hostname
-        return not self.texts_go_out or (api_host is not None and _is_loopback(api_host))
+        return not self.texts_go_out or is_here(self.twilio_api_url)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], *, root: Path) -> Settings:
         """Settings of the installation at ``root``; raises SettingsError with one sentence."""
         source = _Source(environ)
         instance = Path(source.get("INSTANCE_PATH") or root / "instance").resolve()
-        port = _whole_number("PORT", source.get("PORT") or "8000", least=1, most=65535)
+        port = whole_number("PORT", source.get("PORT") or "8000", least=1, most=65535)
         demo = source.get("DEMO") == "1"
         base_url = _base_url(source.get("PUBLIC_BASE_URL") or f"http://127.0.0.1:{port}", demo=demo)
         sid, token = source.get("TWILIO_ACCOUNT_SID"), source.get("TWILIO_AUTH_TOKEN")
@@ -101,23 +135,31 @@ class Settings:
                 source.get("SERVICE_LANGUAGES") or LANGUAGES,
                 source.get("SERVICE_SKILLS") or SKILLS,
             ),
-            exit_url=_web_address(
+            exit_url=web_address(
                 "EXIT_URL", source.get("EXIT_URL") or "https://www.bbc.co.uk/weather"
             ),
             port=port,
-            trusted_hops=_whole_number(
+            trusted_hops=whole_number(
                 "TRUSTED_HOPS", source.get("TRUSTED_HOPS") or "0", least=0, most=5
             ),
             demo=demo,
-            swaps_need_approval=_yes_or_no(
+            swaps_need_approval=yes_or_no(
                 "SWAPS_NEED_APPROVAL", source.get("SWAPS_NEED_APPROVAL") or "1"
             ),
             rests=_rests(source.get("WRAP_UP_MINUTES"), source.get("REST_MINUTES")),
             twilio_account_sid=sid,
             twilio_auth_token=token,
+            twilio_auth_token_previous=source.get("TWILIO_AUTH_TOKEN_PREVIOUS"),
+            twilio_api_key=config_texts.api_key(
+                source.get("TWILIO_API_KEY_SID"), source.get("TWILIO_API_KEY_SECRET")
+            ),
             twilio_from=source.get("TWILIO_FROM"),
             twilio_messaging_service_sid=source.get("TWILIO_MESSAGING_SERVICE_SID"),
             twilio_api_url=source.get("TWILIO_API_URL"),
+            text_limits=config_texts.text_limits(source.get),
+            countries=config_texts.countries(source.get("SERVICE_COUNTRIES") or REGION),
+            calls=CallSettings.read(source.get),
+            texts=config_texts.text_policy(source.get),
             heartbeat_url=_heartbeat_url(source.get("HEARTBEAT_URL")),
             redis_url=source.get("REDIS_URL"),
         )
@@ -198,8 +240,8 @@ def _database_url(value: str | None, instance: Path) -> str:
 
 
 def _base_url(value: str, *, demo: bool) -> str:
-    address = _web_address("PUBLIC_BASE_URL", value).rstrip("/")
-    on_loopback = _is_loopback(urlsplit(address).hostname or "")
+    address = web_address("PUBLIC_BASE_URL", value).rstrip("/")
+    on_loopback = is_loopback(urlsplit(address).hostname or "")
     if not on_loopback and not address.startswith("https://"):
         raise SettingsError(
             "PUBLIC_BASE_URL must start with https:// unless it is on this machine."
@@ -211,50 +253,14 @@ def _base_url(value: str, *, demo: bool) -> str:
     return address
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _web_address(name: str, value: str) -> str:
-    if not _is_web_address(value):
-        raise SettingsError(f"{name} must be a web address, like https://callback.example.org.")
-    return value
-
-
-def _is_web_address(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-        whole = parts.port != 0 and " " not in value and value.isascii()
-    except ValueError:  # half an IPv6 address, or a port that is none
-        return False
-    return whole and parts.scheme in {"http", "https"} and bool(parts.hostname)
-
-
-def _whole_number(name: str, value: str, *, least: int, most: int) -> int:
-    if not value.isdecimal() or not least <= int(value) <= most:
-        raise SettingsError(f"{name} must be a whole number from {least} to {most}.")
-    return int(value)
-
-
 def _rests(wrap_up: str | None, rest: str | None) -> Rests:
     """The pauses between calls, in minutes. The rest is a part of the wrap-up."""
     usual_wrap_up, usual_rest = (str(int(one.total_seconds()) // 60) for one in (WRAP_UP, REST))
-    whole = _whole_number("WRAP_UP_MINUTES", wrap_up or usual_wrap_up, least=0, most=60)
-    part = _whole_number("REST_MINUTES", rest or usual_rest, least=0, most=60)
+    whole = whole_number("WRAP_UP_MINUTES", wrap_up or usual_wrap_up, least=0, most=60)
+    part = whole_number("REST_MINUTES", rest or usual_rest, least=0, most=60)
     if part > whole:
         raise SettingsError("REST_MINUTES is a part of WRAP_UP_MINUTES: it may not be longer.")
     return Rests(timedelta(minutes=whole), timedelta(minutes=part))
-
-
-def _yes_or_no(name: str, value: str) -> bool:
-    if value not in {"0", "1"}:
-        raise SettingsError(f"{name} must be 1 or 0.")
-    return value == "1"
 
 
 def _time_zone(value: str) -> ZoneInfo:
@@ -296,13 +302,20 @@ def _check_twilio(settings: Settings) -> None:
         raise SettingsError(
             "With a Twilio account, set TWILIO_FROM or TWILIO_MESSAGING_SERVICE_SID."
         )
+    if not all(given) and (settings.twilio_api_key or settings.twilio_auth_token_previous):
+        raise SettingsError(
+            "An API key or a previous token needs TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN: "
+            "Twilio signs with the token."
+        )
+    if settings.texts.looks_numbers_up and not all(given):
+        raise SettingsError("TWILIO_LOOKUP=1 needs a Twilio account: set TWILIO_ACCOUNT_SID too.")
     if settings.twilio_api_url is not None:
-        _check_api_url(_web_address("TWILIO_API_URL", settings.twilio_api_url))
+        _check_api_url(web_address("TWILIO_API_URL", settings.twilio_api_url))
 
 
 def _check_api_url(address: str) -> None:
     """The auth token is sent there: never in clear over a network."""
-    if not _is_safe_to_call(address):
+    if not is_safe_to_call(address):
         raise SettingsError("TWILIO_API_URL must start with https:// unless it is on this machine.")
 
 
@@ -310,10 +323,6 @@ def _heartbeat_url(value: str | None) -> str | None:
     """Whoever knows it can keep the alarm silent: never in clear over a network."""
     if value is None:
         return None
-    if not _is_safe_to_call(_web_address("HEARTBEAT_URL", value)):
+    if not is_safe_to_call(web_address("HEARTBEAT_URL", value)):
         raise SettingsError("HEARTBEAT_URL must start with https:// unless it is on this machine.")
     return value
-
-
-def _is_safe_to_call(address: str) -> bool:
-    return address.startswith("https://") or _is_loopback(urlsplit(address).hostname or "")

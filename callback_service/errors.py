@@ -64,3 +64,11 @@ class TooMany(CallbackServiceError):  # noqa: N818 - reads as what it is at ever
 
     status = 429
     title = "Too many tries"
+
+
+class Busy(CallbackServiceError):  # noqa: N818 - reads as what it is at every raise
+    """Others are writing, and it took too long to wait for them; trying again soon will work."""
+
+    status = 503
+    title = "We are busy"
+    retry_after: ClassVar[int] = 5  # seconds

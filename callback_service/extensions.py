@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from flask import current_app, request
 from flask_login import LoginManager
@@ -15,6 +16,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import Engine, event, func, select
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from callback_service.clock import utc_now
@@ -22,6 +24,9 @@ from callback_service.config import Settings
 from callback_service.models.base import Base
 
 SQLITE_BUSY_TIMEOUT_MS = 15_000
+#: Somebody else holds what we need: lock not available, deadlock, serialization failure (source:
+#: PostgreSQL documentation, appendix A).
+BUSY_SQLSTATES: Final = frozenset({"55P03", "40P01", "40001"})
 
 
 def client_network() -> str:
@@ -33,6 +38,21 @@ def client_network() -> str:
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, 64), strict=False))
     return str(address)
+
+
+def caller_network() -> str | None:
+    """The network that texts brought about by a form are counted by: a /24, or the /64 of IPv6.
+
+    None where the address tells nothing: this machine, or a private network.
+    """
+    try:
+        address = ipaddress.ip_address(request.remote_addr or "")
+    except ValueError:
+        return None
+    if not address.is_global:
+        return None
+    prefix = 64 if isinstance(address, ipaddress.IPv6Address) else 24
+    return str(ipaddress.ip_network((address, prefix), strict=False))
 
 
 db = SQLAlchemy(metadata=Base.metadata)
@@ -79,6 +99,14 @@ def reading() -> Iterator[Session]:
     finally:
         if not session.info.get("in_use_case"):
             session.rollback()
+
+
+def is_busy(error: OperationalError) -> bool:
+    """Whether the database failed only because others held it; nothing was written."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return (code & 0xFF) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+    return getattr(error.orig, "sqlstate", None) in BUSY_SQLSTATES
 
 
 def database_now(session: Session) -> datetime:

@@ -20,8 +20,8 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from flask import Flask
 
+from callback_service import sender
 from callback_service.clock import utc_now
-from callback_service.config import Settings
 from callback_service.domain.auditing import is_well
 from callback_service.domain.ticks import TICK_NAMES, TickName
 from callback_service.extensions import (
@@ -31,25 +31,30 @@ from callback_service.extensions import (
     reading,
     transaction,
 )
-from callback_service.gateways.base import TextGateway
 from callback_service.gateways.heartbeat import send_heartbeat
+from callback_service.gateways.twilio_lookup import TwilioLookup
+from callback_service.gateways.voice_base import VoiceGateway
 from callback_service.services import (
     auditor,
+    call_checks,
     cover_warnings,
     escalation,
     handover,
     heartbeat,
+    lines,
     offers,
-    outbox,
     planning,
     retention,
     swaps,
 )
+from callback_service.text_listener import TextListener
 
 logger = logging.getLogger(__name__)
 
-#: Texts handled in one run, so that a long backlog does not keep a stop waiting.
-TEXTS_AT_ONCE: Final = 20
+#: Calls asked about in one run.
+CALLS_AT_ONCE: Final = 20
+#: Numbers asked about in one run.
+LOOKUPS_AT_ONCE: Final = 20
 #: Beyond this and its own interval, a tick that has not begun is begun by the watch.
 SILENCE: Final = timedelta(seconds=15)
 
@@ -116,28 +121,51 @@ def hand_over(app: Flask) -> int:
         return handover.return_left_over(session, now=now, tz=_zone())
 
 
-def send_texts(app: Flask) -> int:
-    """Hand texts over to the gateway, one at a time, with no transaction open meanwhile."""
-    gateway: TextGateway = app.extensions["text_gateway"]
+def check_calls(app: Flask) -> int:
+    """Ask about calls whose reports do not come, with no transaction open meanwhile."""
+    gateway: VoiceGateway | None = app.extensions["voice_gateway"]
     with reading() as session:
-        if not outbox.texts_are_due(session, now=database_now(session)):
+        if gateway is None or not call_checks.checks_are_due(session, now=database_now(session)):
             return 0
-    for sent in range(TEXTS_AT_ONCE):
-        if not _send_one(gateway, current_settings()):
-            return sent
-    return TEXTS_AT_ONCE
+    for checked in range(CALLS_AT_ONCE):
+        if not _check_one_call(gateway):
+            return checked
+    return CALLS_AT_ONCE
 
 
-def _send_one(gateway: TextGateway, settings: Settings) -> bool:
+def _check_one_call(gateway: VoiceGateway) -> bool:
     with transaction() as session:
-        now = database_now(session)
-        claim = outbox.claim_next(session, now=now)
-    if claim is None:
+        check = call_checks.claim_check(session, now=database_now(session))
+    if check is None:
         return False
-    receipts_at = f"{settings.public_base_url}/twilio/texts/{claim.uid}/status"
-    result = outbox.hand_over(gateway, claim, receipts_at=receipts_at, now=now)
+    seen = call_checks.ask_gateway(gateway, check)
     with transaction() as session:
-        outbox.record(session, claim, result, is_live=gateway.is_live, now=database_now(session))
+        call_checks.record_check(session, check, seen, now=database_now(session))
+    return True
+
+
+def look_numbers_up(app: Flask) -> int:
+    """Ask what lines the numbers are that texts wait to go to, where that is set."""
+    lookup: TwilioLookup | None = app.extensions["number_lookup"]
+    if lookup is None:
+        return 0
+    for asked in range(LOOKUPS_AT_ONCE):
+        if not _look_one_up(lookup):
+            return asked
+    return LOOKUPS_AT_ONCE
+
+
+def _look_one_up(lookup: TwilioLookup) -> bool:
+    with reading() as session:
+        if not lines.question_is_due(session, now=database_now(session)):
+            return False
+    with transaction() as session:
+        question = lines.next_question(session, now=database_now(session))
+    if question is None:
+        return False
+    kind = lookup.line_of(question.e164)
+    with transaction() as session:
+        lines.take_answer(session, question, kind, now=database_now(session))
     return True
 
 
@@ -184,13 +212,16 @@ def audit(app: Flask) -> int:
     return report.acted_on
 
 
+TEXTS: Final = Tick(TickName.TEXTS, sender.send_due, timedelta(seconds=0.5))
 TICKS: Final = (
     Tick(TickName.PLAN, plan_when_called, timedelta(seconds=0.4)),
     Tick(TickName.REPLAN, plan_anyway, timedelta(seconds=30)),
     Tick(TickName.OFFERS, offer, timedelta(seconds=1)),
     Tick(TickName.ESCALATION, escalate, timedelta(seconds=5)),
     Tick(TickName.HANDOVER, hand_over, timedelta(seconds=5)),
-    Tick(TickName.TEXTS, send_texts, timedelta(seconds=0.5)),
+    Tick(TickName.LOOKUPS, look_numbers_up, timedelta(seconds=0.5)),
+    TEXTS,
+    Tick(TickName.CALLS, check_calls, timedelta(seconds=2)),
     Tick(TickName.RETENTION, erase, timedelta(seconds=30)),
     Tick(TickName.COVER, warn_of_gaps, timedelta(seconds=15)),
     Tick(TickName.SWAPS, lapse_swaps, timedelta(seconds=15)),
@@ -247,13 +278,16 @@ class Metronome:
         """Run until SIGINT or SIGTERM; ticks at work finish first."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self.stopping.set())
+        listener = TextListener(self.app, lambda: self._run(TEXTS))
         self.scheduler.start()
+        listener.start()
         logger.info("scheduler started with ticks %s", ", ".join(TICK_NAMES))
         pause = FIRST_BEAT  # the service is ready as soon as every tick has run once
         while not self.stopping.wait(pause.total_seconds()):
             pause = BEAT_EVERY
             self.wake_silent(time.monotonic())
             run_tick(self.app, Tick("heartbeat", self._beat, BEAT_EVERY))
+        listener.stop()
         self.scheduler.shutdown(wait=True)
         logger.info("scheduler stopped")
 

@@ -85,6 +85,32 @@ async function copyText(button) {
   }
 }
 
+const hasPasskeys = Boolean(window.PublicKeyCredential?.parseRequestOptionsFromJSON)
+
+// The browser asks for a finger, face or PIN; the answer goes with the form the button is in.
+async function usePasskey(button) {
+  const { passkeyGet, passkeyCreate, passkeyField } = button.dataset
+  const state = button.form.querySelector('[data-passkey-state]')
+  if (passkeyCreate && !button.form.elements.name.value.trim()) {
+    button.form.submit()
+    return
+  }
+  state.textContent = ''
+  try {
+    const credential = passkeyCreate
+      ? await navigator.credentials.create({
+          publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(JSON.parse(passkeyCreate))
+        })
+      : await navigator.credentials.get({
+          publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(JSON.parse(passkeyGet))
+        })
+    button.form.elements[passkeyField].value = JSON.stringify(credential.toJSON())
+    button.form.submit()
+  } catch {
+    state.textContent = 'No passkey was used. Try again, or go on without one.'
+  }
+}
+
 function elapsed(since) {
   const seconds = Math.max(0, Math.floor((Date.now() - Date.parse(since)) / 1000))
   const minutes = Math.floor(seconds / 60)
@@ -107,6 +133,41 @@ function handleClick(event) {
     copyText(button)
   } else if (button && button.matches('[data-pause]')) {
     togglePause(button)
+  } else if (button && button.matches('[data-passkey-field]')) {
+    usePasskey(button)
+  }
+}
+
+const warning = document.querySelector('[data-warned-after]')
+let usedAt = Date.now()
+
+// Counted by the clock, not by a timer: a laptop that slept is warned as soon as it wakes.
+function warnBeforeSignOut() {
+  if (warning) {
+    warning.hidden = Date.now() - usedAt < Number(warning.dataset.warnedAfter) * 1000
+  }
+}
+
+async function staySignedIn(event) {
+  if (event.target instanceof Element && event.target.matches('[data-stay]')) {
+    event.preventDefault()
+    const form = event.target
+    const answer = await fetch(form.action, { method: 'POST', body: new URLSearchParams(new FormData(form)) })
+    if (answer.ok) {
+      usedAt = Date.now()
+      warnBeforeSignOut()
+    } else {
+      warning.querySelector('p').textContent = 'You are signed out. Copy what you typed before you leave this page.'
+    }
+  }
+}
+
+// How a call ended is chosen for the counsellor, unless they have chosen already.
+function chooseSuggested() {
+  const suggested = document.querySelector('[data-suggest]')
+  const outcomes = [...document.querySelectorAll('input[name="outcome"]')]
+  if (suggested && !outcomes.some((radio) => radio.checked)) {
+    outcomes.find((radio) => radio.value === suggested.dataset.suggest)?.click()
   }
 }
 
@@ -129,16 +190,22 @@ createAll(RevealingRadios)
 createAll(SkipLink)
 
 document.addEventListener('click', handleClick)
+document.addEventListener('submit', staySignedIn)
 document.addEventListener('submit', refuseDoubleSubmit)
 document.addEventListener('htmx:before:request', refuseWhilePaused)
 document.addEventListener('htmx:before:response', refuseOtherPages)
 document.addEventListener('htmx:error', watchForStaleness)
 document.addEventListener('htmx:after:swap', moveTimers)
+document.addEventListener('htmx:after:swap', chooseSuggested)
 for (const control of document.querySelectorAll('[data-needs-script]')) {
   control.hidden = false
+}
+for (const control of document.querySelectorAll('[data-passkey-field]')) {
+  control.hidden = !hasPasskeys
 }
 moveTimers()
 setInterval(() => {
   moveTimers()
   watchForStaleness()
+  warnBeforeSignOut()
 }, 1000)

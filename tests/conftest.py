@@ -23,11 +23,10 @@ from callback_service.clock import utc_now
 from callback_service.config import Settings
 from callback_service.domain.staff import Role
 from callback_service.extensions import db
-from tests.support import browser
-from tests.support.builders import NOW, PASSWORD, make_staff
+from tests.support import browser, signing_in
+from tests.support.builders import NOW, make_staff
 from tests.support.databases import PostgresServer, migrate, sqlite_url
 from tests.support.live import LiveServer, serving
-from tests.support.pages import submit
 from tests.support.settings import make_settings
 
 # A slow machine is no reason to fail; on CI the same examples come every time.
@@ -167,15 +166,15 @@ def cli(app: Flask) -> FlaskCliRunner:
 
 @pytest.fixture
 def sign_in_as(app: Flask) -> Callable[..., FlaskClient]:
-    """``sign_in_as(Role.MANAGER, email=..., name=...)``: a new person, through the real form."""
+    """``sign_in_as(Role.MANAGER, email=..., name=...)``: a new person, through the real forms."""
 
     def sign_in(role: Role, **person: str) -> FlaskClient:
         with app.app_context():
             email = make_staff(db.session(), role=role, **person).email
             db.session.commit()
         client = app.test_client()
-        answer = submit(client, "/sign-in", {"email": email, "password": PASSWORD})
-        assert answer.status_code in {302, 303}, answer.get_data(as_text=True)
+        answer = signing_in.sign_in(client, email)
+        assert answer.status_code == 303, answer.get_data(as_text=True)
         return client
 
     return sign_in

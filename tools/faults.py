@@ -18,6 +18,8 @@ import pytest
 
 #: How long everybody works at once here; a run of the tests does it for a few seconds only.
 LONG_RACE_SECONDS = "60"
+#: Texts of a storm here; a run of the tests has a few hundred.
+MANY_TEXTS = "10000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Outcome:
     test: str
     is_survived: bool
     seconds: float
+    figures: dict[str, object]  # what the test measured
 
 
 class Watch:
@@ -45,7 +48,10 @@ class Watch:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" or report.failed:
             fault, test = self._faults[report.nodeid], report.nodeid.partition("::")[2]
-            self.outcomes.append(Outcome(fault, test, report.passed, round(report.duration, 2)))
+            figures = dict(report.user_properties)
+            self.outcomes.append(
+                Outcome(fault, test, report.passed, round(report.duration, 2), figures)
+            )
 
 
 def as_table(outcomes: Iterable[Outcome]) -> str:
@@ -55,7 +61,9 @@ def as_table(outcomes: Iterable[Outcome]) -> str:
         (one.fault, "yes" if one.is_survived else "NO", one.test)
         for one in sorted(outcomes, key=lambda one: (one.fault, one.test))
     ]
-    return "\n".join(f"{fault:34} {survived:9} {test}" for fault, survived, test in rows)
+    lines = [f"{fault:34} {survived:9} {test}" for fault, survived, test in rows]
+    measured = [f"{one.test}: {one.figures}" for one in outcomes if one.figures]
+    return "\n".join([*lines, *measured])
 
 
 def main() -> int:
@@ -64,6 +72,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, default=Path("faults.json"))
     given = parser.parse_args()
     os.environ.setdefault("RACE_SECONDS", LONG_RACE_SECONDS)
+    os.environ.setdefault("FAULT_TEXTS", MANY_TEXTS)
     watch = Watch()
     status = pytest.main(["-q", "-m", "fault", "tests"], plugins=[watch])
     print(as_table(watch.outcomes))

@@ -145,7 +145,11 @@ def stand_in_for_twilio(environ: dict[str, str], web_port: int) -> Sequence[str]
     environ["TWILIO_ACCOUNT_SID"], environ["TWILIO_AUTH_TOKEN"] = sid, token
     environ["TWILIO_API_URL"] = f"http://{HOST}:{port}"
     environ.setdefault("TWILIO_FROM", "+447700900999")  # Ofcom keeps this range for drama
-    return (sys.executable, "-m", "tests.twilio_double", "--port", str(port))
+    inbound = f"{environ['PUBLIC_BASE_URL']}/twilio/texts/inbound"
+    return (
+        *(sys.executable, "-m", "tests.twilio_double", "--port", str(port)),
+        *("--webhook-url", inbound, "--service-number", environ["TWILIO_FROM"]),
+    )
 
 
 def prepare(environ: Mapping[str, str]) -> None:
@@ -253,6 +257,8 @@ def tell(environ: Mapping[str, str], instance: Path) -> None:
         print(f"  {label:<16}{base}{path}")
     if "TWILIO_API_URL" in environ:
         print(f"  {'Texts':<16}{environ['TWILIO_API_URL']}/")
+        if environ.get("TEXTS") == "double":
+            print(f"  {'Text us':<16}{environ['TWILIO_API_URL']}/_double/write")
     else:
         print("\nTexts do not go out. `make run TEXTS=double` shows them at a stand-in for Twilio.")
     if environ["DEMO"] == "1":
@@ -269,6 +275,7 @@ def tell_sign_ins(environ: Mapping[str, str], instance: Path) -> None:
         print(f"  {person['role']:<15}{person['email']:<38}{shift}".rstrip())
     password = (instance / DEMO_PASSWORD).read_text(encoding="utf-8").strip()
     print(f"\nTheir password: {password}")
+    print(f"Their codes, new every 30 seconds: {environ['PUBLIC_BASE_URL']}/demo")
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from math import erfc, exp, log, sqrt
+from math import cos, erfc, exp, log, sin, sqrt, tau
 from random import Random
 from statistics import NormalDist
 from typing import Final
@@ -47,6 +47,19 @@ class CallLengths:
     def sample(self, chance: Random) -> float:
         """The length of one call, in seconds."""
         return exp(self._mu + self._sigma * chance.gauss(0, 1))
+
+    def samples(self, chance: Random) -> Iterator[float]:
+        """The lengths of one call after the other, as ``sample`` gives them, at half its price.
+
+        It keeps one number of each pair for the next call, so ``chance`` is to give it no other
+        normals meanwhile. Source: Box and Muller, as ``Random.gauss`` does it.
+        """
+        mu, sigma, random = self._mu, self._sigma, chance.random
+        while True:
+            turn = random() * tau
+            far = sqrt(-2.0 * log(1.0 - random()))
+            yield exp(mu + sigma * (cos(turn) * far))
+            yield exp(mu + sigma * (sin(turn) * far))
 
     def left(self, talked: float) -> float:
         """Seconds that a call still lasts on average that has lasted ``talked`` seconds; never 0.

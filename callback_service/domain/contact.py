@@ -14,6 +14,9 @@ from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType
 from callback_service.errors import BadInput
 
 REGION: Final = "GB"
+#: Where a number with +44 may be. The islands have tariffs of their own, so they are a choice.
+REGIONS: Final = frozenset({REGION, "IM", "JE", "GG"})
+GB_ONLY: Final = frozenset({REGION})
 COUNTRY_CODE: Final = 44
 LONGEST_TYPED: Final = 40  # characters; a UK number with every kind of spacing has fewer than 25
 
@@ -60,10 +63,11 @@ _KINDS: Final = {
 }
 
 
-def parse_phone(typed: str, *, allow_drama: bool) -> Phone:
+def parse_phone(typed: str, *, allow_drama: bool, countries: frozenset[str] = GB_ONLY) -> Phone:
     """The number that was typed, in any usual way of writing it.
 
-    ``allow_drama`` admits the fictitious ranges, for demonstrations and tests only.
+    ``allow_drama`` admits the fictitious ranges, for demonstrations and tests only; ``countries``
+    are some of ``REGIONS``.
     Raises BadInput with a sentence for the page.
     """
     number = _parse(typed)
@@ -77,7 +81,7 @@ def parse_phone(typed: str, *, allow_drama: bool) -> Phone:
         raise BadInput(ENTER_A_NUMBER)
     if not phonenumbers.is_valid_number(number):
         raise BadInput("Check the number. A digit may be missing or wrong")
-    if phonenumbers.region_code_for_number(number) != REGION:
+    if phonenumbers.region_code_for_number(number) not in countries:
         raise BadInput(UK_ONLY)
     kind = _KINDS.get(phonenumbers.number_type(number))
     if kind is None:

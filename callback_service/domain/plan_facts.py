@@ -14,6 +14,8 @@ from typing import Final
 PLACES: Final = 24
 PLACE: Final = (1 << PLACES) - 1
 NOBODY: Final = -1
+#: Seconds that no plan comes to.
+NEVER: Final = 10**12
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ served that can be served together at all.
 from __future__ import annotations
 
 import gc
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -39,7 +39,6 @@ OFFER_LEAD: Final = timedelta(minutes=2)
 OFFER_LEASE: Final = timedelta(minutes=5)
 
 _SECOND: Final = timedelta(seconds=1)
-_CALL_SECONDS: Final = CALL_LENGTH // _SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +72,15 @@ class Availability:
     skills: frozenset[str] = frozenset()
 
 
+def whom_to_avoid(let_go_by: Set[int], never: Set[int], here: Set[int]) -> frozenset[int]:
+    """Whom a request is not for. Once all who are here have let it go by, it is for all again.
+
+    All are ids of counsellors: who let it go by in this round, who knows the caller, who works now.
+    """
+    again = here <= let_go_by | never
+    return frozenset(never if again else let_go_by | never)
+
+
 class Planned(NamedTuple):
     """The forecast for one request."""
 
@@ -97,14 +105,16 @@ def make_plan(
     long before the end of a shift calls stop to begin. Times are taken to the second. Cost
     O((N + M) log N) for N tasks and M counsellors, while the kinds of needs asked for are few.
     """
-    with _collector_at_rest():
-        facts = _Reading(tasks, counsellors, now, margin)
-        if cap is None:
-            return facts.as_plan(_most_kept(facts.facts))
-        seconds = cap // _SECOND
-        return facts.as_plan(
-            Run(facts.facts, cap=seconds).run() if seconds else _least_late(facts.facts)
-        )
+    with _collector_at_rest():  # what is of no more use is gone before it wakes
+        return _made(_Reading(tasks, counsellors, now, margin), cap)
+
+
+def _made(reading: _Reading, cap: timedelta | None) -> list[Planned]:
+    if cap is None:
+        return reading.as_plan(_most_kept(reading.facts))
+    seconds = cap // _SECOND
+    run = Run(reading.facts, cap=seconds).run() if seconds else _least_late(reading.facts)
+    return reading.as_plan(run)
 
 
 @contextmanager
@@ -167,8 +177,10 @@ class _Reading:
         self._now, self._margin = now, margin
         self._tasks = sorted(tasks, key=attrgetter("request_id"))
         self._people = sorted(counsellors, key=attrgetter("counsellor_id"))
-        self._kind_of = [(one.needs, one.avoid) for one in self._tasks]
-        self._kinds = _numbered(self._kind_of)
+        self._kinds = kinds = dict[tuple[frozenset[str], frozenset[int]], int]()
+        self._kind_of = [
+            kinds.setdefault((one.needs, one.avoid), len(kinds)) for one in self._tasks
+        ]
         self._class_of = self._find_classes()
         self._classes = _numbered(self._class_of)
         able = [self._able(*kind) for kind in self._kinds]
@@ -223,10 +235,10 @@ class _Reading:
         }
         return Tasks(
             keys=[rank << PLACES | place for place, rank in enumerate(ranks)],
-            kinds=[self._kinds[kind] for kind in self._kind_of],
+            kinds=self._kind_of,
             releases=self._up([task.release for task in tasks]),
             dues=dues,
-            lengths=[_seconds(task.length) for task in tasks],
+            lengths=_whole_seconds([task.length for task in tasks]),
             planned_for=[places.get(task.planned_for, NOBODY) for task in tasks],
         )
 
@@ -258,8 +270,9 @@ class _Reading:
         return list(map(partial(tuple.__new__, Planned), rows))
 
 
-def _seconds(length: timedelta) -> int:
-    return _CALL_SECONDS if length is CALL_LENGTH else length // _SECOND
+def _whole_seconds(lengths: list[timedelta]) -> list[int]:
+    seconds = {length: length // _SECOND for length in set(lengths)}  # few, and often one
+    return [seconds[length] for length in lengths]
 
 
 def _numbered(values: Iterable[_Value]) -> dict[_Value, int]:

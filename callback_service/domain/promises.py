@@ -18,7 +18,8 @@ LONG_WINDOW: Final = timedelta(hours=2)
 #: Share of a shift that goes to breaks, 30 minutes in 8 hours, where it does not say when they are.
 BREAK_SHARE: Final = 30 / (8 * 60)
 #: Minutes one request costs on average, retries included, where p = 25% do not answer:
-#: (1 + p + p^2) ((1 - p) 30 + 2 p).
+#: (1 + p + p^2) ((1 - p) 30 + 2 p). What is lost beside, like the rest after a try in vain, is in
+#: the share that is not sold.
 MINUTES_PER_REQUEST: Final = 30.2
 #: Minutes of a shift's last stretch that cannot be sold.
 LOST_AT_SHIFT_END: Final = timedelta(minutes=10)
@@ -44,7 +45,8 @@ def places(
     """How many requests may be promised in ``window``, given the (start, end) of duty shifts.
 
     ``reserved`` counts open requests that are to be rung then and hold no place: follow-ups and
-    retries. Give 0 as ``break_share`` where the spans leave the breaks out.
+    retries, and who is that long in the queue for "as soon as you can". Give 0 as ``break_share``
+    where the spans leave the breaks out.
     """
     lasts = (window.end - window.start).total_seconds() / 60
     minutes = sum(_sellable(window, start, end).total_seconds() / 60 for start, end in shifts)

@@ -1,7 +1,7 @@
 """Whom a caller would like to speak with: how long each wish holds, and a plan that keeps to that.
 
-A wish holds while the promise can still be kept by those who meet it, then it is widened to
-everybody: the same counsellor again first, a woman or a man next, a language last of all, since a
+A wish holds for a part of the time that was promised, then it is widened to everybody, who have the
+rest of it: the same counsellor again first, a woman or a man next, a language last of all, since a
 call nobody understands helps nobody. So a wish can delay a call within its promise, and never
 leaves a request to nobody.
 """
@@ -31,8 +31,11 @@ class WishKind(StrEnum):
 HOLDS_FOR: Final[Mapping[WishKind, float]] = {
     WishKind.COUNSELLOR: 0.5,
     WishKind.GENDER: 0.75,
-    WishKind.LANGUAGE: 1.0,
+    WishKind.LANGUAGE: 5 / 6,
 }
+#: A language holds until this long before "promised by", if that is later: who speaks it may come
+#: on shift hours after everybody else could have rung, and that is what was promised then.
+LAST_CHANCE: Final = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,15 @@ def read_wishes(language: str | None, gender: str | None) -> Wishes:
     return Wishes(known, Gender(gender) if gender else None)
 
 
+def is_held_back_by(newcomer: Wishes, older: Wishes) -> bool:
+    """Whether a newcomer may be promised no time before an older open promise.
+
+    Not by one that waits for a language the newcomer does without: it can be hours away until
+    somebody who speaks it is on shift, and would put off everybody else for as long.
+    """
+    return older.language in {None, newcomer.language}
+
+
 class Step(NamedTuple):
     """From ``since`` on, whoever meets ``needs`` may ring."""
 
@@ -92,8 +104,9 @@ class Step(NamedTuple):
 
 
 def widened_at(kind: WishKind, *, ring_from: datetime, due_at: datetime) -> datetime:
-    """When a wish of this kind is widened to everybody."""
-    return ring_from + HOLDS_FOR[kind] * (due_at - ring_from)
+    """When a wish of this kind is widened to everybody, who still have time to keep the promise."""
+    share = ring_from + HOLDS_FOR[kind] * (due_at - ring_from)
+    return max(share, due_at - LAST_CHANCE) if kind is WishKind.LANGUAGE else share
 
 
 def steps(wishes: Wishes, *, ring_from: datetime, due_at: datetime) -> list[Step]:

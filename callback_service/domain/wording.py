@@ -62,13 +62,27 @@ def day_name(at: datetime, *, now: datetime, tz: tzinfo) -> str:
     "tomorrow" and the next night's "tonight" would be taken for this day: they are named instead.
     """
     local, today = at.astimezone(tz), now.astimezone(tz)
-    before_dawn, is_still_night = local.hour < _NIGHT_ENDS, today.hour < _NIGHT_ENDS
+    if is_tonight(local, today):
+        return "tonight"
     if local.date() == today.date():
-        night = local.hour >= _EVENING_STARTS or (before_dawn and is_still_night)
-        return "tonight" if night else "today"
-    if local.date() - today.date() == timedelta(days=1) and not is_still_night:
-        return "tonight" if before_dawn else "tomorrow"
+        return "today"
+    if local.date() - today.date() == timedelta(days=1) and not is_night_before_dawn(today):
+        return "tomorrow"
     return full_day(at, tz)
+
+
+def is_tonight(local: datetime, today: datetime) -> bool:
+    """Whether ``local`` is in the night that people at ``today`` call this one; wall times."""
+    before_dawn, is_still_night = is_night_before_dawn(local), is_night_before_dawn(today)
+    if local.date() == today.date():
+        return local.hour >= _EVENING_STARTS or (before_dawn and is_still_night)
+    is_next_day = local.date() - today.date() == timedelta(days=1)
+    return is_next_day and before_dawn and not is_still_night
+
+
+def is_night_before_dawn(local: datetime) -> bool:
+    """Whether a wall time belongs to the night in which the day before ended."""
+    return local.hour < _NIGHT_ENDS
 
 
 def full_day(at: datetime, tz: tzinfo) -> str:

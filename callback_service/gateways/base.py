@@ -1,5 +1,6 @@
 """What the service asks of whoever carries its texts, and the two ways that can fail."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -10,8 +11,9 @@ from callback_service.errors import CallbackServiceError
 class SmsSendError(CallbackServiceError):
     """A definite no: the gateway did not take the text.
 
-    ``permanent`` means that trying again cannot help. ``code`` is the gateway's own error code and
-    ``retry_after`` the seconds it asked us to wait, where it gave them.
+    ``permanent`` means that trying again cannot help; ``is_outage`` that the gateway could not be
+    reached or has too much to do, so that other texts would fare no better. ``code`` is its own
+    error code and ``retry_after`` the seconds it asked us to wait, where it gave them.
     """
 
     status = 502
@@ -24,11 +26,20 @@ class SmsSendError(CallbackServiceError):
         permanent: bool,
         code: int | None = None,
         retry_after: float | None = None,
+        is_outage: bool = False,
     ) -> None:
         super().__init__(reason)
         self.permanent = permanent
+        self.is_outage = is_outage
         self.code = code
         self.retry_after = retry_after
+
+
+class SmsTooLateError(CallbackServiceError):
+    """The time to begin had passed: nothing was handed over."""
+
+    status = 502
+    title = "The text was not handed over"
 
 
 class SmsUnclearError(CallbackServiceError):
@@ -69,13 +80,20 @@ class TextGateway(Protocol):
         """Whether texts really leave this machine."""
 
     def send_text(
-        self, *, to: str, body: str, status_callback: str, valid_seconds: int
+        self,
+        *,
+        to: str,
+        body: str,
+        status_callback: str,
+        valid_seconds: int,
+        begin_by: float = math.inf,
     ) -> SentText:
         """Hand one text over, once, and say what became of it.
 
         ``to`` is E.164, ``status_callback`` the public address for delivery receipts, and
         ``valid_seconds`` how long the gateway may still send it. Raises ``SmsSendError`` for a
-        definite no and ``SmsUnclearError`` when nobody can tell yet.
+        definite no, ``SmsUnclearError`` when nobody can tell yet, and ``SmsTooLateError``, with
+        nothing handed over, once ``begin_by`` has passed (seconds of ``clock.running``).
         """
 
     def find_texts(self, *, to: str, body: str, since: datetime) -> list[FoundText]:
@@ -83,4 +101,10 @@ class TextGateway(Protocol):
 
         ``since`` is widened by a little, as two clocks never agree: leave out the ids already
         recorded for other texts. Raises ``SmsUnclearError`` when the gateway cannot say.
+        """
+
+    def fetch_text(self, sid: str) -> FoundText | None:
+        """Return the text with this id as it stands there; None where there is no such text.
+
+        Raises ``SmsUnclearError`` when the gateway cannot say.
         """

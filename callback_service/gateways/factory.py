@@ -4,6 +4,10 @@ from callback_service.errors import SettingsError
 from callback_service.gateways.base import TextGateway
 from callback_service.gateways.console import ConsoleGateway
 from callback_service.gateways.twilio import TwilioGateway
+from callback_service.gateways.twilio_lookup import TwilioLookup
+
+#: The part of a request's time that may go into reaching Twilio.
+CONNECT_SHARE = 0.3
 
 
 def text_gateway(
@@ -12,12 +16,14 @@ def text_gateway(
     auth_token: str | None,
     from_number: str | None,
     messaging_service_sid: str | None,
+    api_key: tuple[str, str] | None,
     api_url: str | None,
+    seconds: float,
 ) -> TextGateway:
     """Return Twilio's gateway when an account and its token are set, else the console's.
 
-    A messaging service wins over a number. Half an account is refused, as texts that a manager
-    believes to go out would stay here.
+    A messaging service wins over a number. ``seconds`` is how long a request may take. Half an
+    account is refused, as texts that a manager believes to go out would stay here.
     """
     if not account_sid and not auth_token:
         return ConsoleGateway()
@@ -27,4 +33,24 @@ def text_gateway(
             "Texts need TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and either TWILIO_FROM or "
             "TWILIO_MESSAGING_SERVICE_SID; set all of them or none."
         )
-    return TwilioGateway(account_sid, auth_token, sender=sender, api_url=api_url)
+    return TwilioGateway(
+        account_sid,
+        auth_token,
+        sender=sender,
+        api_key=api_key,
+        api_url=api_url,
+        timeout=(CONNECT_SHARE * seconds, (1 - CONNECT_SHARE) * seconds),
+    )
+
+
+def number_lookup(
+    *,
+    account_sid: str | None,
+    auth_token: str | None,
+    api_key: tuple[str, str] | None,
+    api_url: str | None,
+) -> TwilioLookup | None:
+    """Return Twilio's look-up of numbers; None without an account: then their digits decide."""
+    if not account_sid or not auth_token:
+        return None
+    return TwilioLookup(account_sid, auth_token, api_key=api_key, api_url=api_url)

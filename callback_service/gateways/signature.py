@@ -1,8 +1,21 @@
 """Whether a request that claims to come from Twilio was signed with our auth token."""
 
 from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
 
 from twilio.request_validator import RequestValidator
+
+
+def signed_url(environ: Mapping[str, object], public_base_url: str) -> str:
+    """The address that Twilio called and signed, as it was on the wire.
+
+    Flask's own is decoded and encoded anew, which changes all but plain letters.
+    """
+    raw = str(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "")
+    if not raw.startswith("/"):  # a proxy may ask with the whole address
+        parts = urlsplit(raw)
+        raw = parts.path + (f"?{parts.query}" if parts.query else "")
+    return public_base_url + raw
 
 
 class _Form:

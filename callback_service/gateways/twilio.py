@@ -1,15 +1,17 @@
 """Texts through Twilio's API, by the ``twilio`` SDK."""
 
+import math
 import re
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 
 import requests
 from twilio.base.exceptions import TwilioException
-from twilio.rest import Client
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -17,20 +19,29 @@ from urllib3.exceptions import (
     NewConnectionError,
 )
 
-from callback_service.gateways.base import FoundText, SentText, SmsSendError, SmsUnclearError
+from callback_service.gateways.base import (
+    FoundText,
+    SentText,
+    SmsSendError,
+    SmsTooLateError,
+    SmsUnclearError,
+)
 from callback_service.gateways.twilio_codes import desk_sentence, is_permanent_refusal
 from callback_service.gateways.twilio_http import (
     CONNECT_SECONDS,
     READ_SECONDS,
     ErrorReplyError,
-    PinnedHttpClient,
+    TooLateError,
     UnreadableReplyError,
+    begun_by,
+    twilio_client,
 )
 
 #: The least a look-up reaches back before ``since``: our clock may run ahead of Twilio's.
 CLOCK_SKEW = timedelta(minutes=2)
-#: How many texts to one number a look-up reads: Twilio's largest page, so one request is enough.
-MOST_LISTED = 1000
+#: How many texts to one number a look-up reads at most, and at a time: Twilio's largest page.
+MOST_LISTED = 3000
+PAGE_SIZE = 1000
 #: Twilio takes 1 to 36,000 seconds and advises more than 5.
 SHORTEST_VALIDITY, LONGEST_VALIDITY = 6, 36_000
 
@@ -62,7 +73,8 @@ _NEVER_SENT = (
 class TwilioGateway:
     """Sends texts from one number or messaging service of a Twilio account.
 
-    ``sender`` is an E.164 number or the id of a messaging service (MG...). ``api_url`` replaces
+    ``sender`` is an E.164 number or the id of a messaging service (MG...). ``api_key`` is the id
+    (SK...) and secret that sign in instead of the account's own token. ``api_url`` replaces
     Twilio's own address. ``timeout`` is connect and read, in seconds.
     """
 
@@ -74,26 +86,38 @@ class TwilioGateway:
         auth_token: str,
         *,
         sender: str,
+        api_key: tuple[str, str] | None = None,
         api_url: str | None = None,
         timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
     ) -> None:
-        http = PinnedHttpClient(api_url=api_url, timeout=timeout)
-        self._messages = Client(account_sid, auth_token, http_client=http).messages
+        client = twilio_client(
+            account_sid, auth_token, api_key=api_key, api_url=api_url, timeout=timeout
+        )
+        self._messages = client.messages
         self._service = sender if _MESSAGING_SERVICE.fullmatch(sender) else None
         self._sender = {"messaging_service_sid": sender} if self._service else {"from_": sender}
 
     def send_text(
-        self, *, to: str, body: str, status_callback: str, valid_seconds: int
+        self,
+        *,
+        to: str,
+        body: str,
+        status_callback: str,
+        valid_seconds: int,
+        begin_by: float = math.inf,
     ) -> SentText:
         """Hand one text to Twilio; see ``TextGateway.send_text``."""
         try:
-            message = self._messages.create(
-                to=to,
-                body=body,
-                status_callback=status_callback,
-                validity_period=min(max(valid_seconds, SHORTEST_VALIDITY), LONGEST_VALIDITY),
-                **self._sender,
-            )
+            with begun_by(begin_by):
+                message = self._messages.create(
+                    to=to,
+                    body=body,
+                    status_callback=status_callback,
+                    validity_period=min(max(valid_seconds, SHORTEST_VALIDITY), LONGEST_VALIDITY),
+                    **self._sender,
+                )
+        except TooLateError as late:
+            raise SmsTooLateError("There was no time left to begin.") from late
         except ErrorReplyError as reply:
             raise _refusal(reply) from reply
         except _TRANSPORT_FAULTS as error:
@@ -111,28 +135,59 @@ class TwilioGateway:
         still waits there does not have yet, and that is the one text we must not miss.
         """
         earliest = since.replace(microsecond=0) - CLOCK_SKEW
-        try:
+        with _unclear_if_it_fails():
             return [found for found in self._texts_to(to, earliest) if found.body == body]
-        except ErrorReplyError as reply:
-            raise SmsUnclearError(
-                f"Twilio would not say what it holds ({reply}).", retry_after=reply.retry_after
-            ) from reply
-        except _TRANSPORT_FAULTS:  # its words hold the number: keep them out of the log
-            raise SmsUnclearError("Twilio could not be asked.") from None
-        except (UnreadableReplyError, TwilioException, AttributeError, TypeError) as error:
-            raise SmsUnclearError("Twilio's list could not be read.") from error
+
+    def fetch_text(self, sid: str) -> FoundText | None:
+        """Read one text at Twilio; see ``TextGateway.fetch_text``."""
+        with _unclear_if_it_fails():
+            try:
+                return _found(self._messages(sid).fetch())
+            except ErrorReplyError as reply:
+                if reply.http_status == HTTPStatus.NOT_FOUND and reply.code is not None:
+                    return None
+                raise
 
     def _texts_to(self, to: str, earliest: datetime) -> Iterator[FoundText]:
         """Yield our texts to one number; refuse to call a list complete that was cut short."""
         sender = {} if self._service else self._sender  # a service picks numbers we do not know
-        page = self._messages.page(to=to, **sender, page_size=MOST_LISTED)
-        listed = list(page)  # newest first
-        recent = [one for one in listed if one.date_created is None or one.date_created >= earliest]
-        if page.next_page_url and len(recent) == len(listed):
-            raise UnreadableReplyError("too many texts to tell them apart")
-        for one in recent:
-            if self._service in {None, one.messaging_service_sid}:
-                yield FoundText(one.sid, one.status, one.body, one.date_sent, one.error_code)
+        page = self._messages.page(to=to, **sender, page_size=PAGE_SIZE)
+        read = 0
+        while True:
+            listed = list(page)  # newest first
+            recent = [
+                one for one in listed if one.date_created is None or one.date_created >= earliest
+            ]
+            for one in recent:
+                if self._service in {None, one.messaging_service_sid}:
+                    yield _found(one)
+            if not page.next_page_url or len(recent) < len(listed):
+                return
+            read += len(listed)
+            if read >= MOST_LISTED:
+                raise UnreadableReplyError("too many texts to tell them apart")
+            page = page.next_page()
+
+
+def _found(message: Any) -> FoundText:
+    return FoundText(
+        message.sid, message.status, message.body, message.date_sent, message.error_code
+    )
+
+
+@contextmanager
+def _unclear_if_it_fails() -> Iterator[None]:
+    """Whatever goes wrong in a look-up means that Twilio could not say."""
+    try:
+        yield
+    except ErrorReplyError as reply:
+        raise SmsUnclearError(
+            f"Twilio would not say what it holds ({reply}).", retry_after=reply.retry_after
+        ) from reply
+    except _TRANSPORT_FAULTS:  # its words hold the number: keep them out of the log
+        raise SmsUnclearError("Twilio could not be asked.") from None
+    except (UnreadableReplyError, TwilioException, AttributeError, TypeError) as error:
+        raise SmsUnclearError("Twilio's answer could not be read.") from error
 
 
 def _refusal(reply: ErrorReplyError) -> SmsSendError | SmsUnclearError:
@@ -149,14 +204,20 @@ def _refusal(reply: ErrorReplyError) -> SmsSendError | SmsUnclearError:
         permanent=is_permanent_refusal(status, reply.code),
         code=reply.code,
         retry_after=reply.retry_after,
+        is_outage=status == HTTPStatus.TOO_MANY_REQUESTS,
     )
 
 
 def _connection_fault(error: Exception) -> SmsSendError | SmsUnclearError:
     """Return a definite no only where the request surely never left."""
-    if any(isinstance(cause, _NEVER_SENT) for cause in _causes(error)):
-        return SmsSendError("Twilio could not be reached.", permanent=False)
+    if surely_never_left(error):
+        return SmsSendError("Twilio could not be reached.", permanent=False, is_outage=True)
     return SmsUnclearError("The connection to Twilio broke before it answered.")
+
+
+def surely_never_left(error: Exception) -> bool:
+    """Whether the request that failed so cannot have reached Twilio."""
+    return any(isinstance(cause, _NEVER_SENT) for cause in _causes(error))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -1,6 +1,7 @@
 """Twilio's error codes and delivery states: which errors pass, which do not, what the desk is told.
 
 Source: Twilio's error dictionary (https://www.twilio.com/docs/api/errors) and message resource.
+What is not here is judged by its HTTP status, and the desk is told to ring anyway.
 """
 
 from dataclasses import dataclass
@@ -51,6 +52,9 @@ ERROR_MEANINGS: dict[int, ErrorMeaning] = {
     TOO_MANY_REQUESTS: ErrorMeaning(
         Fault.BUSY, "Twilio asked us to slow down; the text will go shortly."
     ),
+    14107: ErrorMeaning(Fault.BUSY, "Too many texts went to this number at once. Ring anyway."),
+    20500: ErrorMeaning(Fault.BUSY, "Twilio had a fault of its own; the text will go shortly."),
+    63038: ErrorMeaning(Fault.BUSY, "The Twilio account has sent all it may in a day."),
     # Refused when the text is handed over
     21211: ErrorMeaning(Fault.NUMBER, "This is not a phone number Twilio knows. Check it."),
     21212: ErrorMeaning(Fault.SET_UP, _SET_UP),  # our sender is malformed
@@ -74,7 +78,12 @@ ERROR_MEANINGS: dict[int, ErrorMeaning] = {
     21614: ErrorMeaning(Fault.NUMBER, _CANNOT_GET_TEXTS),  # not a mobile number
     21617: ErrorMeaning(Fault.CONTENT, "The text was longer than 1,600 characters; not sent."),
     21635: ErrorMeaning(Fault.NUMBER, "This is a landline. It gets no texts; ring instead."),
+    21657: ErrorMeaning(Fault.SET_UP, _SET_UP),  # our sender may not be used there
     21659: ErrorMeaning(Fault.SET_UP, _SET_UP),  # our sender is not a Twilio number
+    21701: ErrorMeaning(Fault.SET_UP, _SET_UP),  # there is no such messaging service
+    21703: ErrorMeaning(Fault.SET_UP, _SET_UP),  # the messaging service has no numbers
+    21704: ErrorMeaning(Fault.SET_UP, _SET_UP),  # it has no sender for this destination
+    21705: ErrorMeaning(Fault.SET_UP, _SET_UP),  # its id is malformed
     21730: ErrorMeaning(Fault.BUSY, "Twilio is under maintenance; the text will go later."),
     # Told by a delivery receipt
     30001: ErrorMeaning(Fault.BUSY, "Too many texts were waiting at Twilio."),
@@ -85,11 +94,34 @@ ERROR_MEANINGS: dict[int, ErrorMeaning] = {
     30006: ErrorMeaning(Fault.NUMBER, "This is a landline or cannot be reached by text. Ring."),
     30007: ErrorMeaning(Fault.CONTENT, "The network filtered the text. Ring anyway."),
     30008: ErrorMeaning(Fault.NETWORK, _NOT_ARRIVED),  # unknown error
+    30009: ErrorMeaning(Fault.NETWORK, _NOT_ARRIVED),  # a part was lost on the way
+    30010: ErrorMeaning(Fault.SET_UP, _SET_UP),  # dearer than the account allows
+    30017: ErrorMeaning(Fault.BUSY, "The network was too busy for the text. Ring anyway."),
+    30018: ErrorMeaning(Fault.SET_UP, _SET_UP),  # the network wants senders registered
+    30019: ErrorMeaning(Fault.CONTENT, "The text was too long for the network. Ring anyway."),
+    30022: ErrorMeaning(Fault.BUSY, "Too many texts were waiting at the network. Ring anyway."),
+    30023: ErrorMeaning(Fault.BUSY, "Our sender has sent all it may in a day. Ring anyway."),
+    30024: ErrorMeaning(Fault.SET_UP, _SET_UP),  # our sender is not set up at the network
+    30027: ErrorMeaning(Fault.BUSY, "The network takes no more of our texts today. Ring anyway."),
+    30032: ErrorMeaning(Fault.SET_UP, _SET_UP),  # our toll-free number is not verified
     30034: ErrorMeaning(Fault.SET_UP, _SET_UP),  # sender not registered for US numbers
     30036: ErrorMeaning(Fault.TOO_LATE, "The text came too late to be of use and was dropped."),
+    30037: ErrorMeaning(Fault.SET_UP, _SET_UP),  # the account may not send texts
     30038: ErrorMeaning(Fault.CONTENT, "The text was taken for a pass code and filtered."),
+    30039: ErrorMeaning(Fault.CONTENT, "The text looked like a loop and was stopped."),
+    30040: ErrorMeaning(Fault.SET_UP, _SET_UP),  # the network wants our sender registered
+    30041: ErrorMeaning(Fault.SET_UP, _SET_UP),  # the network's rules for senders, three times
+    30042: ErrorMeaning(Fault.SET_UP, _SET_UP),
+    30043: ErrorMeaning(Fault.SET_UP, _SET_UP),
+    30044: ErrorMeaning(Fault.SET_UP, "The Twilio account is on trial: the text was too long."),
     30410: ErrorMeaning(Fault.NETWORK, _NOT_ARRIVED),  # the network did not answer Twilio
+    # Twilio's guard against texts that are sent for their price
+    30450: ErrorMeaning(Fault.NUMBER, "Twilio held the text for fraud. Ring anyway."),
+    30453: ErrorMeaning(Fault.NUMBER, "Twilio held the text for fraud. Ring anyway."),
+    30454: ErrorMeaning(Fault.BUSY, "The Twilio account has sent all it may in a day."),
+    30500: ErrorMeaning(Fault.NETWORK, _NOT_ARRIVED),  # a fault of Twilio's
 }
+
 
 _TEMPORARY_STATUSES = frozenset(
     {

@@ -5,17 +5,81 @@ strings to the log, and hands the answer over in an attribute that threads share
 """
 
 import json
-from collections.abc import Mapping
+import math
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import requests
 from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
+from twilio.rest import Client
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-CONNECT_SECONDS = 5.0
-READ_SECONDS = 10.0
+from callback_service import clock
+
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 7.0
 POOL_SIZE = 32
+
+_this_thread = threading.local()
+
+
+class TooLateError(Exception):
+    """The time to begin had passed: the request did not leave, or not whole."""
+
+
+@contextmanager
+def begun_by(instant: float) -> Iterator[None]:
+    """Requests made inside leave by ``instant`` (seconds of ``clock.running``) or not at all."""
+    _this_thread.begin_by = instant
+    try:
+        yield
+    finally:
+        _this_thread.begin_by = math.inf
+
+
+class _Punctual:
+    """Looks at the clock at the last moment before bytes leave.
+
+    A process may be stopped anywhere, for any time. When it goes on, another sender may have the
+    text, so the look cannot come earlier: not before a connection was made, which takes seconds.
+    """
+
+    sock: Any  # this and connect are those of the connection it is mixed into
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()  # type: ignore[attr-defined]
+        if clock.running() > getattr(_this_thread, "begin_by", math.inf):
+            raise TooLateError
+        super().send(data)  # type: ignore[misc]
+
+
+class _PunctualHTTPConnection(_Punctual, HTTPConnection):
+    pass
+
+
+class _PunctualHTTPSConnection(_Punctual, HTTPSConnection):
+    pass
+
+
+class _HTTPPool(HTTPConnectionPool):
+    ConnectionCls = _PunctualHTTPConnection
+
+
+class _HTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _PunctualHTTPSConnection
+
+
+class _PunctualAdapter(requests.adapters.HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
 
 
 class ErrorReplyError(Exception):
@@ -39,7 +103,7 @@ class PinnedHttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK ships
         super().__init__(max_retries=0)
         self._timeouts = timeout
         self._api: SplitResult | None = urlsplit(api_url) if api_url else None
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=POOL_SIZE, max_retries=0)
+        adapter = _PunctualAdapter(pool_maxsize=POOL_SIZE, max_retries=0)
         self._http = requests.Session()
         self._http.mount("https://", adapter)
         self._http.mount("http://", adapter)
@@ -84,6 +148,20 @@ class PinnedHttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK ships
             ._replace(scheme=self._api.scheme, netloc=self._api.netloc, path=path)
             .geturl()
         )
+
+
+def twilio_client(
+    account_sid: str,
+    auth_token: str,
+    *,
+    api_key: tuple[str, str] | None,
+    api_url: str | None,
+    timeout: tuple[float, float],
+) -> Client:
+    """Return the SDK's client; ``api_key`` (id, secret) signs in instead of the account's token."""
+    user, secret = api_key or (account_sid, auth_token)
+    http = PinnedHttpClient(api_url=api_url, timeout=timeout)
+    return Client(user, secret, account_sid, http_client=http)
 
 
 def _json_object(reply: requests.Response) -> dict[str, object] | None:

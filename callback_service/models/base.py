@@ -138,6 +138,10 @@ class Sealed:
         self._column = f"{name}_sealed"
         self._name = name
 
+    def opened(self, table: str, uid: str, sealed: bytes) -> str:
+        """The text of a value that was read without its row."""
+        return keyring().open(sealed, context=f"{table}.{self._name}:{uid}")
+
     def _context(self, row: Any) -> str:
         if row.uid is None:  # sealed to no row, the text would never open again
             raise RuntimeError("a row without a uid cannot seal: flush it first")

@@ -83,6 +83,7 @@ class CallbackRequest(Base):
     ring_from: Mapped[datetime]  # not rung before this
     due_at: Mapped[datetime]  # the first attempt must be made by this
     is_window: Mapped[bool]  # ring_from to due_at is a window the caller chose
+    agreed_from: Mapped[datetime | None]  # when to ring, as they last said while speaking
     tries: Mapped[int] = mapped_column(default=0)  # attempts in this window
     assigned_to_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     assigned_at: Mapped[datetime | None]

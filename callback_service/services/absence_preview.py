@@ -8,10 +8,9 @@ from datetime import datetime, tzinfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from callback_service.domain.planning import MISSED_CAP, Availability, Planned, Task
-from callback_service.domain.wishes import plan_with_wishes
+from callback_service.domain.planning import Availability, Planned, Task
 from callback_service.models.callback import CallbackRequest, Offer
-from callback_service.services.planning import Work, availability, open_work
+from callback_service.services.planning import Work, availability, open_work, plan_work
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +50,7 @@ def what_moves(
 
 
 def _plan(work: Work, people: list[Availability], now: datetime) -> dict[int, Planned]:
-    plan = plan_with_wishes(work.tasks, work.steps_of, people, now=now, cap=MISSED_CAP)
-    return {entry.request_id: entry for entry in plan}
+    return {entry.request_id: entry for entry in plan_work(work, people, now=now)}
 
 
 def _without(one: Availability, staff_id: int, until: datetime) -> Availability:

@@ -16,13 +16,15 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain import passwords
 from callback_service.domain.contact import Phone
+from callback_service.domain.signing_in import Proof, Stage
 from callback_service.domain.skills import Skill
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.base import keyring
 from callback_service.models.staff import Staff
-from callback_service.services import api_tokens, audit, feeds, sign_in, staff_skills
+from callback_service.services import api_tokens, audit, feeds, second_step, sign_in, staff_skills
 from callback_service.services.plan_trigger import ask_for_plan
+from callback_service.services.tries import Caller, folded_email, forget_tries
 
 INVITATION_LIFETIME = timedelta(days=3)
 NEW_PASSWORD_LIFETIME = timedelta(hours=1)
@@ -42,9 +44,15 @@ _NAME_MAX_CHARS = 80
 
 
 def set_password(
-    session: Session, staff: Staff, password: str, *, about: Iterable[str] = (), now: datetime
+    session: Session,
+    staff: Staff,
+    password: str,
+    *,
+    about: Iterable[str] = (),
+    keep: int | None = None,
+    now: datetime,
 ) -> None:
-    """Give ``staff`` a new password and sign them out everywhere.
+    """Give ``staff`` a new password and sign them out everywhere but in sign-in ``keep``.
 
     ``about`` holds further words it must not contain, such as the name of the service.
     Raises BadInput, with the reason at the field ``password``.
@@ -54,7 +62,7 @@ def set_password(
         raise BadInput(fault, {"password": fault})
     staff.password_hash = hash_password(password)
     session.flush()
-    sign_in.end_all(session, staff)
+    sign_in.end_all(session, staff.id, keep=keep)
     _record(session, "staff.password_set", staff.id, actor_id=staff.id, now=now)
 
 
@@ -69,15 +77,16 @@ def change_password(
     password: str,
     *,
     about: Iterable[str],
-    network: str,
-    device: str,
+    sign_in_id: int,
+    caller: Caller,
     now: datetime,
 ) -> sign_in.Opened:
-    """A new password for who proved the old one; their browser is signed in anew, others out."""
-    staff = sign_in.unchanged(session, proven)
-    sign_in.forget_tries(session, email=staff.email, network=network)
-    set_password(session, staff, password, about=about, now=now)
-    return sign_in.start(session, staff, device=device, now=now)
+    """A new password for who proved the old one. Only the browser of ``sign_in_id`` stays in."""
+    row, staff = sign_in.locked_row(session, sign_in_id, Stage.FULL)
+    sign_in.check_unchanged(staff, proven)
+    forget_tries(session, account=staff.email, caller=caller, proof=Proof.PASSWORD)
+    set_password(session, staff, password, about=about, keep=sign_in_id, now=now)
+    return sign_in.change_token(session, row, staff)
 
 
 # Invitations and other one-time links
@@ -119,6 +128,22 @@ def make_link(
     return _link_token(staff, secret_key, now + lifetime)
 
 
+def reset_second_step(
+    session: Session, staff_id: int, *, secret_key: str, actor_id: int | None, now: datetime
+) -> str:
+    """Take away a lost second step, and the password with it; the token of a new one-time link.
+
+    Without the password's end, whoever learnt it could now set up a phone of their own.
+    """
+    staff = _active(session, staff_id)
+    second_step.remove(session, staff)
+    staff.password_hash = None
+    session.flush()
+    sign_in.end_all(session, staff.id)
+    _record(session, "staff.second_step_reset", staff.id, actor_id=actor_id, now=now)
+    return _link_token(staff, secret_key, now + NEW_PASSWORD_LIFETIME)
+
+
 def link_address(base_url: str, token: str) -> str:
     """The address of a one-time link, on the configured base, whatever Host a request names."""
     return f"{base_url}/invitation/{token}"
@@ -147,7 +172,7 @@ def accept_invitation(
     device: str,
     now: datetime,
 ) -> sign_in.Opened:
-    """Use a one-time link: set the password, which kills the link, and sign in."""
+    """Use a one-time link: set the password, which kills the link. The second step follows."""
     staff = staff_by_link(session, token, secret_key=secret_key, now=now)
     _record(session, "staff.link_used", staff.id, actor_id=staff.id, now=now)
     set_password(session, staff, password, about=about, now=now)
@@ -203,11 +228,18 @@ def disable(session: Session, staff_id: int, *, actor_id: int, now: datetime) ->
     if staff.id == actor_id:
         raise Refused("You cannot disable your own account.")
     staff.is_active = False
-    sign_in.end_all(session, staff)
+    sign_in.end_all(session, staff.id)
     api_tokens.end_all(session, staff.id, now=now)
     feeds.end_all(session, staff.id, now=now)
     _record(session, "staff.disabled", staff.id, actor_id=actor_id, now=now)
     ask_for_plan(session, reason="account", now=now)
+
+
+def end_sign_ins(session: Session, staff_id: int, *, actor_id: int, now: datetime) -> None:
+    """Sign somebody else out everywhere, at their next request."""
+    staff = _locked(session, staff_id)
+    sign_in.end_all(session, staff.id)
+    _record(session, "staff.sign_ins_ended", staff.id, actor_id=actor_id, now=now)
 
 
 def enable(session: Session, staff_id: int, *, actor_id: int, now: datetime) -> None:
@@ -222,7 +254,7 @@ def enable(session: Session, staff_id: int, *, actor_id: int, now: datetime) -> 
 
 def staff_by_email(session: Session, email: str) -> Staff:
     """The account with this address; raises NotFound. For commands, where telling is no leak."""
-    staff = session.scalar(select(Staff).where(Staff.email == sign_in.folded_email(email)))
+    staff = session.scalar(select(Staff).where(Staff.email == folded_email(email)))
     if staff is None:
         raise NotFound("There is no account with this e-mail address.")
     return staff
@@ -252,7 +284,7 @@ def _active(session: Session, staff_id: int) -> Staff:
 
 
 def _usable_email(email: str) -> str:
-    folded = sign_in.folded_email(email)
+    folded = folded_email(email)
     if len(folded) > 254 or not folded.isascii() or not _EMAIL.fullmatch(folded):
         message = "Enter an e-mail address, like name@example.org."
         raise BadInput(message, {"email": message})

@@ -9,14 +9,13 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from callback_service.domain import retry, wording
+from callback_service.domain import retry
 from callback_service.domain.contact import Window
 from callback_service.domain.lifecycle import AFTER_SPEAKING, Disposition, Outcome, RequestState
 from callback_service.domain.presence import USUAL, Rests
 from callback_service.domain.staff import Role, StaffMember
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.callback import Attempt, CallbackRequest, ContactWindow
-from callback_service.models.outbox import TextKind
 from callback_service.services import follow_ups, presence, requests, texts
 from callback_service.services.requests import Why, lock_request
 
@@ -24,7 +23,6 @@ from callback_service.services.requests import Why, lock_request
 LONGEST_CALL: Final = timedelta(hours=2)
 #: "Call me again at ..." may be at most this far away.
 FURTHEST_AGAIN: Final = timedelta(days=14)
-CLOSING_TEXT_LASTS: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class Record:
 
 def start_attempt(session: Session, request_id: int, *, staff: StaffMember, now: datetime) -> None:
     """The counsellor begins to ring. Decides whether the promise was kept."""
-    request = _held_by(session, request_id, staff)
+    request = held_by(session, request_id, staff)
     if request.state is RequestState.CALLING:
         return  # the button was pressed twice
     if now < request.ring_from:
@@ -73,7 +71,7 @@ def record_outcome(
 
     Whoever rang is then in wrap-up; not somebody whose call a manager had to finish.
     """
-    request = _held_by(session, request_id, staff)
+    request = held_by(session, request_id, staff)
     if request.state is not RequestState.CALLING:
         raise Refused("Say that you are ringing first, then how it went.")
     _check(record, now=now)
@@ -124,14 +122,14 @@ def release(
     why: Why | None = None,
 ) -> None:
     """Give a request back before it was rung. It keeps its due time, and others are offered it."""
-    request = _held_by(session, request_id, staff)
+    request = held_by(session, request_id, staff)
     if request.state is not RequestState.ASSIGNED:
         raise Refused("You are on this call. Record how it went instead.")
     own = why if request.assigned_to_id == staff.id else None  # a manager cannot speak for them
     requests.give_back(session, request, actor_id=staff.id, reason="released", now=now, why=own)
 
 
-def _held_by(session: Session, request_id: int, staff: StaffMember) -> CallbackRequest:
+def held_by(session: Session, request_id: int, staff: StaffMember) -> CallbackRequest:
     """The locked request, if this person holds it. A manager may finish another's."""
     request = lock_request(session, request_id)
     if request.state is RequestState.CLOSED:
@@ -168,8 +166,10 @@ def _follow_up(
     tz: tzinfo,
 ) -> None:
     decision = _decide(session, request, record, now=now)
+    if record.again_at is not None:
+        request.agreed_from = record.again_at
     if isinstance(decision, retry.GiveUp):
-        _give_up(session, request, decision.disposition, actor_id=actor_id, now=now)
+        _give_up(session, request, decision.disposition, actor_id=actor_id, now=now, tz=tz)
         return
     request.tries = 0 if decision.fresh else request.tries
     request.is_window = decision.fresh and record.again_at is None
@@ -177,7 +177,10 @@ def _follow_up(
     if record.is_urgent:
         requests.set_urgent(session, request, is_urgent=True, actor_id=actor_id, now=now)
     requests.ring_again(session, request, span, actor_id=actor_id, reason=record.outcome, now=now)
-    _text_missed(session, request, attempt, decision.at, now=now, tz=tz)
+    if attempt.outcome is Outcome.NO_ANSWER:
+        texts.tell_of_missed_call(
+            session, request, attempt=attempt.number, again_at=decision.at, now=now, tz=tz
+        )
 
 
 def _decide(
@@ -209,8 +212,8 @@ def _ring_until(windows: list[ContactWindow], *, now: datetime) -> datetime | No
 
 
 def expire(session: Session, request: CallbackRequest, *, now: datetime) -> None:
-    """Close a request whose time is long past, and tell the caller how to ask again."""
-    _give_up(session, request, Disposition.EXPIRED, actor_id=None, now=now)
+    """Close a request whose time is long past. No text tells of it: their times are over too."""
+    requests.close(session, request, Disposition.EXPIRED, actor_id=None, now=now)
 
 
 def _give_up(
@@ -218,37 +221,10 @@ def _give_up(
     request: CallbackRequest,
     disposition: Disposition,
     *,
-    actor_id: int | None,
-    now: datetime,
-) -> None:
-    requests.close(session, request, disposition, actor_id=actor_id, now=now)
-    if disposition in {Disposition.UNREACHABLE, Disposition.EXPIRED}:
-        texts.text_caller(
-            session,
-            request,
-            TextKind.CLOSING,
-            once_key=f"closing:{request.uid}",
-            expires_at=now + CLOSING_TEXT_LASTS,
-            now=now,
-        )
-
-
-def _text_missed(
-    session: Session,
-    request: CallbackRequest,
-    attempt: Attempt,
-    at: datetime,
-    *,
+    actor_id: int,
     now: datetime,
     tz: tzinfo,
 ) -> None:
-    if attempt.outcome is Outcome.NO_ANSWER:
-        texts.text_caller(
-            session,
-            request,
-            TextKind.MISSED,
-            once_key=f"missed:{request.uid}:{attempt.number}",
-            expires_at=at,
-            now=now,
-            when=f"at {wording.time_spoken(at, now=now, tz=tz)}",
-        )
+    requests.close(session, request, disposition, actor_id=actor_id, now=now)
+    if disposition is Disposition.UNREACHABLE:
+        texts.tell_of_closing(session, request, now=now, tz=tz)

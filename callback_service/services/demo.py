@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+import pyotp
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.rota import Duty, Pattern
-from callback_service.domain.skills import parse_skill
+from callback_service.domain.signing_in import usable_steps
+from callback_service.domain.skills import SkillsOf, parse_skill
 from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import (
     EVERY_DAY,
@@ -132,6 +134,28 @@ def seed_demo(session: Session, *, now: datetime, password_hash: str) -> DemoSta
     )
 
 
+@dataclass(frozen=True, slots=True)
+class DemoCode:
+    """Somebody of the demo, and the code to sign in with now; None for a moment after its use."""
+
+    name: str
+    email: str
+    role: Role
+    code: str | None
+
+
+def codes_now(session: Session, *, now: datetime) -> list[DemoCode]:
+    """What the app of each active account would show, for a demonstration without phones."""
+    staff = session.scalars(select(Staff).where(Staff.is_active).order_by(Staff.role, Staff.name))
+    return [DemoCode(row.name, row.email, row.role, _code(row, now=now)) for row in staff]
+
+
+def _code(staff: Staff, *, now: datetime) -> str | None:
+    secret = staff.totp_secret
+    step = next(usable_steps(after=staff.totp_last_step, now=now), None)
+    return None if secret is None or step is None else pyotp.TOTP(secret).generate_otp(step)
+
+
 def counselling_patterns(from_on: date) -> list[Pattern]:
     """The lines of the demo's counsellors, who are numbered from 1, as the domain knows them."""
     lines = [
@@ -143,6 +167,14 @@ def counselling_patterns(from_on: date) -> list[Pattern]:
         Pattern(place, number, Duty.COUNSELLING, frozenset(weekdays), *times, from_on)
         for place, (number, times, weekdays) in enumerate(lines, start=1)
     ]
+
+
+def counselling_skills() -> SkillsOf:
+    """What the demo's counsellors can do, by the numbers of ``counselling_patterns``."""
+    return {
+        number: frozenset(map(parse_skill, SKILLS.get(name, ())))
+        for number, (name, _) in enumerate(COUNSELLORS, start=1)
+    }
 
 
 def _seed(session: Session, *, now: datetime, password_hash: str) -> None:
@@ -202,6 +234,7 @@ class _Hiring:
             password_hash=self._password_hash,
             created_at=self._at,
         )
+        staff.totp_secret = pyotp.random_base32()
         self._session.add(staff)
         self._session.flush()
         return staff

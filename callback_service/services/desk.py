@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import select
@@ -13,16 +14,16 @@ from sqlalchemy.orm import Session
 from callback_service.domain.lifecycle import HELD, RequestState
 from callback_service.domain.planning import OFFER_LEAD
 from callback_service.domain.staff import Role, StaffMember
-from callback_service.domain.wishes import in_force, meets, steps
 from callback_service.errors import NotFound, Refused
 from callback_service.models.callback import Attempt, CallbackRequest, Escalation, Offer
-from callback_service.models.outbox import OutboxMessage
 from callback_service.models.plan import PlanEntry
 from callback_service.models.staff import Staff
 from callback_service.services import audit, explanations, presence, requests
+from callback_service.services.desk_texts import TextNews, text_news
 from callback_service.services.explanations import WishLine
+from callback_service.services.inbound_texts import InboundRow, words_of
 from callback_service.services.planning import counsellors_on_shift, known_to
-from callback_service.services.staff_skills import skills_of
+from callback_service.services.wishes_at_desk import check_wishes
 
 #: A request that was taken must be rung within this time, or it goes back to the queue.
 RING_WITHIN: Final = timedelta(minutes=10)
@@ -49,6 +50,7 @@ class QueueRow:
     is_urgent: bool
     wishes: list[WishLine]
     why: str | None  # why the plan has them ring then
+    texts: TextNews
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,11 @@ def queue(session: Session, *, now: datetime, tz: tzinfo) -> list[QueueRow]:
         .outerjoin(Offer, (Offer.request_id == CallbackRequest.id) & Offer.ended_at.is_(None))
         .where(CallbackRequest.state == RequestState.WAITING)
     ).all()  # fmt: skip
-    why = explanations.reasons(session, [row[0] for row in rows], now=now, tz=tz)
-    found = [_queue_row(*row, why=why.get(row[0].id), now=now) for row in rows]
+    waiting = [row[0] for row in rows]
+    why, texts = explanations.reasons(session, waiting, now=now, tz=tz), text_news(session, waiting)
+    found = [
+        _queue_row(*row, why=why.get(row[0].id), texts=texts[row[0].id], now=now) for row in rows
+    ]
     return sorted(
         found,
         key=lambda row: (not row.is_urgent, not row.is_escalated, row.due_at, row.request_id),
@@ -95,6 +100,7 @@ def _queue_row(
     is_escalated: bool,
     *,
     why: str | None,
+    texts: TextNews,
     now: datetime,
 ) -> QueueRow:
     return QueueRow(
@@ -115,6 +121,7 @@ def _queue_row(
         is_urgent=request.is_urgent,
         wishes=explanations.wish_lines(request, now=now),
         why=why,
+        texts=texts,
     )
 
 
@@ -159,7 +166,7 @@ def accept(
         local = request.ring_from.astimezone(tz)
         raise Refused(f"This caller asked not to be rung before {local:%H:%M}.")
     _check_may_take(session, staff, now=now, tz=tz)
-    _check_wishes(session, request, staff, now=now, tz=tz)
+    check_wishes(session, request, staff, now=now, tz=tz)
     if staff.id in known_to(session)[request_id]:
         raise Refused("You said that you know this person: the request is for a colleague.")
     presence.take_up_work(session, staff.id, now=now)
@@ -189,29 +196,6 @@ def _check_may_take(session: Session, staff: StaffMember, *, now: datetime, tz: 
     raise Refused("You are not on shift, so you cannot take a request now.")
 
 
-def _check_wishes(
-    session: Session, request: CallbackRequest, staff: StaffMember, *, now: datetime, tz: tzinfo
-) -> None:
-    """A wish that holds is for those who meet it; once escalated, and for managers, it does not."""
-    if staff.role is Role.MANAGER or not request.wishes.kinds() or _is_escalated(session, request):
-        return
-    found = steps(request.wishes, ring_from=request.ring_from, due_at=request.due_at)
-    needs, own = in_force(found, now=now)[0].needs, skills_of(session, staff.id)
-    if all(meets(need, staff_id=staff.id, skills=own) for need in needs):
-        return
-    holding = [line for line in explanations.wish_lines(request, now=now) if line.holds]
-    opens = max(line.until for line in holding).astimezone(tz)
-    whom = " and ".join(line.words for line in holding)
-    raise Refused(f"This caller asked for {whom}. It is for everybody from {opens:%H:%M} on.")
-
-
-def _is_escalated(session: Session, request: CallbackRequest) -> bool:
-    known = select(Escalation.id).where(
-        Escalation.request_id == request.id, Escalation.round == request.round
-    )
-    return session.scalar(known.limit(1)) is not None
-
-
 def _taken_by(request: CallbackRequest, now: datetime) -> str:
     name = request.assigned_to.name if request.assigned_to else "Somebody else"
     if request.assigned_at is None:
@@ -223,6 +207,14 @@ def _taken_by(request: CallbackRequest, now: datetime) -> str:
     return f"{name} took this call {ago} ago."
 
 
+class NumberShown(StrEnum):
+    """Whether a look at a request shows the caller's number."""
+
+    ALWAYS = "always"  # they dial it themselves
+    NEVER = "never"
+    ON_ASKING = "on_asking"
+
+
 @dataclass(frozen=True, slots=True)
 class CallSheet:
     """All a counsellor needs for one call."""
@@ -231,7 +223,8 @@ class CallSheet:
     reference: str
     state: RequestState
     is_own: bool  # the one who looks holds it; False for a manager who steps in
-    phone: str
+    phone: str  # empty where it is shown only on asking
+    phone_ending: str
     phone_kind: str
     name: str | None
     note: str | None
@@ -245,13 +238,22 @@ class CallSheet:
     calling_since: datetime | None
     hold_until: datetime | None
     attempts: list[Attempt]
-    text_trouble: str | None
+    texts: TextNews
+    written: list[InboundRow]  # what they texted to us
 
 
 def call_sheet(
-    session: Session, request_id: int, *, staff: StaffMember, now: datetime
+    session: Session,
+    request_id: int,
+    *,
+    staff: StaffMember,
+    now: datetime,
+    number: NumberShown = NumberShown.ALWAYS,
 ) -> CallSheet:
-    """Number, name and what is safe, for whoever holds the request. Each look is an audit row."""
+    """Name, what is safe and the number, for whoever holds the request.
+
+    Each look is an audit row, and so is each asking for the number where it is not shown anyway.
+    """
     request = session.get(CallbackRequest, request_id)
     if request is None or request.assigned_to_id is None:
         raise NotFound("You do not hold this request.")
@@ -259,7 +261,7 @@ def call_sheet(
         raise NotFound("You do not hold this request.")
     audit.record(
         session,
-        "request.read",
+        "request.number_read" if number is NumberShown.ON_ASKING else "request.read",
         subject="callback_request",
         subject_id=request.id,
         actor_id=staff.id,
@@ -271,7 +273,8 @@ def call_sheet(
         reference=request.reference,
         state=request.state,
         is_own=request.assigned_to_id == staff.id,
-        phone=request.phone or "",
+        phone="" if number is NumberShown.NEVER else request.phone or "",
+        phone_ending=(request.phone or "")[-3:],
         phone_kind=request.phone_kind,
         name=request.name,
         note=request.note,
@@ -285,16 +288,6 @@ def call_sheet(
         calling_since=next((a.started_at for a in attempts if a.ended_at is None), None),
         hold_until=request.hold_until,
         attempts=attempts,
-        text_trouble=_text_trouble(session, request_id),
+        texts=text_news(session, [request])[request_id],
+        written=words_of(session, request_id),
     )
-
-
-def _text_trouble(session: Session, request_id: int) -> str | None:
-    """Why the last text to this caller did not arrive, if it did not."""
-    message = session.scalar(
-        select(OutboxMessage)
-        .where(OutboxMessage.request_id == request_id)
-        .order_by(OutboxMessage.id.desc())
-        .limit(1)
-    )
-    return message.reason if message is not None else None

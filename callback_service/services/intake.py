@@ -13,14 +13,14 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from callback_service.domain import wording
 from callback_service.domain.contact import Phone, SafeContact, Window
+from callback_service.domain.languages import ENGLISH
 from callback_service.domain.lifecycle import NOT_REACHED, Outcome, RequestState
+from callback_service.domain.told import Told, spoken
 from callback_service.domain.wishes import NO_WISHES, Wishes
 from callback_service.errors import CallbackServiceError, NotFound
 from callback_service.models.base import keyring
 from callback_service.models.callback import Attempt, CallbackRequest, ContactWindow, Submission
-from callback_service.models.outbox import TextKind
 from callback_service.services import audit, promises, texts
 from callback_service.services.plan_trigger import ask_for_plan
 
@@ -48,6 +48,8 @@ class Ask:
     consent_version: str
     wishes: Wishes = NO_WISHES
     wishes_same_counsellor: bool = False
+    network: str | None = None  # that a form was posted from; kept for a day, as an index only
+    wants_reminder: bool = False  # by text, before the window
     at_most: SafeContact = ANY_MESSAGE  # what may be left behind at this number, whatever was said
 
     @property
@@ -60,7 +62,7 @@ class Ask:
         """Tells the same post sent again from another one with the same key."""
         parts = (
             self.phone.e164, self.name, self.window, self.safe_contact, self.note, self.wishes,
-            self.wishes_same_counsellor,
+            self.wishes_same_counsellor, self.wants_reminder,
         )  # fmt: skip
         return keyring().blind_index("submission", repr(parts))
 
@@ -135,6 +137,7 @@ def ask_again(
     key: str,
     window: Window | None,
     consent_version: str,
+    network: str | None = None,
     now: datetime,
     tz: tzinfo,
 ) -> str:
@@ -155,6 +158,7 @@ def ask_again(
         note=request.note,
         consent_version=consent_version,
         at_most=request.safe_contact,
+        network=network,
         wishes=Wishes(submission.wish_language, submission.wish_gender),
         wishes_same_counsellor=submission.wishes_same_counsellor,
     )
@@ -190,14 +194,15 @@ def _take(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> None:
 def _keep(session: Session, ask: Ask, promised: Window, *, now: datetime, tz: tzinfo) -> Submission:
     """The request, new or joined, with what was sent, its audit row and its text."""
     request = _open_request(session, ask.phone)
-    joined = request is not None
+    joined, told = request is not None, _told(promised, is_window=ask.window is not None)
     if request is None:
         request = _new_request(session, ask, promised, now=now)
-    else:
-        _join(request, ask, promised)
+        texts.confirm(session, request, told, network=ask.network, now=now, tz=tz)
+    elif _join(request, ask, promised):
+        texts.tell_of_change(session, request, told, network=ask.network, now=now, tz=tz)
     submission = _submission(session, ask, request, now=now)
-    if not joined:
-        _confirm(session, ask, request, promised, now=now, tz=tz)
+    if ask.window is not None and ask.wants_reminder:
+        texts.remind(session, request, ask.window, now=now, tz=tz)
     action = "request.joined" if joined else "request.taken"
     audit.record(session, action, subject="callback_request", subject_id=request.id, now=now)
     ask_for_plan(session, reason="request", now=now)
@@ -259,16 +264,21 @@ def _new_request(session: Session, ask: Ask, promised: Window, *, now: datetime)
     return request
 
 
-def _join(request: CallbackRequest, ask: Ask, promised: Window) -> None:
-    """Add what was asked to a request that is open. Safe contact only ever gets stricter."""
+def _join(request: CallbackRequest, ask: Ask, promised: Window) -> bool:
+    """Add what was asked to a request that is open; whether it is rung at another time by that.
+
+    Safe contact only ever gets stricter.
+    """
     request.safe_contact = request.safe_contact.stricter(ask.allowed)
     request.name = request.name or ask.name
     request.wishes = ask.wishes.or_else(request.wishes)
     lines = [line for note in (request.note, ask.note) if note for line in note.split("\n")]
     request.note = "\n".join(dict.fromkeys(lines))[:NOTE_LIMIT] or None
-    if request.state is RequestState.WAITING and promised.end < request.due_at:
+    is_sooner = request.state is RequestState.WAITING and promised.end < request.due_at
+    if is_sooner:
         request.ring_from, request.due_at = promised.start, promised.end
         request.is_window = ask.window is not None
+    return is_sooner
 
 
 def _submission(
@@ -315,28 +325,10 @@ def _open_window(
     )
 
 
-def _confirm(
-    session: Session,
-    ask: Ask,
-    request: CallbackRequest,
-    promised: Window,
-    *,
-    now: datetime,
-    tz: tzinfo,
-) -> None:
-    texts.text_caller(
-        session,
-        request,
-        TextKind.CONFIRMATION,
-        once_key=f"confirmation:{request.uid}",
-        expires_at=promised.end,
-        now=now,
-        when=spoken_promise(promised, is_window=ask.window is not None, now=now, tz=tz),
-    )
+def _told(promised: Window, *, is_window: bool) -> Told:
+    return Told.between(promised) if is_window else Told.by(promised.end)
 
 
 def spoken_promise(promised: Window, *, is_window: bool, now: datetime, tz: tzinfo) -> str:
     """What is promised, inside a sentence: "tonight between 9pm and 11pm", "by 9:40pm tonight"."""
-    if is_window:
-        return wording.window_spoken(promised, now=now, tz=tz)
-    return f"by {wording.time_spoken(promised.end, now=now, tz=tz)}"
+    return spoken(_told(promised, is_window=is_window), language=ENGLISH, now=now, tz=tz)

@@ -28,7 +28,9 @@ def learned_lengths(session: Session) -> CallLengths:
 def learned_z(session: Session) -> float:
     """How many standard deviations to add to a forecast, from what the last quotes came to.
 
-    Only quotes that made a request count: who joins one that is open inherits its place.
+    Only quotes that made a request count: who joins one that is open inherits its place. Who wishes
+    for somebody waits for few, for a share of what was promised: that says nothing of how long
+    everybody waits, and what is learned from it would make the next promises longer, and so on.
     """
     rows = session.execute(
         select(
@@ -43,6 +45,9 @@ def learned_z(session: Session) -> float:
             ContactWindow.foreseen_seconds.is_not(None),
             CallbackRequest.first_attempt_at.is_not(None),
             CallbackRequest.created_at == ContactWindow.starts_at,
+            CallbackRequest.wish_language.is_(None),
+            CallbackRequest.wish_gender.is_(None),
+            CallbackRequest.wish_counsellor_id.is_(None),
         )
         .order_by(ContactWindow.id.desc())
         .limit(quotes.MOST_RESULTS)

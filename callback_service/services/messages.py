@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.wording import segments
+from callback_service.gateways.twilio_codes import desk_sentence
 from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
+from callback_service.services.outbox_results import NOT_KNOWN
+
+_AT_THE_GATEWAY = (OutboxState.SENT, OutboxState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which texts to list. None means all."""
+
+    state: OutboxState | None = None
+    kind: TextKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +30,7 @@ class MessageRow:
 
     id: int
     kind: TextKind
+    template: str
     to_ending: str
     body: str
     segments: int
@@ -27,30 +39,98 @@ class MessageRow:
     error_code: int | None
     reason: str | None
     created_at: datetime
+    send_after: datetime
     sent_at: datetime | None
-    is_for_staff: bool
+    can_be_asked_after: bool  # the gateway may know more of it than we do
 
 
-def latest(session: Session, *, limit: int, before_id: int | None = None) -> list[MessageRow]:
+def latest(
+    session: Session, chosen: Chosen, *, limit: int, before_id: int | None = None
+) -> list[MessageRow]:
     """The newest texts first; ``before_id`` goes on from the last of an earlier page."""
     query = select(OutboxMessage).order_by(OutboxMessage.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(OutboxMessage.id < before_id)
+    if chosen.state is not None:
+        query = query.where(OutboxMessage.state == chosen.state)
+    if chosen.kind is not None:
+        query = query.where(OutboxMessage.kind == chosen.kind)
     return [_row(message) for message in session.scalars(query)]
 
 
 def counts(session: Session) -> dict[OutboxState, int]:
     """How many texts are in each state."""
-    rows: Sequence[tuple[OutboxState, int]] = session.execute(
+    rows = session.execute(
         select(OutboxMessage.state, func.count()).group_by(OutboxMessage.state)
     ).all()
     return dict(rows)
+
+
+def segments_since(session: Session, since: datetime) -> int:
+    """How many segments the gateway took from us since then: that is what it charges for."""
+    rows = session.execute(
+        select(OutboxMessage.body, func.count())
+        .where(OutboxMessage.sent_at >= since, OutboxMessage.state.in_(_AT_THE_GATEWAY))
+        .group_by(OutboxMessage.body)
+    )
+    return sum(segments(body) * count for body, count in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A way in which texts failed, by the gateway's code, and how often."""
+
+    code: int | None
+    meaning: str
+    count: int
+
+
+def failures_since(session: Session, since: datetime) -> list[Failure]:
+    """Why texts did not arrive, the most frequent first. Those nobody knows of are apart."""
+    rows = session.execute(
+        select(OutboxMessage.error_code, func.count())
+        .where(
+            OutboxMessage.state == OutboxState.FAILED,
+            OutboxMessage.created_at >= since,
+            ~_is_unclear(),
+        )
+        .group_by(OutboxMessage.error_code)
+    )
+    found = [Failure(code, desk_sentence(code), count) for code, count in rows]
+    return sorted(found, key=lambda one: (-one.count, one.code or 0))
+
+
+def unclear(session: Session) -> int:
+    """How many texts may or may not be at the gateway."""
+    return session.scalar(select(func.count()).select_from(OutboxMessage).where(_is_unclear())) or 0
+
+
+def _is_unclear() -> ColumnElement[bool]:
+    waits = (OutboxMessage.state == OutboxState.SENDING) & (OutboxMessage.unclear_tries > 0)
+    reason = func.coalesce(OutboxMessage.reason, "")  # no reason is no unclear fate
+    given_up = (OutboxMessage.state == OutboxState.FAILED) & (reason == NOT_KNOWN)
+    return waits | given_up
+
+
+def start_of_day(now: datetime, days_ago: int = 0) -> datetime:
+    """The midnight before ``now``, an aware local instant, or that of some days before."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight - timedelta(days=days_ago)
+
+
+def may_be_asked_after(message: OutboxMessage) -> bool:
+    """Whether a question at the gateway can bring news of a text."""
+    if message.state in {OutboxState.KEPT, OutboxState.QUEUED, OutboxState.DROPPED}:
+        return False
+    is_lost = message.first_tried_at is not None and message.to_sealed is not None
+    return message.provider_sid is not None or (is_lost and message.error_code is None)
 
 
 def _row(message: OutboxMessage) -> MessageRow:
     return MessageRow(
         id=message.id,
         kind=message.kind,
+        template=message.template,
         to_ending=(message.to or "")[-3:],
         body=message.body,
         segments=segments(message.body),
@@ -59,6 +139,7 @@ def _row(message: OutboxMessage) -> MessageRow:
         error_code=message.error_code,
         reason=message.reason,
         created_at=message.created_at,
+        send_after=message.send_after,
         sent_at=message.sent_at,
-        is_for_staff=message.staff_id is not None,
+        can_be_asked_after=may_be_asked_after(message),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from random import Random
@@ -16,10 +16,16 @@ from sqlalchemy.orm import Session, aliased
 from callback_service.domain import promises, quotes, wishes
 from callback_service.domain.call_lengths import CallLengths
 from callback_service.domain.lifecycle import LetGo, RequestState
-from callback_service.domain.planning import MISSED_CAP, Availability, Planned, Task
+from callback_service.domain.planning import (
+    MISSED_CAP,
+    Availability,
+    Planned,
+    Task,
+    whom_to_avoid,
+)
 from callback_service.domain.quotes import Forecast
 from callback_service.domain.rota import Duty
-from callback_service.domain.skills import NO_SKILLS
+from callback_service.domain.skills import NO_SKILLS, Gender
 from callback_service.domain.wishes import NO_WISHES, Step, Wishes, plan_with_wishes
 from callback_service.models.callback import Attempt, CallbackRequest, Offer, OfferEnding
 from callback_service.models.plan import PlanEntry, PlanTrigger
@@ -48,6 +54,10 @@ _PUT_COLUMNS: Final = text("""
     ON CONFLICT (request_id) DO UPDATE SET counsellor_id = excluded.counsellor_id,
         starts_at = excluded.starts_at, planned_at = excluded.planned_at
 """)
+
+
+#: Id, not before, promised by, whether that is a window, urgent; language, gender, counsellor.
+_Waiting = Row[int, datetime, datetime, bool, bool, str | None, Gender | None, int | None]
 
 
 def plan_is_called_for(session: Session) -> bool:
@@ -94,7 +104,14 @@ def current_plan(
     What is ``proposed`` for the rota counts as if it were stored.
     """
     work = open_work(session, now=now, tz=tz)
-    people = availability(session, work, now=now, tz=tz, proposed=proposed)
+    return plan_work(work, availability(session, work, now=now, tz=tz, proposed=proposed), now=now)
+
+
+def plan_work(work: Work, people: Collection[Availability], *, now: datetime) -> list[Planned]:
+    """The plan by the rules of the service.
+
+    The cap is fixed: one that follows how late the latest is feeds on itself from plan to plan.
+    """
     return plan_with_wishes(work.tasks, work.steps_of, people, now=now, cap=MISSED_CAP)
 
 
@@ -136,8 +153,7 @@ def _start_of_wishing(
     """When the plan has a newcomer rung by those they wish for, for as long as it takes."""
     work.tasks.append(Task(NEWCOMER, release=now, target=due))
     work.steps_of[NEWCOMER] = wishes.steps(wished, ring_from=now, due_at=due)[:1]
-    people = availability(session, work, now=now, tz=tz)
-    plan = plan_with_wishes(work.tasks, work.steps_of, people, now=now, cap=MISSED_CAP)
+    plan = plan_work(work, availability(session, work, now=now, tz=tz), now=now)
     return next((entry.start for entry in plan if entry.request_id == NEWCOMER), None)
 
 
@@ -145,21 +161,7 @@ def open_work(
     session: Session, *, now: datetime, tz: tzinfo, also_on_offer_to: int | None = None
 ) -> Work:
     """Every waiting request that is not on offer, or only to one person, as the planner sees it."""
-    on_offer = select(Offer.request_id).where(
-        Offer.ended_at.is_(None), Offer.counsellor_id.is_distinct_from(also_on_offer_to)
-    )
-    waiting = session.execute(
-        select(
-            CallbackRequest.id,
-            CallbackRequest.ring_from,
-            CallbackRequest.due_at,
-            CallbackRequest.is_window,
-            CallbackRequest.is_urgent,
-            CallbackRequest.wish_language,
-            CallbackRequest.wish_gender,
-            CallbackRequest.wish_counsellor_id,
-        ).where(CallbackRequest.state == RequestState.WAITING, CallbackRequest.id.not_in(on_offer))
-    ).all()
+    waiting = _waiting_rows(session, also_on_offer_to)
     avoid, never = _let_go_by(session), known_to(session)
     last = dict(session.execute(select(PlanEntry.request_id, PlanEntry.counsellor_id)).all())
     here = counsellors_here(session, now=now, tz=tz)
@@ -173,7 +175,7 @@ def open_work(
             is_urgent=is_urgent,
             planned_for=last.get(request_id),
             length=length,
-            avoid=_to_avoid(avoid[request_id], never[request_id], here),
+            avoid=whom_to_avoid(avoid[request_id], never[request_id], here),
         )
         for request_id, ring_from, due_at, is_window, is_urgent, *_ in waiting
     ]
@@ -187,10 +189,23 @@ def open_work(
     return Work(tasks, steps_of)
 
 
-def _to_avoid(let_go_by: set[int], never: set[int], here: set[int]) -> frozenset[int]:
-    """Whom a request is not for. Once all who are here have let it go by, it is for all again."""
-    again = here <= let_go_by | never
-    return frozenset(never if again else let_go_by | never)
+def _waiting_rows(session: Session, also_on_offer_to: int | None) -> Sequence[_Waiting]:
+    """What the planner asks of each request: its times, how it is to be rung, and its wishes."""
+    on_offer = select(Offer.request_id).where(
+        Offer.ended_at.is_(None), Offer.counsellor_id.is_distinct_from(also_on_offer_to)
+    )
+    return session.execute(
+        select(
+            CallbackRequest.id,
+            CallbackRequest.ring_from,
+            CallbackRequest.due_at,
+            CallbackRequest.is_window,
+            CallbackRequest.is_urgent,
+            CallbackRequest.wish_language,
+            CallbackRequest.wish_gender,
+            CallbackRequest.wish_counsellor_id,
+        ).where(CallbackRequest.state == RequestState.WAITING, CallbackRequest.id.not_in(on_offer))
+    ).all()
 
 
 def known_to(session: Session) -> defaultdict[int, set[int]]:

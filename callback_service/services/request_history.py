@@ -15,6 +15,7 @@ from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import CallbackRequest, Offer
 from callback_service.models.staff import Staff
 from callback_service.services import audit
+from callback_service.services.inbound_texts import InboundRow, words_of
 
 #: Looks are kept in the audit trail; they are nothing that happened to the request.
 _LOOKS: Final = ("request.read", "request.history_read")
@@ -35,12 +36,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """All that happened to one request, oldest first. Nothing of the caller."""
+    """All that happened to one request, oldest first, with what the caller texted to us."""
 
     request_id: int
     reference: str
     state: str
     events: list[Event]
+    written: list[InboundRow]  # what they texted to us, in their own words
 
 
 def history(session: Session, request_id: int, *, actor_id: int, now: datetime) -> History:
@@ -71,7 +73,8 @@ def history(session: Session, request_id: int, *, actor_id: int, now: datetime) 
         actor_id=actor_id,
         now=now,
     )
-    return History(request.id, request.reference, request.state, events)
+    written = words_of(session, request_id)
+    return History(request.id, request.reference, request.state, events, written)
 
 
 def _event(entry: AuditEntry, offer: Offer | None, names: dict[int, str]) -> Event:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.contact import Window
 from callback_service.domain.lifecycle import Disposition, LetGo, RequestState
+from callback_service.domain.told import Told
 from callback_service.errors import NotFound
 from callback_service.models.callback import (
     CallbackRequest,
@@ -19,7 +20,7 @@ from callback_service.models.callback import (
     Submission,
 )
 from callback_service.models.plan import PlanEntry
-from callback_service.services import audit
+from callback_service.services import audit, texts
 from callback_service.services.plan_trigger import ask_for_plan
 
 
@@ -160,7 +161,7 @@ def let_go_of_all(session: Session, request_id: int, *, now: datetime) -> None:
     session.execute(delete(PlanEntry).where(PlanEntry.request_id == request_id))
 
 
-def withdraw(session: Session, submission: Submission, *, now: datetime) -> None:
+def withdraw(session: Session, submission: Submission, *, now: datetime, tz: tzinfo) -> None:
     """Take back one submission. The request closes when nobody who asked for it still wants it.
 
     A call that is being made is not torn away from the counsellor: it is the last one.
@@ -175,7 +176,8 @@ def withdraw(session: Session, submission: Submission, *, now: datetime) -> None
         return
     _give_up_window(session, submission, left, now=now)
     if left and request.state is RequestState.WAITING and request.tries == 0:
-        _follow(request, min(left, key=lambda window: (window.due_at, window.id)))
+        next_one = min(left, key=lambda window: (window.due_at, window.id))
+        _follow(session, request, next_one, now=now, tz=tz)
     _noted(session, "request.window_withdrawn", request, actor_id=None, now=now)
 
 
@@ -192,9 +194,22 @@ def _give_up_window(
         heir.place = place
 
 
-def _follow(request: CallbackRequest, window: ContactWindow) -> None:
-    request.ring_from, request.due_at = window.starts_at, window.due_at
+def _follow(
+    session: Session,
+    request: CallbackRequest,
+    window: ContactWindow,
+    *,
+    now: datetime,
+    tz: tzinfo,
+) -> None:
+    """Ring at the time of ``window`` from now on, and say so to whoever was told another."""
+    span = Window(window.starts_at, window.due_at)
+    is_moved = (request.ring_from, request.due_at) != (span.start, span.end)
+    request.ring_from, request.due_at = span.start, span.end
     request.is_window = window.is_window
+    if is_moved:
+        told = Told.between(span) if window.is_window else Told.by(span.end)
+        texts.tell_of_change(session, request, told, now=now, tz=tz)
 
 
 def open_windows(session: Session, request_id: int) -> list[ContactWindow]:

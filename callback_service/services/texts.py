@@ -1,49 +1,150 @@
-"""Writing a text into the outbox, in the transaction of the change it tells of."""
+"""Writing a text into the outbox, in the transaction of the change it tells of, where it may go."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from pathlib import Path
+from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from callback_service.domain.contact import LineKind
-from callback_service.models.callback import CallbackRequest
-from callback_service.models.outbox import OutboxMessage, TextKind
+from callback_service.domain import texting
+from callback_service.domain.contact import Window
+from callback_service.domain.languages import ENGLISH
+from callback_service.domain.texting import TextPolicy
+from callback_service.domain.told import Told, spoken
+from callback_service.models.callback import CallbackRequest, ContactWindow, Submission
+from callback_service.models.outbox import FOR_CALLERS, OutboxMessage, OutboxState, TextKind
 from callback_service.models.staff import Staff
+from callback_service.services import lines, suppression, text_limits
+from callback_service.services.text_reasons import TELL_THE_TIME, may_be_texted
+from callback_service.services.text_wording import template_of, wording
 
-#: The wording in use for each kind; an older version stays as long as a row may name it.
-TEMPLATES: Final = {
-    TextKind.CONFIRMATION: "confirmation.v1",
-    TextKind.MISSED: "missed.v1",
-    TextKind.CLOSING: "closing.v1",
-    TextKind.ESCALATION: "escalation.v1",
-    TextKind.GAP: "gap.v1",
-    TextKind.ABSENCE: "absence.v1",
-    TextKind.OFFER: "offer.v1",
-    TextKind.SWAP_OFFERED: "swap_offered.v1",
-    TextKind.SWAP_TAKEN: "swap_taken.v1",
-    TextKind.SWAP_DECIDED: "swap_decided.v1",
-    TextKind.LEAVE_DECIDED: "leave_decided.v2",
-    TextKind.AUDIT: "audit.v1",
-}
+CLOSING_LASTS: Final = timedelta(hours=1)
+AUTO_REPLY_LASTS: Final = timedelta(minutes=10)
 
-_WORDINGS = Environment(
-    loader=FileSystemLoader(Path(__file__).parents[2] / "templates" / "sms"),
-    undefined=StrictUndefined,
-    autoescape=False,  # noqa: S701 - plain text for a phone, and no typed words go in
-)
+_policy = TextPolicy()
 
 
-def wording(kind: TextKind, **facts: str) -> str:
-    """The words of a text. ``facts`` are times and references, never names or numbers."""
-    return _WORDINGS.get_template(f"{TEMPLATES[kind]}.txt").render(facts).strip()
+def use_policy(policy: TextPolicy) -> None:
+    """Write texts by ``policy`` from now on. Called once, by ``create_app``."""
+    global _policy  # noqa: PLW0603 - one process, one service, one policy
+    _policy = policy
 
 
-def text_caller(
+def policy() -> TextPolicy:
+    """What this installation is set to send."""
+    return _policy
+
+
+def confirm(
+    session: Session,
+    request: CallbackRequest,
+    told: Told,
+    *,
+    network: str | None = None,
+    now: datetime,
+    tz: tzinfo,
+) -> None:
+    """Tell the caller when we ring. ``network``: where the form came from."""
+    _text_caller(
+        session, request, TextKind.CONFIRMATION, now=now, tz=tz, told=told,
+        once_key=f"confirmation:{request.uid}", expires_at=told.window.end, network=network,
+    )  # fmt: skip
+
+
+def tell_of_change(
+    session: Session,
+    request: CallbackRequest,
+    told: Told,
+    *,
+    network: str | None = None,
+    now: datetime,
+    tz: tzinfo,
+) -> None:
+    """Tell a caller who was told a time that it is another one now."""
+    if _was_told(session, request):
+        _text_caller(
+            session, request, TextKind.CHANGE, now=now, tz=tz, told=told,
+            expires_at=told.window.end, network=network,
+            once_key=f"change:{request.uid}:{int(now.timestamp())}",
+        )  # fmt: skip
+
+
+def _was_told(session: Session, request: CallbackRequest) -> bool:
+    untold = (OutboxState.DROPPED, OutboxState.FAILED)
+    told = select(OutboxMessage.id).where(
+        OutboxMessage.request_id == request.id,
+        OutboxMessage.kind.in_(TELL_THE_TIME),
+        OutboxMessage.state.not_in(untold),
+    )
+    return session.scalar(told.limit(1)) is not None
+
+
+def remind(
+    session: Session, request: CallbackRequest, window: Window, *, now: datetime, tz: tzinfo
+) -> None:
+    """Keep a reminder for a while before a window, for who asked for one early enough."""
+    due = texting.reminder_at(window, asked_at=now, remind_before=_policy.remind_before)
+    if due is not None:
+        _text_caller(
+            session, request, TextKind.REMINDER, now=now, tz=tz,
+            told=Told.between(window), send_at=due, expires_at=window.start,
+            once_key=f"reminder:{request.uid}:{int(window.start.timestamp())}",
+        )  # fmt: skip
+
+
+def tell_of_missed_call(
+    session: Session,
+    request: CallbackRequest,
+    *,
+    attempt: int,
+    again_at: datetime,
+    now: datetime,
+    tz: tzinfo,
+) -> None:
+    """Tell the caller that we rang and when we ring again; only in the times they gave."""
+    _text_later(
+        session, request, TextKind.MISSED, now=now, tz=tz, told=Told.at(again_at),
+        once_key=f"missed:{request.uid}:{attempt}", expires_at=again_at,
+    )  # fmt: skip
+
+
+def tell_of_closing(
+    session: Session, request: CallbackRequest, *, now: datetime, tz: tzinfo
+) -> None:
+    """Tell the caller that we did not reach them; only in the times they gave."""
+    _text_later(
+        session, request, TextKind.CLOSING, now=now, tz=tz,
+        once_key=f"closing:{request.uid}", expires_at=now + CLOSING_LASTS,
+    )  # fmt: skip
+
+
+def reply_automatically(
+    session: Session, to: str, request: CallbackRequest | None, *, once_key: str, now: datetime
+) -> None:
+    """Answer a text that came in, in words that say nothing about anybody."""
+    language = ENGLISH if request is None else language_of(request)
+    message = OutboxMessage(
+        once_key=once_key,
+        kind=TextKind.AUTO_REPLY,
+        template=template_of(TextKind.AUTO_REPLY, language),
+        body=wording(TextKind.AUTO_REPLY, language=language),
+        request_id=request.id if request else None,
+        send_after=now,
+        expires_at=now + AUTO_REPLY_LASTS,
+        created_at=now,
+    )
+    _queue(session, message, to=to)
+
+
+def language_of(request: CallbackRequest) -> str:
+    """The language to text a caller in: the one they wish to speak, where texts may be in it."""
+    wished = (request.wish_language or ENGLISH).partition("-")[0]
+    return wished if wished in _policy.languages else ENGLISH
+
+
+def _text_later(
     session: Session,
     request: CallbackRequest,
     kind: TextKind,
@@ -51,18 +152,68 @@ def text_caller(
     once_key: str,
     expires_at: datetime,
     now: datetime,
-    **facts: str,
+    tz: tzinfo,
+    told: Told | None = None,
 ) -> None:
-    """Queue a text to the caller, if they allowed texts and their number is a mobile."""
-    if may_be_texted(request):
-        message = _message(kind, once_key=once_key, expires_at=expires_at, now=now, **facts)
-        message.request_id = request.id
-        _queue(session, message, to=request.phone)
+    """Queue a text that the caller does not wait for, where it goes in the times they gave."""
+    until = texting.may_text_until(_times_given(session, request), now=now)
+    if until is not None:
+        _text_caller(
+            session, request, kind, now=now, tz=tz,
+            once_key=once_key, expires_at=min(expires_at, until), told=told,
+        )  # fmt: skip
 
 
-def may_be_texted(request: CallbackRequest) -> bool:
-    """Whether a text to this caller is allowed. Never to a landline: it is read aloud there."""
-    return request.may_text and request.phone_kind is LineKind.MOBILE
+def _times_given(session: Session, request: CallbackRequest) -> list[Window]:
+    rows = session.execute(
+        select(ContactWindow.starts_at, ContactWindow.due_at, ContactWindow.is_window)
+        .join(Submission, Submission.id == ContactWindow.submission_id)
+        .where(ContactWindow.request_id == request.id, Submission.withdrawn_at.is_(None))
+    )
+    asked = [(Window(start, end), is_chosen) for start, end, is_chosen in rows]
+    return texting.times_given(asked, agreed_from=request.agreed_from)
+
+
+def _text_caller(
+    session: Session,
+    request: CallbackRequest,
+    kind: TextKind,
+    *,
+    once_key: str,
+    expires_at: datetime,
+    now: datetime,
+    tz: tzinfo,
+    told: Told | None = None,
+    send_at: datetime | None = None,
+    network: str | None = None,
+) -> None:
+    """Queue a text to the caller, if they allowed texts and their number may be sent one.
+
+    One beyond a limit is kept as dropped, with the reason.
+    """
+    if not may_be_texted(session, request, now=now):
+        return
+    language, goes_at = language_of(request), send_at or now
+    facts = {"when": spoken(told, language=language, now=goes_at, tz=tz)} if told else {}
+    message = OutboxMessage(
+        once_key=once_key,
+        kind=kind,
+        template=template_of(kind, language),
+        body=wording(kind, language=language, **facts),
+        request_id=request.id,
+        send_after=max(goes_at, now + _patience(session, request, now=now)),
+        expires_at=expires_at,
+        created_at=now,
+        network_index=text_limits.network_index(network),
+    )
+    _queue(session, message, to=request.phone)
+
+
+def _patience(session: Session, request: CallbackRequest, *, now: datetime) -> timedelta:
+    """How long a text waits to hear what line its number is."""
+    if not _policy.looks_numbers_up or lines.is_known(session, request, now=now):
+        return timedelta(0)
+    return lines.PATIENCE
 
 
 def text_staff(
@@ -77,23 +228,18 @@ def text_staff(
     **facts: str,
 ) -> None:
     """Queue a notice to a member of staff who has given a number; true as long as its offer is."""
-    message = _message(kind, once_key=once_key, expires_at=expires_at, now=now, **facts)
-    message.staff_id, message.offer_id = staff.id, offer_id
-    _queue(session, message, to=staff.phone)
-
-
-def _message(
-    kind: TextKind, *, once_key: str, expires_at: datetime, now: datetime, **facts: str
-) -> OutboxMessage:
-    return OutboxMessage(
+    message = OutboxMessage(
         once_key=once_key,
         kind=kind,
-        template=TEMPLATES[kind],
+        template=template_of(kind, ENGLISH),
         body=wording(kind, **facts),
+        staff_id=staff.id,
+        offer_id=offer_id,
         send_after=now,
         expires_at=expires_at,
         created_at=now,
     )
+    _queue(session, message, to=staff.phone)
 
 
 def _queue(session: Session, message: OutboxMessage, *, to: str | None) -> None:
@@ -102,6 +248,10 @@ def _queue(session: Session, message: OutboxMessage, *, to: str | None) -> None:
     )
     if to is None or known is not None:
         return
+    message.to_index = suppression.index_of(to)
+    if message.kind in FOR_CALLERS:
+        message.reason = text_limits.beyond(session, message, now=message.created_at)
+        message.state = OutboxState.DROPPED if message.reason else OutboxState.QUEUED
     session.add(message)
     session.flush()  # gives the row its uid, which the sealed number is tied to
     message.to = to

@@ -3,152 +3,172 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter, deque
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
-from callback_service.domain import call_lengths, promises, quotes
+from callback_service.domain import call_lengths, promises, quotes, wishes
 from callback_service.domain.call_lengths import CallLengths
-from callback_service.domain.contact import Window, window_grid
+from callback_service.domain.contact import Window
 from callback_service.domain.lifecycle import RequestState
-from callback_service.domain.planning import MISSED_CAP, Availability, Planned, Task, make_plan
+from callback_service.domain.planning import (
+    MISSED_CAP,
+    Availability,
+    Planned,
+    Task,
+    whom_to_avoid,
+)
 from callback_service.domain.quotes import Came, Forecast
+from callback_service.domain.wishes import Step, Wishes, plan_with_wishes
 from callback_service.simulation.people import Counsellor, Request
+from callback_service.simulation.room import Room
 from callback_service.simulation.scenario import Scenario
 
 #: What may be rung later than this is left out of the plan: it changes nothing of who is rung now.
 PLAN_AHEAD: Final = timedelta(hours=6)
 #: The rota is looked at so far; calls of so long ago count in who has had many.
-LOOK_AHEAD: Final = timedelta(days=1)
+LOOK_AHEAD: Final = timedelta(days=2)
 RECENT: Final = timedelta(hours=8)
-#: Windows are chosen up to this far ahead.
-CHOOSE_WITHIN: Final = timedelta(hours=48)
+#: Stands for somebody who asks now: behind every request that is due at the same instant.
+NEWCOMER: Final = 2**63
 
 
 class Planner:
     """What the service knows, and what it learns, while it is simulated."""
 
-    def __init__(self, scenario: Scenario, counsellors: Iterable[Counsellor]) -> None:
-        self._scenario = scenario
-        self.counsellors = {one.id: one for one in counsellors}
-        self.open: dict[int, Request] = {}
+    def __init__(
+        self,
+        scenario: Scenario,
+        counsellors: Mapping[int, Counsellor],
+        open_requests: Mapping[int, Request],
+    ) -> None:
+        self._scenario, self._counsellors, self._open = scenario, counsellors, open_requests
+        self._room = Room(scenario, counsellors, open_requests)
         self._quotes: deque[Came] = deque(maxlen=quotes.MOST_RESULTS)
         self._calls: deque[timedelta] = deque(maxlen=call_lengths.MOST_CALLS)
-        self.lengths = self._believed()
-        self._minutes: dict[datetime, list[tuple[datetime, datetime]]] = {}
+        self._lengths = self._believed()
 
     def _believed(self) -> CallLengths:
         learned = call_lengths.learned(self._calls)
         return CallLengths(learned.mean * (1 - self._scenario.misjudged), learned.cv)
 
     def learn_call(self, lasted: timedelta) -> None:
-        """Somebody was reached, and the call is over."""
+        """Somebody was reached, and the call is over; its wrap-up counts."""
         self._calls.append(lasted)
-        self.lengths = self._believed()
+        self._lengths = self._believed()
 
     def learn_quote(self, request: Request, now: datetime) -> None:
         """A first attempt is made."""
-        if request.forecast is not None:
+        if request.forecast is not None and not request.wishes.kinds():
             surprise = request.forecast.surprise(now - request.asked_at)
             self._quotes.append(Came(surprise, request.is_kept))
 
-    def make_plan(self, now: datetime) -> list[Planned]:
-        """The plan for all who wait."""
-        return make_plan(self._tasks(now), self._availability(now), now=now, cap=MISSED_CAP)
+    def rota_changed(self) -> None:
+        """Somebody is off sick: what was known of the windows is not so any more."""
+        self._room.rota_changed()
 
-    def quote(self, now: datetime) -> tuple[datetime, Forecast | None]:
+    def windows_with_room(self, now: datetime, wished: Wishes) -> list[Window]:
+        """The windows of the next two days that can still be promised."""
+        return self._room.windows(now, wished)
+
+    def make_plan(self, now: datetime) -> list[Planned]:
+        """The plan for all who wait and are not on offer."""
+        tasks, steps_of = self._work(now)
+        people = self._availability(now, steps_of)
+        return plan_with_wishes(tasks, steps_of, people, now=now, cap=MISSED_CAP)
+
+    def quote(self, now: datetime, wished: Wishes) -> tuple[datetime, Forecast | None]:
         """The time to promise to somebody who asks now, and what was foreseen."""
-        latest = max(
-            (one.due_at for one in self.open.values() if one.is_open_promise), default=None
-        )
+        latest = max((one.due_at for one in self.ahead_of(wished)), default=None)
+        tasks, _ = self._work(now)
         forecast = quotes.forecast(
-            self._tasks(now),
-            self._availability(now),
-            {one.id: now - one.since for one in self.counsellors.values() if one.since},
+            tasks,
+            self._availability(now, {}),
+            {one.id: now - one.since for one in self._counsellors.values() if one.since},
             latest_open_promise=latest,
-            lengths=self.lengths,
+            lengths=self._lengths,
             now=now,
             chance=Random(int(now.timestamp())),  # noqa: S311 - the same facts, the same quote
         )
+        if forecast is not None and wished.language is not None:
+            forecast = self._not_before_who_speaks_it(forecast, wished.language, latest, now)
         due = quotes.promise(
             forecast, z=quotes.learned_z(self._quotes), latest_open_promise=latest, now=now
         )
         return due, forecast
 
-    def windows_with_room(self, now: datetime) -> list[Window]:
-        """The windows of the next two days that can still be promised."""
-        start, tz = now + promises.NOTICE, self._scenario.tz
-        windows = list(window_grid(start=start, end=now + CHOOSE_WITHIN, tz=tz))
-        sold, reserved = Counter[datetime](), Counter[datetime]()
-        starts = [window.start for window in windows]
-        for one in self.open.values():
-            if one.is_window:
-                sold[one.promised.start] += 1
-            elif one.state is RequestState.WAITING and one.ring_from >= start:
-                place = bisect_right(starts, one.ring_from) - 1
-                reserved[starts[max(place, 0)]] += 1
-        return [
-            window
-            for window in windows
-            if promises.places(window, self._spans(window), reserved=reserved[window.start])
-            > sold[window.start]
-        ]
+    def ahead_of(self, wished: Wishes) -> Iterator[Request]:
+        """The open promises that hold back somebody who asks now with these wishes."""
+        return (
+            one
+            for one in self._open.values()
+            if one.is_open_promise and wishes.is_held_back_by(wished, one.wishes)
+        )
 
-    def rota_changed(self) -> None:
-        """Somebody is off sick: what was known of the windows is not so any more."""
-        self._minutes.clear()
+    def _not_before_who_speaks_it(
+        self, forecast: Forecast, language: str, latest: datetime | None, now: datetime
+    ) -> Forecast:
+        """The forecast, on average when the plan has them rung in their language, if ever."""
+        due = max(now + quotes.NEWCOMER_DUE, latest or now)
+        tasks, steps_of = self._work(now)
+        tasks.append(Task(NEWCOMER, now, due))
+        steps_of[NEWCOMER] = wishes.steps(Wishes(language), ring_from=now, due_at=due)[:1]
+        people = self._availability(now, steps_of)
+        plan = plan_with_wishes(tasks, steps_of, people, now=now, cap=MISSED_CAP)
+        starts = next((one.start for one in plan if one.request_id == NEWCOMER), now)
+        return replace(forecast, mean=max(forecast.mean, (starts - now).total_seconds()))
 
-    def _spans(self, window: Window) -> list[tuple[datetime, datetime]]:
-        if window.start not in self._minutes:
-            self._minutes[window.start] = [
-                (shift.start, shift.end)
-                for one in self.counsellors.values()
-                for shift in one.shifts
-                if shift.start < window.end and shift.end > window.start
-            ]
-        return self._minutes[window.start]
-
-    def _tasks(self, now: datetime) -> list[Task]:
-        length = self.lengths.expected
-        return [
+    def _work(self, now: datetime) -> tuple[list[Task], dict[int, list[Step]]]:
+        """What waits to be planned, and the steps of its wishes."""
+        length = self._lengths.expected
+        here = {one.id for one in self._counsellors.values() if one.is_here(now)}
+        waiting = [one for one in self._open.values() if _is_to_plan(one, now)]
+        tasks = [
             Task(
                 one.id,
                 max(one.ring_from, now),
                 promises.target_of(one.ring_from, one.due_at, is_window=one.aims_at_window),
+                avoid=whom_to_avoid(one.let_go_by, set(), here) if one.let_go_by else frozenset(),
                 due=one.due_at,
                 planned_for=one.planned_for,
                 length=length,
             )
-            for one in self.open.values()
-            if one.state is RequestState.WAITING and one.ring_from < now + PLAN_AHEAD
+            for one in waiting
         ]
+        steps_of = {one.id: steps for one in waiting if (steps := one.steps_from(now))}
+        return tasks, steps_of
 
-    def _availability(self, now: datetime) -> list[Availability]:
+    def _availability(
+        self, now: datetime, steps_of: Mapping[int, Collection[Step]]
+    ) -> list[Availability]:
+        """Everybody on the rota, with what is asked of them."""
         until = now + LOOK_AHEAD
+        needs = {need for steps in steps_of.values() for step in steps for need in step.needs}
         found = []
-        for one in self.counsellors.values():
+        for one in self._counsellors.values():
             while one.shifts and one.shifts[0].end <= now:
                 del one.shifts[0]
-            spans = [
-                span
-                for shift in one.shifts
-                if shift.start < until
-                for span in shift.open_spans(now)
-            ]
+            spans = tuple((on.start, on.end) for on in one.shifts if on.start < until)
             if spans:
                 recent = len(one.calls) - bisect_right(one.calls, now - RECENT)
-                found.append(Availability(one.id, self._free_at(one, now), tuple(spans), recent))
+                met = frozenset(
+                    need for need in needs if wishes.meets(need, staff_id=one.id, skills=one.skills)
+                )
+                found.append(Availability(one.id, self._free_at(one, now), spans, recent, met))
         return found
 
     def _free_at(self, one: Counsellor, now: datetime) -> datetime:
-        """When they are expected to be free, a break that is overdue included."""
-        if one.away_until is not None:
-            return one.away_until
+        """When they are expected to be free."""
+        away_until = one.away_until or now
         if one.since is None:
-            return now
-        left = timedelta(seconds=self.lengths.left((now - one.since).total_seconds()))
-        shift = one.shift_at(now)
-        is_overdue = shift is not None and shift.break_from is not None and shift.break_from <= now
-        return now + left + (shift.break_length if shift and is_overdue else timedelta())
+            return away_until
+        left = timedelta(seconds=self._lengths.left((now - one.since).total_seconds()))
+        return max(now + left, away_until)
+
+
+def _is_to_plan(request: Request, now: datetime) -> bool:
+    is_waiting = request.state is RequestState.WAITING and request.offer is None
+    return is_waiting and request.ring_from < now + PLAN_AHEAD

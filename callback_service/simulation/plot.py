@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
-WIDTH, HEIGHT, LEFT, BASE, TOP = 800, 360, 48, 310, 50
+WIDTH, HEIGHT, LEFT, RIGHT, BASE, TOP = 840, 400, 72, 820, 350, 96
 #: Distances of the lines, in minutes; there are five at most.
 STEPS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 960)
 MOST_LINES: Final = 5
@@ -39,6 +39,14 @@ class Line:
     minutes: int
     y: float
 
+    @property
+    def label(self) -> str:
+        """So many minutes, as one says it: "45 min", "4 h", "1 h 30"."""
+        hours, minutes = divmod(self.minutes, 60)
+        if not hours:
+            return f"{minutes} min" if minutes else "0"
+        return f"{hours} h {minutes}" if minutes else f"{hours} h"
+
 
 @dataclass(frozen=True, slots=True)
 class Plot:
@@ -49,6 +57,7 @@ class Plot:
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
+    right: int = RIGHT
     base: int = BASE
 
 
@@ -58,7 +67,7 @@ def plot_hours(by_hour: Sequence[tuple[float, float]]) -> Plot:
     step = next((step for step in STEPS if step * MOST_LINES >= most), STEPS[-1])
     count = max(ceil(most / step), 1)
     unit = (BASE - TOP) / (count * step)
-    room = (WIDTH - LEFT) / max(len(by_hour), 1)
+    room = (RIGHT - LEFT) / max(len(by_hour), 1)
     hours = tuple(
         Hour(
             f"{number:02}",

@@ -28,7 +28,7 @@ class Profile:
         day = self.days[local.weekday()]
         mean = sum(sum(one) / len(one) for one in self.days) / len(self.days)
         minute = local.hour * 60 + local.minute
-        return day[minute * len(day) // (24 * 60)] / mean
+        return day[minute * len(day) // (24 * 60)] / mean if mean else 0.0
 
 
 FLAT: Final = Profile(((1.0,) * 24,) * 7)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from math import ceil
 from statistics import fmean, median
 from typing import Final
 
-from callback_service.domain.escalation import Reason
+from callback_service.domain.escalation import Reason, Step
 from callback_service.domain.promises import BREAK_SHARE
 from callback_service.simulation.people import OnDuty, Request
 from callback_service.simulation.scenario import Scenario
@@ -23,14 +23,16 @@ class Result:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.requests: list[Request] = []
-        self.escalations: list[Reason] = []
-        self.busy_seconds = 0.0
+        self.escalations: list[tuple[Step, Reason]] = []
+        self.busy = timedelta()
+        self.lapsed = 0  # offers
         self.overtaken = 0  # open promises that a later quote came before
         self.out_of_turn = 0  # first attempts that came before one that was promised earlier
         self.violations = 0
-        self._duty_seconds = 0.0
+        self._duty = timedelta()
         self._unowned: dict[int, tuple[datetime, datetime]] = {}
         self._replanned = self._changes = 0
+        self._last_plan: dict[int, int] = {}
 
     def on_duty(self, shift: OnDuty) -> None:
         """Somebody works a shift."""
@@ -39,25 +41,26 @@ class Result:
             min(shift.end, self.scenario.end),
         )
         share = 1 - BREAK_SHARE if shift.break_from else 1
-        self._duty_seconds += max((end - start).total_seconds(), 0) * share
+        self._duty += max(end - start, timedelta()) * share
 
-    def quoted(self, due: datetime, open_requests: Iterable[Request]) -> None:
-        """A time was promised."""
-        self.overtaken += sum(one.is_open_promise and one.due_at > due for one in open_requests)
+    def quoted(self, due: datetime, ahead: Iterable[Request]) -> None:
+        """A time was promised, with these open promises ahead of it."""
+        self.overtaken += sum(one.due_at > due for one in ahead)
 
-    def first_attempt(self, request: Request, open_requests: Iterable[Request]) -> None:
-        """A caller is rung for the first time."""
+    def first_attempt(self, request: Request, ahead: Iterable[Request]) -> None:
+        """A caller is rung for the first time, with these open promises of the same queue."""
         if not request.is_window:
-            self.out_of_turn += any(
-                one.is_open_promise and one.due_at < request.due_at for one in open_requests
-            )
+            self.out_of_turn += any(one.due_at < request.due_at for one in ahead)
 
-    def planned(self, waiting: Sequence[Request], who_by: Mapping[int, int]) -> None:
-        """A plan was made for those who wait; ``who_by`` is the counsellor of each request."""
-        for one in waiting:
-            if one.planned_for is not None and one.id in who_by:
-                self._replanned += 1
-                self._changes += one.planned_for != who_by[one.id]
+    def minute_passed(self, released: Iterable[Request]) -> None:
+        """Another minute is over: whom each is planned for who waits to be rung."""
+        last = self._last_plan
+        self._last_plan = {
+            one.id: one.planned_for for one in released if one.planned_for is not None
+        }
+        for request_id in last.keys() & self._last_plan.keys():
+            self._replanned += 1
+            self._changes += last[request_id] != self._last_plan[request_id]
 
     def forgotten(self, request: Request, now: datetime) -> None:
         """An open request has neither owner nor deadline."""
@@ -67,9 +70,11 @@ class Result:
 
     def end(self, open_requests: Iterable[Request]) -> None:
         """The time is over: what is promised for later is not judged."""
+        left = {one.id: one for one in open_requests}
+        self._lost = sum(one.disposition is None and one.id not in left for one in self.requests)
         undecided = {
             one.id
-            for one in open_requests
+            for one in left.values()
             if one.first_attempt_at is None and one.promised.end > self.scenario.end
         }
         self._judged = [
@@ -93,25 +98,41 @@ class Result:
             "requests": len(self.requests),
             "a_day": _round(len(self.requests) / self.scenario.days),
             "promises": _promises(soon),
-            "windows": _windows([one for one in self._judged if one.is_window]),
+            "windows": _kept([one for one in self._judged if one.holds_place]),
+            "follow_ups": _kept([one for one in self._judged if one.is_follow_up]),
+            "with_a_wish": _kept([one for one in soon if one.wishes.kinds()]),
+            "with_a_language": _kept([one for one in soon if one.wishes.language]),
             "counsellors": {
-                "use_percent": _percent(self.busy_seconds, self._duty_seconds),
+                "use_percent": _percent(self.busy / MINUTE, self._duty / MINUTE),
+                "offers_lapsed": self.lapsed,
                 "plan_changes_percent": _percent(self._changes, self._replanned),
                 "plan_changes_a_request": _round(self._changes / max(len(self.requests), 1), 2),
             },
-            "escalations": {
-                "count": len(self.escalations),
-                "a_hundred_requests": _round(
-                    100 * len(self.escalations) / max(len(self.requests), 1)
-                ),
-                "reasons": dict(sorted(Counter(map(str, self.escalations)).items())),
-            },
+            "escalations": self._escalated(),
+            "closed": dict(
+                sorted(
+                    Counter(
+                        str(one.disposition) for one in self.requests if one.disposition
+                    ).items()
+                )
+            ),
             "overtaken_promises": self.overtaken,
             "out_of_turn_percent": _percent(self.out_of_turn, len(soon)),
             "unowned_minutes": _round(
                 sum((end - since) / MINUTE for since, end in self._unowned.values())
             ),
             "violations": self.violations,
+            "lost_requests": self._lost,
+        }
+
+    def _escalated(self) -> dict[str, object]:
+        steps = Counter(step for step, _ in self.escalations)
+        a_hundred = max(len(self.requests), 1) / 100
+        return {
+            "count": len(self.escalations),
+            "a_hundred_requests": _round(len(self.escalations) / a_hundred),
+            "to_the_duty_lead_a_hundred_requests": _round(steps[Step.DUTY_LEAD] / a_hundred),
+            "reasons": _counted(reason for _, reason in self.escalations),
         }
 
     def by_hour(self) -> list[tuple[float, float]]:
@@ -124,6 +145,10 @@ class Result:
             (fmean(map(_promised, own)), fmean(map(_achieved, own))) if own else (0.0, 0.0)
             for own in hours
         ]
+
+
+def _counted(words: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(map(str, words)).items()))
 
 
 def _promised(one: Request) -> float:
@@ -154,10 +179,10 @@ def _promises(soon: Sequence[Request]) -> dict[str, object]:
     }
 
 
-def _windows(chosen: Sequence[Request]) -> dict[str, object]:
+def _kept(some: Sequence[Request]) -> dict[str, object]:
     return {
-        "count": len(chosen),
-        "kept_percent": _percent(sum(one.is_kept for one in chosen), len(chosen)),
+        "count": len(some),
+        "kept_percent": _percent(sum(one.is_kept for one in some), len(some)),
     }
 
 

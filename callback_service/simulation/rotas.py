@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
+from itertools import cycle
+from statistics import fmean
 from typing import Final
 
 from callback_service.domain.rota import Duty, Pattern, Shift, cut
+from callback_service.domain.skills import SkillsOf, parse_skill
 from callback_service.domain.wall_time import ONE_DAY, Span, wall_span
 from callback_service.errors import BadInput
+from callback_service.simulation.profiles import Profile
 
 #: Start, end and how many begin then each day: 4 to 12 are on shift.
 LARGE: Final = (
@@ -20,6 +24,7 @@ LARGE: Final = (
     (time(23), time(7), 4),
 )
 SHIFTS_A_WEEK: Final = 3
+LARGE_STAFF: Final = sum(-(-7 * needed // SHIFTS_A_WEEK) for *_, needed in LARGE)
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TIME: Final = r"(?:[01]\d|2[0-3]):[0-5]\d"
 SPOKEN: Final = re.compile(
@@ -41,6 +46,23 @@ def _large(from_on: date) -> Iterator[Pattern]:
             person = first_id + first // SHIFTS_A_WEEK
             yield Pattern(person, person, Duty.COUNSELLING, weekdays, starts, ends, from_on)
         first_id += -(-len(places) // SHIFTS_A_WEEK)
+
+
+def large_skills() -> SkillsOf:
+    """Two in three of its counsellors are women, and every fourth speaks one more language."""
+    spoken = cycle(["language:pl", "language:pa", "language:ur", "language:ro"])
+    return {
+        person: frozenset(
+            map(
+                parse_skill,
+                [
+                    "gender:man" if person % 3 == 0 else "gender:woman",
+                    *([next(spoken)] if person % 4 == 0 else []),
+                ],
+            )
+        )
+        for person in range(1, LARGE_STAFF + 1)
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +126,20 @@ def _overlap(shift: Shift, span: Span) -> timedelta:
     if shift.staff_id is None:
         return timedelta(0)
     return max(min(shift.end, span[1]) - max(shift.start, span[0]), timedelta(0))
+
+
+def like_the_rota(shifts: Sequence[Shift], start: datetime, days: int, *, tz: tzinfo) -> Profile:
+    """Demand that follows the rota of the first week of ``days`` from ``start``: as much load in
+    every hour. A weekday that is not among them is like the mean of those that are.
+    """
+    known: dict[int, list[float]] = {}
+    for number in range(min(days, len(DAYS)) * 24):
+        hour = start + timedelta(hours=number)
+        local = hour.astimezone(tz)
+        day = known.setdefault(local.weekday(), [0.0] * 24)
+        day[local.hour] += minutes_on_duty(shifts, hour, hour + timedelta(hours=1))
+    mean = [fmean(hours) for hours in zip(*known.values(), strict=True)]
+    return Profile(tuple(tuple(known.get(day, mean)) for day in range(len(DAYS))))
 
 
 def minutes_on_duty(shifts: Iterable[Shift], start: datetime, end: datetime) -> float:

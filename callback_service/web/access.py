@@ -20,10 +20,11 @@ from werkzeug.routing import RequestRedirect
 from werkzeug.wrappers import Response
 
 from callback_service import clock
+from callback_service.domain.signing_in import LIMITS, WARNED_BEFORE, Stage
 from callback_service.domain.staff import Role, StaffMember
 from callback_service.errors import CallbackServiceError, Forbidden
 from callback_service.extensions import current_settings, login, reading, transaction
-from callback_service.services import api_tokens, sign_in
+from callback_service.services import api_tokens, held_forms, sign_in
 from callback_service.services.sign_in import Ended, Visit
 
 logger = logging.getLogger(__name__)
@@ -32,8 +33,9 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 #: What the sign-in page says to somebody who did not come on their own account.
 WHY_SIGNED_OUT: Final[Mapping[str, str]] = {
-    Ended.IDLE: "You were signed out after 30 minutes without use.",
-    Ended.AGE: "You were signed out after 12 hours. Sign in again to go on.",
+    Ended.IDLE: "You were signed out after a time without use.",
+    Ended.AGE: "You were signed in for as long as can be. Sign in again to go on.",
+    Ended.HALF_WAY: "Signing in took too long. Begin again.",
     "by-hand": "You are signed out.",
 }
 #: Where each role begins.
@@ -43,6 +45,9 @@ HOME: Final[Mapping[Role, str]] = {
     Role.ADMINISTRATOR: "admin.staff",
 }
 _MARK = "access_mark"
+_FRESH = "access_fresh"
+#: How long a browser keeps that an account signed in with it. Chromium keeps nothing for longer.
+_DEVICE_COOKIE_LIFETIME: Final = 400 * 24 * 3600  # seconds
 
 
 class TokenRefused(CallbackServiceError):  # noqa: N818 - reads as what it is at every raise
@@ -58,14 +63,29 @@ class NotSignedIn(CallbackServiceError):  # noqa: N818 - reads as what it is at 
     status: ClassVar[int] = 401
     title: ClassVar[str] = "Sign in first"
 
+    def __init__(self, message: str, *, leads_to: str | None = None) -> None:
+        super().__init__(message)
+        self.leads_to = leads_to  # after signing in
+
+
+class NotFresh(CallbackServiceError):  # noqa: N818 - reads as what it is at every raise
+    """The route is for whoever gave a second factor in the last minutes."""
+
+    status: ClassVar[int] = 403
+    title: ClassVar[str] = "Confirm that it is you"
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Who may open a route: everybody, or staff of these roles; by a token, or by signing in."""
+    """Who may open a route: everybody, or staff of these roles; by a token, or by signing in.
+
+    With ``stages``, only those who have come so far in signing in and no further.
+    """
 
     is_public: bool
     roles: frozenset[Role] = frozenset()
     by_token: bool = False
+    stages: frozenset[Stage] = frozenset()
 
     def admits(self, staff: StaffMember | None) -> bool:
         """Whether ``staff``, or somebody who is not signed in, may pass."""
@@ -88,6 +108,22 @@ def requires(*roles: Role) -> Callable[[View], View]:
     return mark
 
 
+def during(*stages: Stage) -> Callable[[View], View]:
+    """Mark a view as a step of signing in, open to who has come to one of ``stages`` only."""
+
+    def mark(view: View) -> View:
+        setattr(view, _MARK, Mark(is_public=False, stages=frozenset(stages)))
+        return view
+
+    return mark
+
+
+def fresh(view: View) -> View:
+    """Mark a view as a sensitive act: a second factor must have been given just now."""
+    setattr(view, _FRESH, True)
+    return view
+
+
 def token(*roles: Role) -> Callable[[View], View]:
     """Mark a view as open to programs that bring a token of staff of ``roles``; to no browser."""
 
@@ -96,6 +132,11 @@ def token(*roles: Role) -> Callable[[View], View]:
         return view
 
     return mark
+
+
+def needs_fresh(app: Flask) -> frozenset[str]:
+    """The endpoints of sensitive acts."""
+    return frozenset(name for name, view in app.view_functions.items() if hasattr(view, _FRESH))
 
 
 def marks(app: Flask) -> dict[str, Mark | None]:
@@ -134,8 +175,13 @@ def current_staff() -> StaffMember:
     return staff
 
 
+def entering() -> StaffMember | None:
+    """Who is half-way through signing in, in this browser."""
+    return _visit().entering
+
+
 def current_sign_in_id() -> int:
-    """The sign-in of this browser."""
+    """The sign-in of this browser, finished or not."""
     sign_in_id = _visit().sign_in_id
     if sign_in_id is None:
         raise NotSignedIn("Sign in first.")
@@ -180,6 +226,24 @@ def give_cookie(response: Response, token: str) -> None:
     )
 
 
+def device_of(request: Request) -> str | None:
+    """The token by which an account knows the browser of ``request`` again."""
+    return request.cookies.get(_device_cookie_name()) or None
+
+
+def give_device_cookie(response: Response, token: str) -> None:
+    """Have the browser keep, beyond its session, that an account signed in with it."""
+    response.set_cookie(
+        _device_cookie_name(),
+        token,
+        max_age=_DEVICE_COOKIE_LIFETIME,
+        secure=current_settings().is_https,
+        httponly=True,
+        samesite="Lax",
+        path="/",
+    )
+
+
 def take_cookie(response: Response) -> None:
     """Have the browser forget its token."""
     response.delete_cookie(
@@ -198,13 +262,25 @@ def _gate() -> ResponseReturnValue | None:
         _check_token(mark)
         return None
     visit = _visit()
+    if mark is not None and mark.stages:
+        return _check_stage(visit, mark)
     if visit.staff is None:
         return _send_to_sign_in(visit)
     if mark is None or not mark.admits(visit.staff):
         logger.warning("staff %d was refused %s", visit.staff.id, request.endpoint)
         raise Forbidden("Your account does not open this page.")
     _note_use(visit)
+    if not visit.is_fresh and getattr(current_app.view_functions[request.endpoint], _FRESH, False):
+        raise NotFresh("Confirm that it is you to go on.")
     return None
+
+
+def _check_stage(visit: Visit, mark: Mark) -> ResponseReturnValue | None:
+    if visit.stage in mark.stages:
+        return None
+    if visit.staff is not None:
+        return redirect(landing(visit.staff, request.args.get("next")), code=303)
+    return _send_to_sign_in(visit)
 
 
 def _check_token(mark: Mark) -> None:
@@ -227,15 +303,36 @@ def _check_token(mark: Mark) -> None:
 def _send_to_sign_in(visit: Visit) -> ResponseReturnValue:
     if not _is_page_visit():
         reason = WHY_SIGNED_OUT[visit.ended] if visit.ended else "You are not signed in."
+        if _hold_form(visit):
+            raise NotSignedIn(
+                f"{reason} What you sent is kept: sign in to send it.",
+                leads_to=url_for("held.page"),
+            )
         raise NotSignedIn(f"{reason} Nothing was changed.")
     if visit.ended is not None and visit.sign_in_id is not None:
         with transaction() as session:
             sign_in.end_expired(session, visit.sign_in_id, why=visit.ended, now=clock.utc_now())
     wanted = request.full_path.rstrip("?")
-    to = url_for("account.sign_in", next=safe_next(wanted), ended=visit.ended)
+    if visit.entering is not None:
+        return redirect(url_for("second_step.code", next=safe_next(wanted)), code=303)
+    to = url_for("sign_in.page", next=safe_next(wanted), ended=visit.ended)
     response = redirect(to, code=303)
     take_cookie(response)
     return response
+
+
+def _hold_form(visit: Visit) -> bool:
+    """Keep the form of somebody whose sign-in has just run out; whether there was one to keep."""
+    is_form = request.method == "POST" and "HX-Request" not in request.headers
+    fields = held_forms.holdable(request.form.items(multi=True)) if is_form else []
+    is_over = visit.ended in {Ended.IDLE, Ended.AGE}
+    is_short = len(request.path) <= held_forms.PATH_MAX_CHARS
+    if visit.ended_of is None or not (is_over and is_short and fields):
+        return False
+    form = held_forms.Held(request.path, fields)
+    with transaction() as session:
+        held_forms.hold(session, visit.ended_of, form, now=clock.utc_now())
+    return True
 
 
 def _note_use(visit: Visit) -> None:
@@ -277,12 +374,19 @@ def _may_open(staff: StaffMember, path: str) -> bool:
     except (HTTPException, RequestRedirect):
         return False
     mark = _mark_of(current_app, endpoint)
-    return mark is not None and not mark.by_token and mark.admits(staff)
+    return mark is not None and not mark.by_token and not mark.stages and mark.admits(staff)
 
 
 def _signed_in_context() -> dict[str, object]:
     staff = signed_in()
-    return {"signed_in_name": staff.name if staff else None}
+    if staff is None:
+        return {"signed_in_name": None}
+    warned_after = LIMITS[staff.role].idle - WARNED_BEFORE
+    return {"signed_in_name": staff.name, "warned_after_s": int(warned_after.total_seconds())}
+
+
+def _device_cookie_name() -> str:
+    return "__Host-device" if current_settings().is_https else "device"
 
 
 def _cookie_name() -> str:

@@ -17,7 +17,7 @@ from callback_service.errors import BadInput
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.staff import Staff
 from callback_service.services import accounts, staff_skills
-from callback_service.web.access import current_staff, requires
+from callback_service.web.access import current_staff, fresh, requires
 from callback_service.web.account import local_time
 from callback_service.web.choices import SelectChoice
 
@@ -66,6 +66,7 @@ def staff() -> ResponseReturnValue:
 
 @bp.post("/staff")
 @requires(Role.ADMINISTRATOR)
+@fresh
 def invite() -> ResponseReturnValue:
     """Make an account, and show its one-time link this once."""
     form = InviteForm()
@@ -91,6 +92,7 @@ def invite() -> ResponseReturnValue:
 
 @bp.post("/staff/<int:staff_id>/link")
 @requires(Role.ADMINISTRATOR)
+@fresh
 def make_link(staff_id: int) -> ResponseReturnValue:
     """A new one-time link for a lost invitation or a forgotten password, shown this once."""
     with transaction() as session:
@@ -104,8 +106,20 @@ def make_link(staff_id: int) -> ResponseReturnValue:
     return _link_page(token, "A new link", "an hour, or 3 days where it is the first password")
 
 
+@bp.post("/staff/<int:staff_id>/sign-ins/end")
+@requires(Role.ADMINISTRATOR)
+@fresh
+def end_sign_ins(staff_id: int) -> ResponseReturnValue:
+    """Sign somebody out everywhere."""
+    with transaction() as session:
+        accounts.end_sign_ins(session, staff_id, actor_id=current_staff().id, now=clock.utc_now())
+    flash("They are signed out everywhere.", "success")
+    return redirect(url_for("admin.staff"), code=303)
+
+
 @bp.post("/staff/<int:staff_id>/disable")
 @requires(Role.ADMINISTRATOR)
+@fresh
 def disable(staff_id: int) -> ResponseReturnValue:
     """Switch an account off."""
     with transaction() as session:
@@ -116,6 +130,7 @@ def disable(staff_id: int) -> ResponseReturnValue:
 
 @bp.post("/staff/<int:staff_id>/enable")
 @requires(Role.ADMINISTRATOR)
+@fresh
 def enable(staff_id: int) -> ResponseReturnValue:
     """Switch an account on again."""
     with transaction() as session:

@@ -24,7 +24,7 @@ from callback_service.models.calendar import FeedScope
 from callback_service.services import feeds
 from callback_service.services.feeds import FeedLine
 from callback_service.services.rota_calendar import host_of
-from callback_service.web.access import current_staff, public, requires
+from callback_service.web.access import current_staff, fresh, public, requires
 from callback_service.web.account import local_time
 from callback_service.web.weekly import zone
 
@@ -52,6 +52,7 @@ def links() -> ResponseReturnValue:
 
 @bp.post("/rota/calendar/links")
 @requires(Role.COUNSELLOR, Role.MANAGER)
+@fresh
 def make_link() -> ResponseReturnValue:
     """Make a link and show it, this once."""
     scope = _scope(request.form.get("scope", ""))

@@ -17,7 +17,15 @@ from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.callback import CallbackRequest
-from callback_service.services import attempts, desk, handover, presence
+from callback_service.services import (
+    attempts,
+    bridge_view,
+    desk,
+    handover,
+    presence,
+    wishes_at_desk,
+)
+from callback_service.services.desk import NumberShown
 from callback_service.services.rota import on_now
 from callback_service.web.access import current_staff, requires
 from callback_service.web.choices import SelectChoice
@@ -72,6 +80,7 @@ def queue() -> str:
         rows, held = desk.queue(session, now=now, tz=tz), desk.held(session)
         at_desks = presence.at_desks(session, now=now, tz=tz)
         known = desk.known_by(session, me.id)
+        for_others = wishes_at_desk.for_others(session, me, now=now, tz=tz)
         to_hand_over = handover.handover_list(session, now=now, tz=tz)
         my_shift = next(
             (s for s in on_now(session, now=now, tz=tz) if s.person and s.person.id == me.id), None
@@ -90,6 +99,7 @@ def queue() -> str:
         at_desks=at_desks,
         my_desk=next((one for one in at_desks if one.staff_id == me.id), None),
         known=known,
+        for_others=for_others,
         late=sum(row.is_late for row in rows),
         OUTCOMES=OUTCOMES,
     )
@@ -119,26 +129,13 @@ def accept(request_id: int) -> ResponseReturnValue:
 def call(request_id: int) -> ResponseReturnValue:
     """The call in hand: number, name and what is safe, for the one who holds it."""
     try:
-        return _call_page(request_id, OutcomeForm(formdata=None))
+        return call_page(request_id, OutcomeForm(formdata=None))
     except NotFound:
         flash(
             "You do not hold that request. It may have gone back to the queue, or been withdrawn.",
             "note",
         )
         return redirect(url_for("desk.queue"), code=303)
-
-
-@bp.post("/requests/<int:request_id>/ring")
-@requires(*WORKING_HERE)
-def ring(request_id: int) -> ResponseReturnValue:
-    """I am ringing now."""
-    try:
-        with transaction() as session:
-            attempts.start_attempt(session, request_id, staff=current_staff(), now=utc_now())
-    except Refused as refusal:
-        flash(refusal.message, "error")
-        return redirect(url_for("desk.queue"), code=303)
-    return redirect(url_for("desk.call", request_id=request_id), code=303)
 
 
 @bp.post("/requests/<int:request_id>/release")
@@ -153,7 +150,7 @@ def release(request_id: int) -> ResponseReturnValue:
             )
     except BadInput as bad:
         form.blame(bad)
-        return _call_page(request_id, OutcomeForm(formdata=None), let_go=form), bad.status
+        return call_page(request_id, OutcomeForm(formdata=None), let_go=form), bad.status
     except Refused as refusal:
         flash(refusal.message, "error")
     else:
@@ -199,7 +196,7 @@ def outcome(request_id: int) -> ResponseReturnValue:
     except BadInput as bad:
         for name, reason in bad.fields.items():
             form[name].errors = [*form[name].errors, reason]
-        return _call_page(request_id, form), bad.status
+        return call_page(request_id, form), bad.status
     except Refused as refusal:
         flash(refusal.message, "error")
         return redirect(url_for("desk.queue"), code=303)
@@ -207,13 +204,27 @@ def outcome(request_id: int) -> ResponseReturnValue:
     return redirect(url_for("desk.queue"), code=303)
 
 
-def _call_page(request_id: int, form: OutcomeForm, let_go: LetGoForm | None = None) -> str:
-    now, tz = utc_now(), current_settings().service_time_zone
+def call_page(
+    request_id: int,
+    form: OutcomeForm,
+    let_go: LetGoForm | None = None,
+    *,
+    asks_for_number: bool = False,
+) -> str:
+    """The page of the call in hand. Where the service rings, it shows the number only on asking."""
+    now, tz, me = utc_now(), current_settings().service_time_zone, current_staff()
+    rings = current_settings().rings_for_counsellors
     with transaction() as session:  # a look at a caller's details is written down
-        sheet = desk.call_sheet(session, request_id, staff=current_staff(), now=now)
+        usually = NumberShown.NEVER if rings else NumberShown.ALWAYS
+        shown = NumberShown.ON_ASKING if asks_for_number else usually
+        sheet = desk.call_sheet(session, request_id, staff=me, number=shown, now=now)
+        desk_call = bridge_view.desk_call(session, request_id, staff=me) if rings else None
+    if desk_call and desk_call.bridge and not form.is_submitted():
+        form.outcome.data = desk_call.bridge.suggests
     return render_template(
         "desk/call.html",
         sheet=sheet,
+        desk_call=desk_call,
         form=let_go or form,
         outcome_form=form,
         let_go=let_go or LetGoForm(formdata=None),

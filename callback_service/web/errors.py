@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import secrets
 
-from flask import Flask, render_template, request
+from flask import Flask, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from callback_service.errors import BadInput, CallbackServiceError
+from callback_service.errors import BadInput, Busy, CallbackServiceError
+from callback_service.extensions import db, is_busy
 from callback_service.web import access, public
 from callback_service.web.problems import is_api, problem
 
@@ -28,6 +30,7 @@ _SENTENCES = {
     414: ("That was too much", "The address is too long."),
     429: ("Too many tries", "Wait a few minutes, then try again."),
 }
+_BUSY = "We are busy just now, so this was not saved"
 _FAULT = ("Something went wrong", "This is our fault. Try again in a few minutes.")
 
 
@@ -36,6 +39,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(CSRFError, _token_refused)
     app.register_error_handler(CallbackServiceError, _refused)
     app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(OperationalError, _database_failed)
     app.register_error_handler(Exception, _fault)
 
 
@@ -48,12 +52,26 @@ def _token_refused(error: CSRFError) -> ResponseReturnValue:
 
 
 def _refused(error: CallbackServiceError) -> ResponseReturnValue:
-    if error.status >= 500:
+    if error.status >= 500 and not isinstance(error, Busy):
         logger.error("refused with a fault: %s", error.message)
     if is_api():
         fields = error.fields if isinstance(error, BadInput) else None
         return problem(error.status, error.message, fields=fields)
     return _page(error.status, error.title, error.message), error.status
+
+
+def _database_failed(error: OperationalError) -> ResponseReturnValue:
+    """Busy is no fault: what was typed is shown again where the form can, for one more press."""
+    if not is_busy(error):
+        return _fault(error)
+    logger.warning("the database was busy at %s", request.endpoint)
+    db.session.rollback()
+    if request.endpoint == "public.send":
+        answer = make_response(public.form_again(f"{_BUSY}. Send it again", status=Busy.status))
+    else:
+        answer = make_response(_refused(Busy(f"{_BUSY}. Wait a moment, then try again.")))
+    answer.headers["Retry-After"] = str(Busy.retry_after)
+    return answer
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:

@@ -10,6 +10,9 @@ from typing import Final
 from flask import Flask, current_app, request, url_for
 from jinja2 import ChoiceLoader, FileSystemLoader, PackageLoader, PrefixLoader
 
+from callback_service.config import Settings
+from callback_service.domain.calls import CallerId
+from callback_service.domain.contact import national
 from callback_service.domain.staff import Role
 from callback_service.extensions import current_settings
 from callback_service.web.access import marks, signed_in
@@ -38,9 +41,14 @@ PART_OF: Final = {
     "people": "rota",
     "calendar": "rota",
     "gaps": "cover",
+    "bridge": "desk",
     "presence": "desk",
     "let_go": "desk",
     "own_texts": "account",
+    "second_step": "account",
+    "step_up": "account",
+    "passkeys": "account",
+    "held": "account",
     "staff_skills": "admin",
 }
 
@@ -61,8 +69,19 @@ def _frame() -> dict[str, object]:
         "service_name": settings.service_name,
         "service_phone": settings.service_phone,
         "nav_items": _navigation(staff.role) if staff else [],
+        "call_shows_as": _call_shows_as(settings),
         "texts_not_going_out": staff is not None and not settings.texts_go_out,
     }
+
+
+def _call_shows_as(settings: Settings) -> str:
+    """What a caller may see on their phone, after "The call may show as". By hand it shows none."""
+    own = settings.calls
+    if not settings.rings_for_counsellors or own.number is None:
+        return "“No caller ID” or as a number you do not know"
+    if own.caller_id is CallerId.WITHHELD:
+        return "“No caller ID”"
+    return f"{national(own.number)} or as “No caller ID”"
 
 
 def _navigation(role: Role) -> list[tuple[str, str, bool]]:

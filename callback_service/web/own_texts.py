@@ -29,7 +29,10 @@ class TextsForm(FlaskForm):
         typed = (self.phone.data or "").strip()
         if not typed:
             return None
-        phone = parse_phone(typed, allow_drama=current_settings().allows_drama_numbers)
+        settings = current_settings()
+        phone = parse_phone(
+            typed, allow_drama=settings.allows_drama_numbers, countries=settings.countries
+        )
         if phone.kind is not LineKind.MOBILE:
             raise BadInput("Enter a mobile number. Landlines get no texts")
         return phone
@@ -46,7 +49,7 @@ def choose() -> str:
         phone=national(chosen.phone) if chosen.phone else "",
         texts_offers=chosen.texts_offers,
     )
-    return render_template("account/texts.html", form=form, role=current_staff().role)
+    return _page(form)
 
 
 @bp.post("/account/texts")
@@ -65,7 +68,15 @@ def save() -> ResponseReturnValue:
             )
     except BadInput as bad:
         form.phone.errors = [*form.phone.errors, bad.message]
-        page = render_template("account/texts.html", form=form, role=current_staff().role)
-        return page, bad.status
+        return _page(form), bad.status
     flash("Saved.", "success")
     return redirect(url_for("account.own"), code=303)
+
+
+def _page(form: TextsForm) -> str:
+    return render_template(
+        "account/texts.html",
+        form=form,
+        role=current_staff().role,
+        rings=current_settings().rings_for_counsellors,
+    )

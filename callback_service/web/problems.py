@@ -20,6 +20,7 @@ KINDS: Final[Mapping[int, tuple[str, str]]] = {
     413: ("too-large", "The request is too large"),
     422: ("bad-input", "A value cannot be used"),
     429: ("too-many-requests", "Too many requests"),
+    503: ("busy", "The service is busy"),
     500: ("fault", "Something went wrong"),
 }
 TYPE: Final = "urn:callback-service:problem:{}"

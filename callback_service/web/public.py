@@ -14,11 +14,12 @@ from callback_service.clock import utc_now
 from callback_service.domain import wording
 from callback_service.domain.contact import SafeContact, Window
 from callback_service.domain.lifecycle import RequestState
+from callback_service.domain.texting import REMINDER_NEEDS
 from callback_service.errors import NotFound, WindowGone
-from callback_service.extensions import current_settings, reading, transaction
+from callback_service.extensions import caller_network, current_settings, reading, transaction
 from callback_service.models.callback import Submission
 from callback_service.models.outbox import TextKind
-from callback_service.services import intake, promises, requests, staff_skills, texts
+from callback_service.services import intake, promises, requests, staff_skills, text_wording
 from callback_service.web.access import public
 from callback_service.web.public_form import (
     CONSENT_VERSION,
@@ -59,7 +60,7 @@ def send() -> ResponseReturnValue:
         with transaction() as db_session:
             key = intake.take_request(
                 db_session,
-                form.ask(),
+                form.ask(network=caller_network()),
                 now=now,
                 tz=current_settings().service_time_zone,
             )
@@ -68,12 +69,12 @@ def send() -> ResponseReturnValue:
     return redirect(url_for("public.done", token=key), code=303)
 
 
-def form_again(sentence: str) -> ResponseReturnValue:
-    """The form with all that was typed, after its token was refused; one more press sends it."""
+def form_again(sentence: str, *, status: int = 400) -> ResponseReturnValue:
+    """The form with all that was typed, where it could not be kept; one more press sends it."""
     now = utc_now()
     form, quote = _form(AskForm, now=now)
     form.form_errors.append(sentence)
-    return _render(form, quote, now=now), 400
+    return _render(form, quote, now=now), status
 
 
 def _form_without_window(gone: WindowGone, *, now: datetime) -> ResponseReturnValue:
@@ -98,7 +99,9 @@ def _form(kind: type[OneForm], *, now: datetime) -> tuple[OneForm, promises.Quot
     with reading() as db_session:
         form = kind(
             allow_drama=settings.allows_drama_numbers,
+            countries=settings.countries,
             offered=staff_skills.wishes_to_offer(db_session),
+            remind_before=settings.texts.remind_before,
         )
         wished = form.wishes
         windows = promises.windows_with_room(db_session, wished=wished, now=now, tz=tz)
@@ -112,8 +115,24 @@ def _render(form: AskForm, quote: promises.Quote, *, now: datetime) -> str:
     return render_template(
         "public/form.html",
         **_around(form, quote, now=now),
-        text_example=texts.wording(TextKind.CONFIRMATION, when=f"by {expected}"),
+        text_example=text_wording.wording(TextKind.CONFIRMATION, when=f"by {expected}"),
+        reminder_hint=_reminder_hint(form, now=now),
     )
+
+
+def _reminder_hint(form: AskForm, *, now: datetime) -> str | None:
+    """When a reminder comes and what it says; with the first time there is as the example."""
+    settings = current_settings()
+    lead, tz = settings.texts.remind_before, settings.service_time_zone
+    if lead is None or not form.windows:
+        return None
+    window = form.windows[0]
+    when = wording.window_spoken(window, now=window.start - lead, tz=tz)
+    says = text_wording.wording(TextKind.REMINDER, when=when)
+    minutes = int(lead.total_seconds()) // 60
+    ahead = "an hour" if minutes == 60 else f"{minutes} minutes"
+    asked = int(REMINDER_NEEDS.total_seconds()) // 3600
+    return f"It comes {ahead} before, if that time is {asked} hours away or more: “{says}”"
 
 
 def _around(form: AskForm, quote: promises.Quote, *, now: datetime) -> dict[str, Any]:
@@ -181,7 +200,8 @@ def withdraw(token: str) -> ResponseReturnValue:
     with transaction() as db_session:
         submission = intake.submission_by_key(db_session, token)
         if submission is not None:
-            requests.withdraw(db_session, submission, now=utc_now())
+            tz = current_settings().service_time_zone
+            requests.withdraw(db_session, submission, now=utc_now(), tz=tz)
     return redirect(url_for("public.manage", token=token), code=303)
 
 
@@ -228,6 +248,7 @@ def _ask_again(token: str, form: AgainForm, *, now: datetime) -> str:
             key=form.key,
             window=form.window,
             consent_version=CONSENT_VERSION,
+            network=caller_network(),
             now=now,
             tz=current_settings().service_time_zone,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
 from flask_wtf import FlaskForm
@@ -69,6 +69,7 @@ class AskForm(FlaskForm):
         ],
         validate_choice=False,
     )
+    reminder = BooleanField("Also text me a reminder before a time that I choose")
     language = SelectField("What language would you like to speak?", validate_choice=False)
     gender = RadioField(
         "Would you rather speak with a woman or a man?", default="", validate_choice=False
@@ -85,11 +86,16 @@ class AskForm(FlaskForm):
         self,
         *,
         allow_drama: bool,
+        countries: frozenset[str],
         offered: Sequence[Skill] = (),
+        remind_before: timedelta | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._allow_drama = allow_drama
+        self._countries = countries
+        if remind_before is None:
+            del self["reminder"]
         self._offer_wishes(offered)
 
     def offer_windows(self, windows: Sequence[Window], *, now: datetime, tz: tzinfo) -> None:
@@ -136,7 +142,9 @@ class AskForm(FlaskForm):
 
     def validate_phone(self, field: Field) -> None:
         try:
-            self.parsed_phone = parse_phone(field.data or "", allow_drama=self._allow_drama)
+            self.parsed_phone = parse_phone(
+                field.data or "", allow_drama=self._allow_drama, countries=self._countries
+            )
         except BadInput as error:
             raise ValidationError(error.message) from error
 
@@ -178,8 +186,8 @@ class AskForm(FlaskForm):
         sent = self.submission_key.data or ""
         return sent if is_key(sent) else new_key()
 
-    def ask(self) -> Ask:
-        """What was asked, once the form is valid."""
+    def ask(self, *, network: str | None) -> Ask:
+        """What was asked, once the form is valid, and from which network."""
         return Ask(
             key=self.key,
             phone=self.parsed_phone,
@@ -188,8 +196,10 @@ class AskForm(FlaskForm):
             safe_contact=MESSAGES[self.messages.data],
             note=_clean(self.note.data),
             consent_version=CONSENT_VERSION,
+            network=network,
             wishes=self.wishes,
             wishes_same_counsellor=bool(self.same_counsellor.data),
+            wants_reminder="reminder" in self and bool(self.reminder.data),
         )
 
 
@@ -198,8 +208,9 @@ class AgainForm(AskForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("phone", "name", "messages", "note", "consent"):
-            del self[name]
+        for name in ("phone", "name", "messages", "reminder", "note", "consent"):
+            if name in self:
+                del self[name]
         for name in ("language", "gender", "same_counsellor"):
             del self[name]
 

@@ -131,7 +131,9 @@ def sign_in(page: Page, service: Service) -> Callable[[str], Page]:
         page.get_by_label("E-mail address").fill(email)
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
-        page.get_by_role("button", name="Sign out").wait_for()
+        page.get_by_label("Code from your app").fill(service.code_of(email))
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign out", exact=True).wait_for()
         return page
 
     return enter

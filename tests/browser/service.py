@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from callback_service.clock import utc_now
 from callback_service.domain.contact import SafeContact, Window, parse_phone
@@ -14,13 +14,14 @@ from callback_service.domain.rota_changes import OpenShift
 from callback_service.domain.staff import Role
 from callback_service.extensions import reading, transaction
 from callback_service.models.callback import CallbackRequest
-from callback_service.models.staff import Staff
+from callback_service.models.staff import SignIn, Staff
 from callback_service.scheduler import TICKS, run_tick
 from callback_service.services import demo, intake, promises, rota_changes
 from callback_service.services.rota import on_now
 from callback_service.services.sign_in import HASHER
 from tests.support.builders import PASSWORD
 from tests.support.live import LiveServer
+from tests.support.signing_in import next_code
 
 MANAGER = demo.email_of(demo.MANAGERS[0][0])
 ADMINISTRATOR = demo.email_of(demo.ADMINISTRATOR)
@@ -46,6 +47,16 @@ class Service:
     def url(self, path: str) -> str:
         """The full address of ``path``."""
         return self.server.url + path
+
+    def code_of(self, email: str) -> str:
+        """What the app of an account shows now."""
+        with self.app.app_context():
+            return next_code(email)
+
+    def forget_freshness(self) -> None:
+        """As if everybody's last second step were long ago."""
+        with self.app.app_context(), transaction() as session:
+            session.execute(update(SignIn).values(fresh_at=None))
 
     def tick(self) -> None:
         """Run every tick of the scheduler once."""

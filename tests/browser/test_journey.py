@@ -23,7 +23,7 @@ def test_a_request_goes_from_a_phone_to_the_desk_and_is_closed(
     page.set_viewport_size({"width": LAPTOP["width"], "height": LAPTOP["height"]})
     sign_in(service.counsellor_on_shift())
     _take_and_finish(page, service)
-    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
     sign_in(MANAGER)
     expect(page.get_by_role("heading", name="Cover")).to_be_visible()
     _keep(page, "7-cover")

@@ -21,7 +21,7 @@ def press(page: Page, name: str | re.Pattern[str]) -> None:
 
 
 def change_person(page: Page, sign_in: SignIn, email: str) -> None:
-    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
     sign_in(email)
 
 

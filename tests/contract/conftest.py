@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,15 +15,32 @@ import pytest
 
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
-DOCUMENT = MODULES / "@twilio/cli-core/src/services/twilio-api/twilio_api_v2010.json"
-MESSAGES = "/2010-04-01/Accounts/{AccountSid}/Messages.json"
+DOCUMENTS = MODULES / "@twilio/cli-core/src/services/twilio-api"
+#: The lists that the service asks for.
+LISTS = [f"/2010-04-01/Accounts/{{AccountSid}}/{kind}.json" for kind in ("Messages", "Calls")]
+NUMBER = "/v2/PhoneNumbers/{PhoneNumber}"
 INSTALL_SECONDS = 300
 START_SECONDS = 90
 
 
 @pytest.fixture(scope="session")
-def twilio_document() -> dict[str, Any]:
-    """Return Twilio's OpenAPI document, fetched with npm where it is missing."""
+def twilio_document(twilio_documents: Path) -> dict[str, Any]:
+    """Return Twilio's OpenAPI document of texts and calls."""
+    document: dict[str, Any] = json.loads((twilio_documents / "twilio_api_v2010.json").read_text())
+    return document
+
+
+@pytest.fixture(scope="session")
+def lookup_document(twilio_documents: Path) -> dict[str, Any]:
+    """Return Twilio's OpenAPI document of look-ups."""
+    found = (twilio_documents / "twilio_lookups_v2.json").read_text()
+    document: dict[str, Any] = json.loads(found)
+    return document
+
+
+@pytest.fixture(scope="session")
+def twilio_documents() -> Path:
+    """Return the folder of Twilio's documents, fetched with npm where it is missing."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("npm and node are needed to serve Twilio's API description; neither is faked")
@@ -33,8 +51,7 @@ def twilio_document() -> dict[str, Any]:
             check=True,
             timeout=INSTALL_SECONDS,
         )
-    document: dict[str, Any] = json.loads(DOCUMENT.read_text())
-    return document
+    return DOCUMENTS
 
 
 @pytest.fixture(scope="session")
@@ -42,8 +59,23 @@ def prism(
     twilio_document: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """Serve the document on loopback, refusing whatever breaks it; the value is the address."""
-    served = tmp_path_factory.mktemp("prism") / "twilio_api_v2010.json"
-    served.write_text(json.dumps(_mended(twilio_document)))
+    with _served(_mended(twilio_document), tmp_path_factory.mktemp("prism")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def lookup_prism(
+    lookup_document: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Serve the document of look-ups on loopback; the value is the address."""
+    with _served(_with_one_line(lookup_document), tmp_path_factory.mktemp("lookups")) as url:
+        yield url
+
+
+@contextmanager
+def _served(document: dict[str, Any], folder: Path) -> Iterator[str]:
+    served = folder / "document.json"
+    served.write_text(json.dumps(document))
     port = _free_port()
     command = [
         str(MODULES / ".bin" / "prism"),
@@ -72,17 +104,43 @@ def _is_stale() -> bool:
 
 
 def _mended(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the document with one fault of its own mended, in an answer and not in a request.
+    """Return the document with one fault of its own mended, and one word said that Prism needs.
 
-    Twilio answers a list with addresses relative to its host, in the document's example too, while
-    the schema calls them absolute: Prism would refuse the document's own example.
+    A field that repeats is an array by OpenAPI's own default; Prism reads it so only where it is
+    told. Twilio answers a list with addresses relative to its host, in the document's example too,
+    while the schema calls them absolute: Prism would refuse the document's own example.
     """
     document = json.loads(json.dumps(document))
-    answer = document["paths"][MESSAGES]["get"]["responses"]["200"]["content"]["application/json"]
-    for field in answer["schema"]["properties"].values():
-        if field.get("format") == "uri":
-            field["format"] = "uri-reference"
+    paths = document["paths"]
+    asked = paths[LISTS[1]]["post"]["requestBody"]["content"]["application/x-www-form-urlencoded"]
+    asked.setdefault("encoding", {})["StatusCallbackEvent"] = {"style": "form", "explode": True}
+    for path in LISTS:
+        answer = paths[path]["get"]["responses"]["200"]["content"]["application/json"]
+        for field in answer["schema"]["properties"].values():
+            if field.get("format") == "uri":
+                field["format"] = "uri-reference"
     return document
+
+
+def _with_one_line(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with one example only, that of a line, and without its nulls.
+
+    Of what was not asked for Twilio says null, in the document's examples too, while the schema
+    calls each an object: Prism would refuse them all.
+    """
+    document = json.loads(json.dumps(document))
+    answer = document["paths"][NUMBER]["get"]["responses"]["200"]["content"]["application/json"]
+    example = answer["examples"]["fetchLineTypeIntelligence"]["value"]
+    answer["examples"] = {"fetchLineTypeIntelligence": {"value": _without_nulls(example)}}
+    return document
+
+
+def _without_nulls(content: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_nulls(value) if isinstance(value, dict) else value
+        for name, value in content.items()
+        if value is not None
+    }
 
 
 def _free_port() -> int:

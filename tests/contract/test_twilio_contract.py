@@ -11,15 +11,18 @@ from typing import Any
 import pytest
 import requests
 
+from callback_service.domain.contact import LineKind
 from callback_service.gateways.base import SmsSendError, SmsUnclearError
 from callback_service.gateways.twilio import TwilioGateway
 from callback_service.gateways.twilio_codes import DELIVERY_RANK
+from callback_service.gateways.twilio_lookup import TwilioLookup
 from tests.twilio_double import TwilioDouble
 from tests.twilio_double.api import json_reply
 from tests.twilio_double.server import serving
 
 ACCOUNT = "AC" + "a" * 32
 TOKEN = "0123456789abcdef0123456789abcdef"
+KEY = ("SK" + "c" * 32, "key-secret")
 NUMBER = "+441632960001"
 SERVICE = "MG" + "b" * 32
 CALLER = "+447700900123"
@@ -43,6 +46,16 @@ def peer(request: pytest.FixtureRequest) -> Iterator[str]:
         yield double.url
 
 
+@pytest.fixture(params=["prism", "double"])
+def peer_with_key(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The same, with the double knowing only the API key."""
+    if request.param == "prism":
+        yield request.getfixturevalue("prism")
+        return
+    with TwilioDouble(ACCOUNT, TOKEN, manual=True, api_key=KEY) as double:
+        yield double.url
+
+
 def make_gateway(api_url: str, *, account: str = ACCOUNT, sender: str = NUMBER) -> TwilioGateway:
     return TwilioGateway(account, TOKEN, sender=sender, api_url=api_url, timeout=PATIENCE)
 
@@ -60,6 +73,23 @@ def test_a_text_is_taken(peer: str, sender: str) -> None:
     assert sent.sid.startswith("SM")
     assert len(sent.sid) == 34
     assert sent.status in {"queued", "accepted"}
+
+
+def test_one_text_is_read(peer: str) -> None:
+    gateway = make_gateway(peer)
+    sent = gateway.send_text(to=CALLER, body=BODY, status_callback=RECEIPTS, valid_seconds=600)
+    found = gateway.fetch_text(sent.sid)
+    assert found is not None
+    assert found.status in DELIVERY_RANK
+
+
+def test_an_api_key_signs_in_for_the_account(peer_with_key: str) -> None:
+    gateway = TwilioGateway(
+        ACCOUNT, TOKEN, sender=NUMBER, api_key=KEY, api_url=peer_with_key, timeout=PATIENCE
+    )
+    sent = gateway.send_text(to=CALLER, body=BODY, status_callback=RECEIPTS, valid_seconds=600)
+    assert sent.sid.startswith("SM")
+    gateway.find_texts(to=CALLER, body=BODY, since=NOW)
 
 
 @SENDERS
@@ -139,6 +169,56 @@ def test_the_double_answers_with_every_field_of_the_document(
 def test_the_states_we_rank_are_those_of_the_document(twilio_document: dict[str, Any]) -> None:
     states = set(twilio_document["components"]["schemas"]["message_enum_status"]["enum"])
     assert set(DELIVERY_RANK) == states - {"receiving", "received", "partially_delivered"}
+
+
+def test_one_text_is_asked_after(peer: str) -> None:
+    sid = post(peer, {"To": CALLER, "Body": BODY, "From": NUMBER}).json()["sid"]
+    found = make_gateway(peer).fetch_text(sid)
+    assert found is not None
+    assert found.status in DELIVERY_RANK
+
+
+@pytest.fixture(params=["prism", "double"])
+def lookup_peer(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return the address of each peer that looks numbers up, in turn."""
+    if request.param == "prism":
+        yield request.getfixturevalue("lookup_prism")
+        return
+    with TwilioDouble(ACCOUNT, TOKEN, manual=True) as double:
+        yield double.url
+
+
+def test_a_number_is_looked_up(lookup_peer: str) -> None:
+    lookup = TwilioLookup(ACCOUNT, TOKEN, api_url=lookup_peer, timeout=PATIENCE)
+    assert lookup.line_of(CALLER) in set(LineKind)
+
+
+def test_the_documents_own_line_is_read(lookup_document: dict[str, Any]) -> None:
+    with serving(lambda _: json_reply(_lookup_example(lookup_document))) as url:
+        line = TwilioLookup(ACCOUNT, TOKEN, api_url=url, timeout=PATIENCE).line_of(CALLER)
+    assert line is not None
+
+
+def test_the_double_looks_up_with_every_field_of_the_document(
+    lookup_document: dict[str, Any],
+) -> None:
+    example = _lookup_example(lookup_document)
+    with TwilioDouble(ACCOUNT, TOKEN, manual=True) as double:
+        ours = requests.get(
+            f"{double.url}/v2/PhoneNumbers/{CALLER}?Fields=line_type_intelligence",
+            auth=(ACCOUNT, TOKEN),
+            timeout=PATIENCE,
+        ).json()
+    assert set(ours) == set(example)
+    assert set(ours["line_type_intelligence"]) == set(example["line_type_intelligence"])
+
+
+def _lookup_example(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the number that the document gives as its example of a line."""
+    answer = document["paths"]["/v2/PhoneNumbers/{PhoneNumber}"]["get"]["responses"]["200"]
+    examples = answer["content"]["application/json"]["examples"]
+    example: dict[str, Any] = examples["fetchLineTypeIntelligence"]["value"]
+    return example
 
 
 def _list_example(document: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from argon2 import PasswordHasher
@@ -14,30 +14,55 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callback_service.cli_staff import staff_link
+from callback_service.domain.lifecycle import Outcome
+from callback_service.domain.signing_in import CALL_IS_USE_FOR, LIMITS, Proof
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, CallbackServiceError, NotFound, Refused, TooMany
 from callback_service.extensions import transaction
 from callback_service.models.audit import AuditEntry
+from callback_service.models.callback import Attempt
 from callback_service.models.plan import PlanTrigger
-from callback_service.models.staff import SignIn, SignInAttempt, Staff
-from callback_service.services import accounts, sign_in
+from callback_service.models.staff import HeldForm, SignIn, SignInAttempt, Staff
+from callback_service.services import accounts, held_forms, retention, second_step, sign_in
+from callback_service.services.held_forms import Held
 from callback_service.services.sign_in import Ended
+from callback_service.services.tries import (
+    TRIES_PER_ACCOUNT,
+    TRIES_PER_NETWORK,
+    TRIES_WINDOW,
+    Caller,
+    note_try,
+    record_try,
+)
 from tests.support.builders import PASSWORD, make_staff
+from tests.support.request_builders import make_request
+from tests.support.signing_in import code_at
 
 KEY = "a key for links that opens nothing else"
 NETWORK = "192.0.2.7"
+HERE, ELSEWHERE = Caller(NETWORK), Caller("198.51.100.9")
 NEW_PASSWORD = "lantern-gravel-teapot-42"
 SECOND = timedelta(seconds=1)
+COUNSELLORS = LIMITS[Role.COUNSELLOR]
 
 
-def enter(session: Session, staff: Staff, *, now: datetime, network: str = NETWORK) -> str:
-    """Sign ``staff`` in with PASSWORD; the token."""
+def enter(session: Session, staff: Staff, *, now: datetime) -> str:
+    """Sign ``staff`` in with PASSWORD and what their app shows; the token."""
     proven = sign_in.check_password(session, email=staff.email, password=PASSWORD)
-    return sign_in.open_sign_in(session, proven, network=network, now=now).token
+    half = sign_in.open_sign_in(session, proven, caller=HERE, now=now)
+    staff.totp_last_step = None
+    visit = sign_in.visit_by_token(session, half.token, now=now)
+    assert visit.sign_in_id is not None
+    code = code_at(now)
+    return second_step.give_code(session, visit.sign_in_id, code, caller=HERE, now=now).token
 
 
 def is_in(session: Session, token: str, *, now: datetime) -> bool:
     return sign_in.visit_by_token(session, token, now=now).staff is not None
+
+
+def is_half_in(session: Session, token: str, *, now: datetime) -> bool:
+    return sign_in.visit_by_token(session, token, now=now).entering is not None
 
 
 def invite(session: Session, *, now: datetime, email: str = "new@example.org") -> str:
@@ -53,9 +78,9 @@ def accept(session: Session, token: str, *, now: datetime, password: str = NEW_P
     return opened.token
 
 
-def use_up_tries(session: Session, staff: Staff, *, now: datetime, network: str = NETWORK) -> None:
-    for _ in range(sign_in.TRIES_PER_ACCOUNT):
-        sign_in.note_try(session, email=staff.email, network=network, now=now)
+def use_up_tries(session: Session, staff: Staff, *, now: datetime) -> None:
+    for _ in range(TRIES_PER_ACCOUNT):
+        note_try(session, account=staff.email, caller=HERE, now=now)
 
 
 def actions(session: Session) -> Sequence[str]:
@@ -72,8 +97,8 @@ def test_only_a_digest_of_the_token_is_kept(session: Session, now: datetime) -> 
 
 def test_a_sign_in_ends_after_thirty_minutes_without_use(session: Session, now: datetime) -> None:
     token = enter(session, make_staff(session), now=now)
-    assert is_in(session, token, now=now + sign_in.IDLE_LIMIT - SECOND)
-    visit = sign_in.visit_by_token(session, token, now=now + sign_in.IDLE_LIMIT)
+    assert is_in(session, token, now=now + COUNSELLORS.idle - SECOND)
+    visit = sign_in.visit_by_token(session, token, now=now + COUNSELLORS.idle)
     assert (visit.staff, visit.ended) == (None, Ended.IDLE)
 
 
@@ -95,11 +120,44 @@ def test_a_sign_in_ends_after_twelve_hours_however_much_it_is_used(
 ) -> None:
     token = enter(session, make_staff(session), now=now)
     row = session.scalars(select(SignIn)).one()
-    row.seen_at = now + sign_in.ABSOLUTE_LIMIT - SECOND
+    row.seen_at = now + COUNSELLORS.absolute - SECOND
     session.flush()
-    assert is_in(session, token, now=now + sign_in.ABSOLUTE_LIMIT - SECOND)
-    visit = sign_in.visit_by_token(session, token, now=now + sign_in.ABSOLUTE_LIMIT)
+    assert is_in(session, token, now=now + COUNSELLORS.absolute - SECOND)
+    visit = sign_in.visit_by_token(session, token, now=now + COUNSELLORS.absolute)
     assert (visit.staff, visit.ended) == (None, Ended.AGE)
+
+
+def test_an_administrators_sign_in_is_shorter(session: Session, now: datetime) -> None:
+    token = enter(session, make_staff(session, role=Role.ADMINISTRATOR), now=now)
+    idle = sign_in.visit_by_token(session, token, now=now + timedelta(minutes=15))
+    assert idle.ended is Ended.IDLE
+    session.scalars(select(SignIn)).one().seen_at = now + timedelta(hours=8)
+    session.flush()
+    assert sign_in.visit_by_token(session, token, now=now + timedelta(hours=8)).ended is Ended.AGE
+
+
+def test_a_call_that_goes_on_counts_as_use(session: Session, now: datetime) -> None:
+    staff = make_staff(session)
+    token = enter(session, staff, now=now)
+    request = make_request(session)
+    call = Attempt(request_id=request.id, counsellor_id=staff.id, number=1, started_at=now)
+    session.add(call)
+    session.flush()
+    later = now + timedelta(minutes=70)
+    assert is_in(session, token, now=later)
+    assert not is_in(session, token, now=now + CALL_IS_USE_FOR)
+    call.ended_at, call.outcome = later, Outcome.ANSWERED
+    session.flush()
+    assert not is_in(session, token, now=later)
+
+
+def test_anothers_sign_ins_are_ended_everywhere(session: Session, now: datetime) -> None:
+    staff, boss = make_staff(session), make_staff(session, role=Role.ADMINISTRATOR)
+    token, own = enter(session, staff, now=now), enter(session, boss, now=now)
+    accounts.end_sign_ins(session, staff.id, actor_id=boss.id, now=now)
+    assert not is_in(session, token, now=now)
+    assert is_in(session, own, now=now)
+    assert actions(session)[-1] == "staff.sign_ins_ended"
 
 
 def test_each_sign_in_has_a_token_of_its_own_and_others_can_be_ended(
@@ -164,26 +222,26 @@ def test_the_eleventh_try_from_one_network_waits_and_one_from_elsewhere_does_not
     staff = make_staff(session)
     use_up_tries(session, staff, now=now)
     with pytest.raises(TooMany):
-        sign_in.note_try(session, email=staff.email.upper(), network=NETWORK, now=now)
-    sign_in.note_try(session, email=staff.email, network="198.51.100.9", now=now)
-    sign_in.note_try(session, email=staff.email, network=NETWORK, now=now + sign_in.TRIES_WINDOW)
+        note_try(session, account=staff.email.upper(), caller=HERE, now=now)
+    note_try(session, account=staff.email, caller=ELSEWHERE, now=now)
+    note_try(session, account=staff.email, caller=HERE, now=now + TRIES_WINDOW)
 
 
 def test_tries_that_were_refused_do_not_lengthen_the_wait(session: Session, now: datetime) -> None:
     staff = make_staff(session)
     use_up_tries(session, staff, now=now)
-    almost = now + sign_in.TRIES_WINDOW - SECOND
+    almost = now + TRIES_WINDOW - SECOND
     for _ in range(30):
         with pytest.raises(TooMany):
-            sign_in.note_try(session, email=staff.email, network=NETWORK, now=almost)
-    sign_in.note_try(session, email=staff.email, network=NETWORK, now=almost + SECOND)
+            note_try(session, account=staff.email, caller=HERE, now=almost)
+    note_try(session, account=staff.email, caller=HERE, now=almost + SECOND)
 
 
 def test_a_network_has_one_hundred_tries_over_all_names(session: Session, now: datetime) -> None:
-    for number in range(sign_in.TRIES_PER_NETWORK):
-        sign_in.note_try(session, email=f"p{number}@example.org", network=NETWORK, now=now)
+    for number in range(TRIES_PER_NETWORK):
+        note_try(session, account=f"p{number}@example.org", caller=HERE, now=now)
     with pytest.raises(TooMany):
-        sign_in.note_try(session, email="one.more@example.org", network=NETWORK, now=now)
+        note_try(session, account="one.more@example.org", caller=HERE, now=now)
 
 
 def at_once(app: Flask, deed: Callable[[Session], object], *, times: int) -> list[bool]:
@@ -206,9 +264,9 @@ def at_once(app: Flask, deed: Callable[[Session], object], *, times: int) -> lis
 
 def test_guesses_made_at_once_are_all_counted(app: Flask, now: datetime) -> None:
     def guess(session: Session) -> None:
-        sign_in.note_try(session, email="a@example.org", network=NETWORK, now=now)
+        note_try(session, account="a@example.org", caller=HERE, now=now)
 
-    assert sum(at_once(app, guess, times=14)) == sign_in.TRIES_PER_ACCOUNT
+    assert sum(at_once(app, guess, times=14)) == TRIES_PER_ACCOUNT
 
 
 def test_a_link_opened_by_several_at_once_lets_one_in(app: Flask, now: datetime) -> None:
@@ -221,14 +279,14 @@ def test_a_link_opened_by_several_at_once_lets_one_in(app: Flask, now: datetime)
 def test_signing_in_forgets_the_failed_tries(session: Session, now: datetime) -> None:
     staff = make_staff(session)
     for _ in range(3):
-        for _ in range(sign_in.TRIES_PER_ACCOUNT - 1):
-            sign_in.note_try(session, email=staff.email, network=NETWORK, now=now)
+        for _ in range(TRIES_PER_ACCOUNT - 1):
+            note_try(session, account=staff.email, caller=HERE, now=now)
         enter(session, staff, now=now)
     assert session.scalars(select(SignInAttempt)).all() == []
 
 
 def test_tries_hold_neither_address_nor_network(session: Session, now: datetime) -> None:
-    sign_in.note_try(session, email="alex@example.org", network=NETWORK, now=now)
+    note_try(session, account="alex@example.org", caller=HERE, now=now)
     row = session.scalars(select(SignInAttempt)).one()
     assert b"alex" not in row.account_key
     assert NETWORK.encode() not in row.network_key
@@ -255,7 +313,7 @@ def test_a_password_proven_before_the_account_was_disabled_does_not_open_it(
     proven = sign_in.check_password(session, email=staff.email, password=PASSWORD)
     accounts.disable(session, staff.id, actor_id=boss.id, now=now)
     with pytest.raises(BadInput):
-        sign_in.open_sign_in(session, proven, network=NETWORK, now=now)
+        sign_in.open_sign_in(session, proven, caller=HERE, now=now)
 
 
 def test_nobody_disables_themself_or_an_account_twice(session: Session, now: datetime) -> None:
@@ -271,7 +329,9 @@ def test_nobody_disables_themself_or_an_account_twice(session: Session, now: dat
 
 def test_an_invitation_opens_once(session: Session, now: datetime) -> None:
     token = invite(session, now=now)
-    assert is_in(session, accept(session, token, now=now), now=now)
+    half = accept(session, token, now=now)
+    assert is_half_in(session, half, now=now)
+    assert not is_in(session, half, now=now)
     with pytest.raises(NotFound):
         accept(session, token, now=now, password="another-gravel-teapot-kettle")
 
@@ -317,7 +377,7 @@ def test_a_link_for_a_forgotten_password_lasts_an_hour_and_ends_every_sign_in(
         accept(session, link, now=now + accounts.NEW_PASSWORD_LIFETIME)
     new = accept(session, link, now=now)
     assert not is_in(session, old, now=now)
-    assert is_in(session, new, now=now)
+    assert is_half_in(session, new, now=now)
 
 
 def test_changing_the_password_kills_a_link_that_waits(session: Session, now: datetime) -> None:
@@ -359,8 +419,15 @@ def test_every_deed_is_written_down_without_an_address(session: Session, now: da
     boss = make_staff(session, role=Role.ADMINISTRATOR, email="boss@example.org")
     token = accept(session, invite(session, now=now), now=now)
     newcomer = accounts.staff_by_email(session, "new@example.org")
-    sign_in.record_refusal(session, email=newcomer.email, network=NETWORK, now=now)
-    sign_in.record_refusal(session, email="nobody@example.org", network=NETWORK, now=now)
+    for email in (newcomer.email, "nobody@example.org"):
+        record_try(
+            session,
+            "staff.sign_in_refused",
+            account=email,
+            caller=HERE,
+            proof=Proof.PASSWORD,
+            now=now,
+        )
     use_up_tries(session, newcomer, now=now)
     sign_in.sign_out(session, token, now=now)
     accounts.make_link(session, newcomer.id, secret_key=KEY, actor_id=boss.id, now=now)
@@ -371,7 +438,7 @@ def test_every_deed_is_written_down_without_an_address(session: Session, now: da
         "staff.invited",
         "staff.link_used",
         "staff.password_set",
-        "staff.signed_in",
+        "staff.password_given",
         "staff.sign_in_refused",
         "staff.sign_in_refused",
         "staff.sign_in_limited",
@@ -414,3 +481,35 @@ def test_unknown_accounts_are_refused_loudly(session: Session, now: datetime) ->
     for deed in (accounts.disable, accounts.enable):
         with pytest.raises(CallbackServiceError):
             deed(session, 4711, actor_id=1, now=now)
+
+
+def test_a_lost_second_step_is_taken_away_with_the_password_and_every_sign_in(
+    app: Flask, now: datetime
+) -> None:
+    with app.app_context(), transaction() as session:
+        staff = make_staff(session, email="lost@example.org")
+        token = enter(session, staff, now=now)
+    printed = app.test_cli_runner().invoke(
+        args=["staff-reset-second-step", "--email", "lost@example.org"]
+    )
+    link = printed.output.strip().rpartition("/")[2]
+    with app.app_context(), transaction() as session:
+        assert not is_in(session, token, now=now)
+        with pytest.raises(BadInput):
+            sign_in.check_password(session, email="lost@example.org", password=PASSWORD)
+        staff = accounts.staff_by_link(
+            session, link, secret_key=app.config["SETTINGS"].secret_key, now=datetime.now(UTC)
+        )
+        assert not second_step.has_app(session, staff.id)
+        assert second_step.recovery_codes_left(session, staff.id) == 0
+
+
+def test_a_form_nobody_came_back_for_is_erased_after_half_a_day(
+    session: Session, now: datetime
+) -> None:
+    held_forms.hold(session, make_staff(session).id, Held("/x", [("a", "b")]), now=now)
+    almost = now + held_forms.KEPT_FOR - SECOND
+    assert not retention.erasure_is_due(session, now=almost)
+    assert retention.erasure_is_due(session, now=now + held_forms.KEPT_FOR)
+    retention.erase_old(session, now=now + held_forms.KEPT_FOR)
+    assert session.scalars(select(HeldForm)).all() == []

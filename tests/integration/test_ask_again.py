@@ -96,7 +96,7 @@ def test_is_refused_once_what_was_told_is_erased(session: Session) -> None:
 def test_is_refused_to_who_withdrew(session: Session) -> None:
     make_shift(session)
     first, second = take(session, an_ask()), take(session, an_ask(window=TONIGHT))
-    requests.withdraw(session, first, now=NOW)
+    requests.withdraw(session, first, now=NOW, tz=LONDON)
     requests.close(session, second.request, Disposition.EXPIRED, now=NOW)
     session.flush()
     assert (intake.may_ask_again(first), intake.may_ask_again(second)) == (False, True)

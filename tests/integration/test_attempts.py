@@ -393,7 +393,7 @@ class TestACallerWhoWithdraws:
         counsellor = make_shift(session)
         submission = take(session, an_ask())
         accept(session, submission.request, counsellor)
-        requests.withdraw(session, submission, now=NOW)
+        requests.withdraw(session, submission, now=NOW, tz=LONDON)
         session.flush()
         with pytest.raises(Refused, match="may have withdrawn"):
             attempts.start_attempt(
@@ -405,7 +405,7 @@ class TestACallerWhoWithdraws:
         submission = take(session, an_ask())
         request = submission.request
         ring(session, request, counsellor, now=NOW)
-        requests.withdraw(session, submission, now=NOW)
+        requests.withdraw(session, submission, now=NOW, tz=LONDON)
         session.flush()
         assert request.state is RequestState.CALLING
         record(
@@ -426,7 +426,7 @@ class TestACallerWhoWithdraws:
         submission = take(session, an_ask(may_text=True))
         request = submission.request
         ring(session, request, counsellor, now=NOW)
-        requests.withdraw(session, submission, now=NOW)
+        requests.withdraw(session, submission, now=NOW, tz=LONDON)
         session.flush()
         record(session, request, counsellor, outcome, now=NOW)
         assert (request.state, request.disposition) == (

@@ -215,7 +215,7 @@ class TestTheCallSheet:
         message.state, message.reason = OutboxState.FAILED, "The phone is off. Ring anyway."
         session.flush()
         sheet = desk.call_sheet(session, request.id, staff=member(holder), now=NOW)
-        assert sheet.text_trouble == "The phone is off. Ring anyway."
+        assert sheet.texts.trouble == "The phone is off. Ring anyway."
 
 
 def test_an_administrator_has_no_place_at_the_desk(session: Session) -> None:

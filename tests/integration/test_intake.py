@@ -263,7 +263,7 @@ class TestWithdrawing:
     ) -> None:
         make_shift(session)
         submission = take(session, an_ask(window=TONIGHT))
-        requests.withdraw(session, submission, now=NOW)
+        requests.withdraw(session, submission, now=NOW, tz=LONDON)
         session.flush()
         request = submission.request
         assert (request.state, request.disposition) == (
@@ -276,7 +276,7 @@ class TestWithdrawing:
         make_shift(session)
         first = take(session, an_ask(window=TONIGHT))
         second = take(session, an_ask(window=LATE_TONIGHT))
-        requests.withdraw(session, first, now=NOW)
+        requests.withdraw(session, first, now=NOW, tz=LONDON)
         session.flush()
         request = second.request
         assert request.state is RequestState.WAITING
@@ -287,24 +287,24 @@ class TestWithdrawing:
         make_shift(session)
         first = take(session, an_ask(window=TONIGHT))
         second = take(session, an_ask(window=TONIGHT))
-        requests.withdraw(session, first, now=NOW)
+        requests.withdraw(session, first, now=NOW, tz=LONDON)
         session.flush()
         assert (first.window.place, second.window.place) == (None, 1)
 
     def test_both_one_after_the_other_close_it(self, session: Session) -> None:
         submissions = [take(session, an_ask()) for _ in range(2)]
         for submission in submissions:
-            requests.withdraw(session, submission, now=NOW)
+            requests.withdraw(session, submission, now=NOW, tz=LONDON)
             session.flush()
         assert submissions[0].request.state is RequestState.CLOSED
 
     def test_twice_is_once(self, session: Session) -> None:
         first = take(session, an_ask())
         take(session, an_ask())
-        requests.withdraw(session, first, now=NOW)
+        requests.withdraw(session, first, now=NOW, tz=LONDON)
         session.flush()
         before = row_counts(session)
-        requests.withdraw(session, first, now=NOW + timedelta(minutes=1))
+        requests.withdraw(session, first, now=NOW + timedelta(minutes=1), tz=LONDON)
         session.flush()
         assert first.withdrawn_at == NOW
         assert first.request.state is RequestState.WAITING
@@ -313,7 +313,7 @@ class TestWithdrawing:
     def test_a_stricter_person_who_withdraws_does_not_make_it_laxer(self, session: Session) -> None:
         strict = take(session, an_ask(may_text=False))
         take(session, an_ask(may_text=True, may_leave_voicemail=True))
-        requests.withdraw(session, strict, now=NOW)
+        requests.withdraw(session, strict, now=NOW, tz=LONDON)
         assert strict.request.safe_contact == SafeContact()
 
 
@@ -372,7 +372,7 @@ class TestAWindowThatCannotBePromised:
         make_shift(session)
         first = take(session, an_ask(mobile(1), window=TONIGHT))
         make_request(session, mobile(2), window=TONIGHT)
-        requests.withdraw(session, first, now=NOW)
+        requests.withdraw(session, first, now=NOW, tz=LONDON)
         session.flush()
         assert [
             w.place for w in open_windows(session, make_request(session, window=TONIGHT).id)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import Disposition, LetGo
 from callback_service.domain.planning import OFFER_LEASE
+from callback_service.domain.text_limits import TextLimits
 from callback_service.errors import NotFound, Refused
 from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import CallbackRequest, Offer, OfferEnding
@@ -20,12 +21,12 @@ from callback_service.services import (
     attempts,
     desk,
     offers,
-    outbox,
     request_history,
     requests,
     retention,
 )
 from callback_service.services.escalation import escalate
+from callback_service.services.outbox_claims import claim
 from callback_service.services.requests import Why
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
@@ -200,7 +201,7 @@ class TestTheTextAboutAnOffer:
         request = make_request(session)
         offer(session)
         decline(session, request, counsellor)
-        assert outbox.claim_next(session, now=NOW) is None
+        assert claim(session, TextLimits(), now=NOW, tz=LONDON) == []
         text = session.scalars(select(OutboxMessage)).one()
         assert (text.state, text.reason) == (OutboxState.DROPPED, "The offer had ended.")
 
@@ -208,7 +209,7 @@ class TestTheTextAboutAnOffer:
         self.chosen(session)
         make_request(session)
         offer(session)
-        assert outbox.claim_next(session, now=NOW + OFFER_LEASE) is None
+        assert claim(session, TextLimits(), now=NOW + OFFER_LEASE, tz=LONDON) == []
 
 
 class TestTheHistory:

@@ -126,7 +126,7 @@ def test_a_withdrawn_request_is_offered_to_nobody(session: Session) -> None:
     make_shift(session)
     submission = take(session, an_ask())
     offer(session)
-    requests.withdraw(session, submission, now=NOW)
+    requests.withdraw(session, submission, now=NOW, tz=LONDON)
     assert open_offers(session) == []
     assert offer(session, now=AFTER_LEASE) == 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,14 +11,24 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from callback_service.clock import running
 from callback_service.domain.lifecycle import Disposition
+from callback_service.domain.text_limits import TextLimits
 from callback_service.gateways.base import SentText, SmsSendError, TextGateway
 from callback_service.gateways.console import ConsoleGateway
 from callback_service.gateways.twilio import TwilioGateway
-from callback_service.models.outbox import OutboxMessage, OutboxState
-from callback_service.services import outbox, receipts, requests
+from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
+from callback_service.services import (
+    outbox_claims,
+    outbox_results,
+    receipts,
+    requests,
+    suppression,
+)
 from callback_service.services.escalation import escalate
-from callback_service.services.outbox import LEASE, LONGEST_BACK_OFF, LOOK_UPS_END_AFTER, Claim
+from callback_service.services.outbox_claims import Claim
+from callback_service.services.outbox_hand_over import NotBegun, Result, hand_over
+from callback_service.services.outbox_results import LONGEST_BACK_OFF, LOOK_UPS_END_AFTER
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.request_builders import (
@@ -34,6 +45,8 @@ ACCOUNT = "AC" + "1" * 32
 TOKEN = "0123456789abcdef0123456789abcdef"
 SENDER = "+441632960001"
 RECEIPTS = "http://127.0.0.1:9/twilio/texts/x/status"
+LIMITS = TextLimits()
+LEASE = LIMITS.lease
 
 
 @dataclass
@@ -76,15 +89,19 @@ def state_of(message: OutboxMessage) -> OutboxState:
 
 
 def claim(session: Session, now: datetime) -> Claim | None:
-    claimed = outbox.claim_next(session, now=now)
-    session.commit()
-    return claimed
+    """The next text that may go; those that may not are dropped on the way."""
+    while outbox_claims.texts_are_due(session, now=now):
+        claims = outbox_claims.claim(session, LIMITS, most=1, now=now, tz=LONDON)
+        session.commit()
+        if claims:
+            return claims[0]
+    return None
 
 
 def settle(
-    session: Session, claimed: Claim, result: outbox.Result, now: datetime, *, is_live: bool = True
+    session: Session, claimed: Claim, result: Result, now: datetime, *, is_live: bool = True
 ) -> None:
-    outbox.record(session, claimed, result, is_live=is_live, now=now)
+    outbox_results.record(session, [(claimed, result)], LIMITS, is_live=is_live, now=now, tz=LONDON)
     session.commit()
 
 
@@ -93,7 +110,7 @@ def send(session: Session, gateway: TextGateway, now: datetime) -> bool:
     claimed = claim(session, now)
     if claimed is None:
         return False
-    result = outbox.hand_over(gateway, claimed, receipts_at=RECEIPTS, now=now)
+    result = hand_over(gateway, claimed, receipts_at=RECEIPTS, begin_by=math.inf, now=now)
     settle(session, claimed, result, now, is_live=gateway.is_live)
     return True
 
@@ -101,10 +118,10 @@ def send(session: Session, gateway: TextGateway, now: datetime) -> bool:
 def test_a_text_is_sent_once_with_its_words_and_the_address_for_receipts(
     session: Session, message: OutboxMessage, double: TwilioDouble, gateway: TwilioGateway
 ) -> None:
-    assert outbox.texts_are_due(session, now=NOW)
+    assert outbox_claims.texts_are_due(session, now=NOW)
     assert send(session, gateway, NOW)
     assert not send(session, gateway, NOW)
-    assert not outbox.texts_are_due(session, now=NOW + timedelta(days=1))
+    assert not outbox_claims.texts_are_due(session, now=NOW + timedelta(days=1))
     [text] = double.messages
     assert (text.to, text.body, text.status_callback) == (message.to, message.body, RECEIPTS)
     assert text.validity_seconds == 3600
@@ -145,6 +162,7 @@ class TestADefiniteNo:
         send(session, gateway, NOW)
         assert (message.state, message.error_code) == (OutboxState.FAILED, 21610)
         assert message.reason == "The person has opted out of texts. Send none."
+        assert suppression.is_suppressed(session, message.to)
         assert not send(session, gateway, NOW + timedelta(minutes=30))
 
     def test_for_now_is_tried_again_after_the_time_that_was_asked_for(
@@ -192,7 +210,7 @@ NOT_STORED = (Misdeed.ERROR_500, Misdeed.ERROR_503, Misdeed.RESET)
 
 class TestAnUnclearAnswer:
     @pytest.mark.parametrize("misdeed", [*STORED, *NOT_STORED])
-    def test_is_looked_into_after_the_lease_and_the_text_is_there_once(
+    def test_is_looked_into_once_the_send_is_over_and_the_text_is_there_once(
         self,
         session: Session,
         message: OutboxMessage,
@@ -205,7 +223,7 @@ class TestAnUnclearAnswer:
         send(session, gateway, NOW)
         assert state_of(message) is OutboxState.SENDING
         assert len(double.messages) == (misdeed in STORED)
-        clock.now = NOW + LEASE
+        clock.now = NOW + LIMITS.look_up_after
         assert not send(session, gateway, clock.now - timedelta(seconds=1))
         assert send(session, gateway, clock.now)
         assert state_of(message) is OutboxState.SENT
@@ -299,6 +317,132 @@ class TestAnUnclearAnswer:
         assert double.messages == []
 
 
+class TestATextThatStaysUnclearThreeTimes:
+    def test_is_sent_three_times_at_most_and_the_duty_lead_is_told(
+        self,
+        session: Session,
+        message: OutboxMessage,
+        clock: Clock,
+        double: TwilioDouble,
+        gateway: TwilioGateway,
+    ) -> None:
+        make_manager(session, is_duty_lead=True)
+        session.commit()
+        double.misbehave(Misdeed.ERROR_500, times=3)
+        for _ in range(4):
+            send(session, gateway, clock.now)
+            clock.now += LIMITS.look_up_after
+        assert (message.state, message.unclear_tries) == (OutboxState.FAILED, 3)
+        assert message.reason == "It is not known whether the text arrived. Ring anyway."
+        assert len(double.sends) == 3
+        [notice] = session.scalars(
+            select(OutboxMessage).where(OutboxMessage.kind == TextKind.AUDIT)
+        )
+        assert message.request is not None
+        assert message.request.reference in notice.body
+        assert "it is not known whether a text arrived" in notice.body
+
+    def test_is_settled_all_the_same_if_the_third_went(
+        self,
+        session: Session,
+        message: OutboxMessage,
+        clock: Clock,
+        double: TwilioDouble,
+        gateway: TwilioGateway,
+    ) -> None:
+        double.misbehave(Misdeed.ERROR_500, times=2)
+        double.misbehave(Misdeed.REPLY_LOST)
+        for _ in range(4):
+            send(session, gateway, clock.now)
+            clock.now += LIMITS.look_up_after
+        assert state_of(message) is OutboxState.SENT
+        assert [text.sid for text in double.messages] == [message.provider_sid]
+
+
+class TestAClockThatIsSetBack:
+    def test_after_a_sender_died_keeps_its_text_waiting_no_longer_than_any_lease(
+        self,
+        session: Session,
+        message: OutboxMessage,
+        clock: Clock,
+        double: TwilioDouble,
+        gateway: TwilioGateway,
+    ) -> None:
+        message.send_after, message.expires_at = NOW, NOW + timedelta(days=1)
+        session.commit()
+        claimed = claim(session, NOW + timedelta(hours=6))  # our clock was fast
+        assert claimed is not None
+        hand_over(gateway, claimed, receipts_at=RECEIPTS, begin_by=math.inf, now=NOW)
+        clock.now = NOW + LEASE
+        assert send(session, gateway, clock.now)
+        assert state_of(message) is OutboxState.SENT
+        assert [text.sid for text in double.messages] == [message.provider_sid]
+
+
+class TestASenderThatWasStopped:
+    def test_for_longer_than_it_may_take_to_begin_hands_nothing_over(
+        self,
+        session: Session,
+        message: OutboxMessage,
+        double: TwilioDouble,
+        gateway: TwilioGateway,
+    ) -> None:
+        claimed = claim(session, NOW)
+        assert claimed is not None
+        begin_by = running() - 0.001
+        result = hand_over(gateway, claimed, receipts_at=RECEIPTS, begin_by=begin_by, now=NOW)
+        assert result == NotBegun()
+        assert double.sends == []
+        settle(session, claimed, result, NOW)
+        assert state_of(message) is OutboxState.QUEUED
+
+    def test_gives_a_text_in_doubt_back_to_be_looked_up_again(
+        self,
+        session: Session,
+        message: OutboxMessage,
+        double: TwilioDouble,
+        gateway: TwilioGateway,
+    ) -> None:
+        double.misbehave(Misdeed.ERROR_500)
+        send(session, gateway, NOW)
+        later = NOW + LIMITS.look_up_after
+        claimed = claim(session, later)
+        assert claimed is not None
+        settle(session, claimed, NotBegun(), later)
+        assert state_of(message) is OutboxState.SENDING
+        again = claim(session, later)
+        assert again is not None
+        assert again.looked_up_since == NOW
+
+
+def test_one_text_at_the_gateway_settles_only_one_of_two_with_the_same_words(
+    session: Session, double: TwilioDouble, gateway: TwilioGateway
+) -> None:
+    make_shift(session)
+    for _ in range(2):
+        submission = take(session, an_ask(may_text=True))
+        requests.close(session, submission.request, Disposition.HELPED, now=NOW)
+    for each in session.scalars(select(OutboxMessage)):
+        each.request_id, each.expires_at = None, NOW + timedelta(hours=1)
+    session.commit()
+    double.misbehave(Misdeed.REPLY_LOST)
+    double.misbehave(Misdeed.ERROR_500)
+    for _ in range(2):
+        send(session, gateway, NOW)
+    later = NOW + LIMITS.look_up_after
+    claims = outbox_claims.claim(session, LIMITS, now=later, tz=LONDON)
+    session.commit()
+    results = [
+        hand_over(gateway, one, receipts_at=RECEIPTS, begin_by=math.inf, now=later)
+        for one in claims
+    ]
+    outcomes = list(zip(claims, results, strict=True))
+    outbox_results.record(session, outcomes, LIMITS, is_live=True, now=later, tz=LONDON)
+    session.commit()
+    states = sorted(session.scalars(select(OutboxMessage.state)))
+    assert states == [OutboxState.SENDING, OutboxState.SENT]
+
+
 class TestASenderThatDies:
     def test_after_handing_over_sends_no_second_text(
         self,
@@ -310,7 +454,8 @@ class TestASenderThatDies:
     ) -> None:
         claimed = claim(session, NOW)
         assert claimed is not None
-        outbox.hand_over(gateway, claimed, receipts_at=RECEIPTS, now=NOW)  # and never records it
+        hand_over(gateway, claimed, receipts_at=RECEIPTS, begin_by=math.inf, now=NOW)
+        # and never records it
         clock.now = NOW + LEASE
         assert not send(session, gateway, clock.now - timedelta(seconds=1))
         assert send(session, gateway, clock.now)

@@ -184,6 +184,18 @@ def test_somebody_who_asks_now_is_expected_after_all_who_asked_before(session: S
     assert 120 * 60 < forecast.mean < 200 * 60
 
 
+def test_who_is_hours_late_is_still_rung_before_somebody_who_is_due_in_half_an_hour(
+    session: Session,
+) -> None:
+    """Missed by more than an hour ranks before all that is due now; an hour's cap and no more."""
+    counsellor = make_shift(session)
+    late, in_time = make_request(session, mobile(1)), make_request(session, mobile(2))
+    late.ring_from, late.due_at = NOW - timedelta(hours=4), NOW - timedelta(hours=3)
+    in_time.due_at = NOW + timedelta(minutes=30)
+    plan(session)
+    assert entries(session)[late.id] == (counsellor.id, NOW)
+
+
 def _waiting(session: Session) -> list[CallbackRequest]:
     return list(session.scalars(select(CallbackRequest)))
 

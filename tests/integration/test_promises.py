@@ -12,6 +12,8 @@ from callback_service.domain import quotes
 from callback_service.domain.contact import LineKind, Window
 from callback_service.domain.lifecycle import Disposition, Outcome, RequestState
 from callback_service.domain.rota import Duty
+from callback_service.domain.skills import Gender
+from callback_service.domain.wishes import NO_WISHES, Wishes
 from callback_service.errors import WindowGone
 from callback_service.models.callback import (
     Attempt,
@@ -33,6 +35,7 @@ from tests.support.request_builders import (
     make_shift,
     make_shifts,
     mobile,
+    plan,
 )
 
 
@@ -108,6 +111,15 @@ class TestWindows:
             request = make_request(session, mobile(number))
             request.ring_from, request.due_at = TONIGHT.start, TONIGHT.end
         session.flush()
+        assert TONIGHT not in windows(session)
+        assert LATE_TONIGHT in windows(session)
+
+    def test_have_no_room_where_a_long_queue_is_planned_to_be_rung(self, session: Session) -> None:
+        make_shift(session)
+        for number in range(8):
+            make_request(session, mobile(number))
+        assert TONIGHT in windows(session)
+        plan(session)
         assert TONIGHT not in windows(session)
         assert LATE_TONIGHT in windows(session)
 
@@ -209,6 +221,15 @@ class TestLearning:
         _came_out(session, 2 * quotes.FEWEST_RESULTS, minutes_after=300, joined=True)
         assert quoted(session).due_at == before
 
+    @pytest.mark.parametrize("wishes", [Wishes("pl"), Wishes(gender=Gender.WOMAN)])
+    def test_who_waited_for_somebody_they_wish_for_does_not_count(
+        self, wishes: Wishes, session: Session
+    ) -> None:
+        make_shift(session)
+        before = quoted(session).due_at
+        _came_out(session, 2 * quotes.FEWEST_RESULTS, minutes_after=300, wishes=wishes)
+        assert quoted(session).due_at == before
+
     def test_the_plan_counts_on_calls_as_long_as_the_last_ones(self, session: Session) -> None:
         counsellor = make_shift(session)
         request = make_request(session)
@@ -235,7 +256,14 @@ def _window_of(request: CallbackRequest) -> ContactWindow:
     return request.windows[0]
 
 
-def _came_out(session: Session, count: int, *, minutes_after: int, joined: bool = False) -> None:
+def _came_out(
+    session: Session,
+    count: int,
+    *,
+    minutes_after: int,
+    joined: bool = False,
+    wishes: Wishes = NO_WISHES,
+) -> None:
     """So many quotes of a free counsellor, whose callers were rung so long after they asked."""
     asked_at = NOW - timedelta(days=1)
     known = session.scalar(select(func.count()).select_from(CallbackRequest)) or 0
@@ -254,6 +282,8 @@ def _came_out(session: Session, count: int, *, minutes_after: int, joined: bool 
                 due_at=asked_at + timedelta(minutes=10),
                 is_window=False,
                 first_attempt_at=asked_at + timedelta(minutes=minutes_after),
+                wish_language=wishes.language,
+                wish_gender=wishes.gender,
                 closed_at=NOW,
                 disposition=Disposition.HELPED,
             ),

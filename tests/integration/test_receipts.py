@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from callback_service.models.outbox import DeliveryReceipt, OutboxMessage, OutboxState
 from callback_service.services import receipts
 from tests.support.builders import NOW
-from tests.support.request_builders import make_request, make_shift, row_counts
+from tests.support.request_builders import make_request, make_shift, mobile, row_counts
 
 SID = "SM" + "1" * 32
 
@@ -135,3 +135,17 @@ def test_a_text_given_up_as_unclear_is_mended_by_its_receipt(
     session.refresh(message)
     assert message.state is OutboxState.SENT
     assert message.reason is None
+
+
+def test_a_receipt_corrects_a_look_up_that_took_one_text_for_another(
+    session: Session, message: OutboxMessage
+) -> None:
+    """Two texts of the same words to one number cannot be told apart at the gateway."""
+    make_request(session, mobile(7), may_text=True)
+    other = session.scalars(select(OutboxMessage).where(OutboxMessage.id != message.id)).one()
+    other.state, other.lease_until, other.first_tried_at = OutboxState.SENDING, NOW, NOW
+    session.commit()
+    assert take(session, other, "delivered")
+    assert (other.provider_sid, other.state) == (SID, OutboxState.SENT)
+    assert (message.provider_sid, message.state) == (None, OutboxState.SENDING)
+    assert message.lease_until == NOW, "it is looked up at once"

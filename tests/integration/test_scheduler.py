@@ -12,13 +12,14 @@ import time_machine
 from flask import Flask
 from sqlalchemy import func, select
 
+from callback_service import sender
 from callback_service.domain.ticks import TICK_NAMES, TickName
 from callback_service.extensions import transaction
 from callback_service.models.callback import Escalation, Offer
 from callback_service.models.heartbeat import Heartbeat
 from callback_service.models.outbox import OutboxMessage, OutboxState
 from callback_service.models.plan import PlanEntry
-from callback_service.scheduler import SILENCE, TEXTS_AT_ONCE, TICKS, Metronome, Tick, run_tick
+from callback_service.scheduler import SILENCE, TICKS, Metronome, Tick, run_tick
 from tests.support.builders import NOW
 from tests.support.request_builders import (
     make_manager,
@@ -88,16 +89,18 @@ def test_the_plan_is_made_anew_as_time_passes_though_nothing_changed(app: Flask)
             assert session.get_one(PlanEntry, request_id).counsellor_id == late
 
 
-def test_a_long_backlog_of_texts_is_sent_in_portions(app: Flask) -> None:
+def test_a_backlog_of_texts_is_sent_in_portions_and_whole(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "AT_ONCE", 10)
     with stored(app) as session:
         make_shift(session)
-        for number in range(TEXTS_AT_ONCE + 5):
+        for number in range(25):
             make_request(session, mobile(number), may_text=True)
-    waiting = select(func.count()).where(OutboxMessage.state == OutboxState.QUEUED)
-    for left in (5, 0):
-        run_tick(app, tick(TickName.TEXTS))
-        with stored(app) as session:
-            assert session.scalar(waiting) == left
+    run_tick(app, tick(TickName.TEXTS))
+    with stored(app) as session:
+        kept = select(func.count()).where(OutboxMessage.state == OutboxState.KEPT)
+        assert session.scalar(kept) == 25
 
 
 @pytest.mark.one_database

@@ -39,12 +39,33 @@ def test_the_stored_rota_is_simulated(cli: FlaskCliRunner, session: Session) -> 
 
 
 def test_one_fewer_counsellor_can_be_tried_out_on_a_made_up_rota(cli: FlaskCliRunner) -> None:
-    rota = ("--rota", "demo", "--profile", "flat")
+    rota = ("--rota", "demo", "--profile", "flat", "--follow-ups", "0")
     before = as_json(cli, *rota)
     after = as_json(cli, *rota, "--without", "Mon 00:00-00:00=1")
     assert after["without"] == ["Mon 00:00-00:00=1"]
     assert after["requests"] == before["requests"]
     assert after["counsellors"]["use_percent"] > before["counsellors"]["use_percent"]
+
+
+def test_how_often_what_goes_wrong_can_be_told(cli: FlaskCliRunner) -> None:
+    found = as_json(cli, "--rota", "demo", "--profile", "rota", "--lapses", "1", "--windows", "0")
+    assert (found["rates"]["lapses"], found["rates"]["unanswered"]) == (1, 0.25)
+    assert found["counsellors"]["offers_lapsed"] > found["requests"]
+    assert found["windows"]["count"] == 0
+
+
+def test_every_figure_that_was_agreed_on_is_there(cli: FlaskCliRunner) -> None:
+    found = as_json(cli, "--rota", "demo")
+    promises = found["promises"]
+    for minutes in ("promised_minutes", "achieved_minutes"):
+        assert promises[minutes].keys() == {"mean", "median", "p90"}
+    assert promises["promised_minus_achieved_minutes"].keys() == {"median", "p90"}
+    assert promises["first_attempt_minutes"].keys() == {"median", "p90", "p99"}
+    assert {"kept_percent", "late_minutes", "latest_minutes"} <= promises.keys()
+    assert 0 <= found["windows"]["kept_percent"] <= 100
+    assert 0 < found["counsellors"]["use_percent"] <= 100
+    assert {"count", "reasons"} <= found["escalations"].keys()
+    assert found["unowned_minutes"] == found["violations"] == found["lost_requests"] == 0
 
 
 def test_people_read_a_line_for_each_figure_and_see_it_drawn(
@@ -55,8 +76,10 @@ def test_people_read_a_line_for_each_figure_and_see_it_drawn(
     [kept] = [line for line in lines if line.startswith("promises: kept percent")]
     assert 0 <= float(kept.split()[-1]) <= 100
     svg = ElementTree.fromstring(drawing.read_text())  # noqa: S314 - our own file
+    texts = [one.text for one in svg.iter("{http://www.w3.org/2000/svg}text")]
+    assert {f"{hour:02}" for hour in range(24)} <= set(texts)
     bars = [one for one in svg.iter("{http://www.w3.org/2000/svg}rect") if one.get("x")]
-    assert len(bars) == 24 * 2 + 2  # and the key
+    assert len(bars) > 2 + 5  # the key, and hours in which somebody asked
     assert "promises kept" in drawing.read_text()
 
 

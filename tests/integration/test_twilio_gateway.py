@@ -318,10 +318,16 @@ class TestLookingTextsUp:
         with serving(lambda _: Reply(200, content)) as url, pytest.raises(SmsUnclearError):
             make_gateway(url).find_texts(to=CALLER, body=BODY, since=LONG_AGO)
 
-    def test_is_unclear_when_there_are_more_recent_texts_than_one_page(
+    def test_goes_on_to_the_next_page(self, double: TwilioDouble, gateway: TwilioGateway) -> None:
+        for number in range(1001):
+            double.state.create({"To": CALLER, "From": SENDER, "Body": f"Text {number}"})
+        [found] = gateway.find_texts(to=CALLER, body="Text 0", since=LONG_AGO)
+        assert found.body == "Text 0"
+
+    def test_is_unclear_when_there_are_more_recent_texts_than_can_be_told_apart(
         self, double: TwilioDouble, gateway: TwilioGateway
     ) -> None:
-        for number in range(1001):
+        for number in range(3001):
             double.state.create({"To": CALLER, "From": SENDER, "Body": f"Text {number}"})
         with pytest.raises(SmsUnclearError):
             gateway.find_texts(to=CALLER, body="Text 0", since=LONG_AGO)

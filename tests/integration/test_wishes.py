@@ -10,13 +10,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import Disposition, Outcome
+from callback_service.domain.planning import CALL_LENGTH
 from callback_service.domain.skills import Gender, Skill, SkillKind, skill
 from callback_service.domain.wishes import Wishes
 from callback_service.errors import Refused, WindowGone
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.plan import PlanEntry
 from callback_service.models.staff import Staff
-from callback_service.services import attempts, desk, promises, retention, staff_skills
+from callback_service.services import attempts, desk, planning, promises, retention, staff_skills
 from callback_service.services.intake import Ask
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
@@ -106,6 +107,32 @@ def test_a_language_is_promised_for_when_somebody_who_speaks_it_can_ring(session
     polish = promises.quote_as_soon_as_possible(session, wished=Wishes("pl"), now=NOW, tz=LONDON)
     assert usual.due_at < NOW + timedelta(hours=1)
     assert polish.due_at >= NOW + timedelta(hours=3)
+
+
+def test_who_is_hours_late_is_expected_to_be_rung_before_a_newcomer_who_wishes(
+    session: Session,
+) -> None:
+    """The look ahead ranks by the same cap as the plan that is kept."""
+    make_shift(session, name="Alex Marsh")
+    give(session, make_shift(session, name="Ola Nowak"), POLISH)
+    for number in range(2):
+        late = make_request(session, mobile(number))
+        late.ring_from, late.due_at = NOW - timedelta(hours=4), NOW - timedelta(hours=3)
+    forecast = planning.forecast_newcomer(
+        session, latest_open_promise=None, wished=Wishes("pl"), now=NOW, tz=LONDON
+    )
+    assert forecast is not None
+    assert forecast.mean >= CALL_LENGTH.total_seconds()
+
+
+def test_who_waits_for_a_language_puts_nobody_off_who_can_do_without_it(session: Session) -> None:
+    make_shift(session)
+    give(session, make_shift(session, "23:00", "08:00", name="Ola Nowak"), POLISH)
+    polish = wishing(session, Wishes("pl"))
+    usual = promises.quote_as_soon_as_possible(session, now=NOW, tz=LONDON)
+    alike = promises.quote_as_soon_as_possible(session, wished=Wishes("pl"), now=NOW, tz=LONDON)
+    assert usual.due_at < NOW + timedelta(hours=1)
+    assert alike.due_at >= polish.due_at >= NOW + timedelta(hours=3)
 
 
 def test_windows_are_offered_where_those_wished_for_have_room(session: Session) -> None:

@@ -31,6 +31,10 @@ class Visitor:
         """Fetch ``path``, go where it leads, and keep its page."""
         return self._arrive(self._http.get(self._url + path, timeout=20))
 
+    def get(self, path: str) -> requests.Response:
+        """The bare reply to a fetch, as a script on the page gets it."""
+        return self._http.get(self._url + path, allow_redirects=False, timeout=20)
+
     def press(self, path: str, **answers: str) -> str:
         """Send a form of the page that is open to ``path``, and go where that leads."""
         reply = self.post(path, **answers)
@@ -43,11 +47,20 @@ class Visitor:
             self._url + path, data={**hidden, **answers}, allow_redirects=False, timeout=20
         )
 
-    def sign_in(self, email: str, password: str) -> None:
-        """Sign in at the usual page."""
+    def sign_in(self, email: str, password: str, *, code: str | None = None) -> None:
+        """Sign in at the usual page; without a ``code`` with the one that the demo's page shows."""
         self.open("/sign-in")
         self.press("/sign-in", email=email, password=password)
+        code = code or self._code_of(email)
+        self.open("/sign-in/code")
+        self.press("/sign-in/code", code=code)
         assert "Sign out" in self.page, self.words
+
+    def _code_of(self, email: str) -> str:
+        """What the page of the demo says that the app of ``email`` shows now."""
+        found = re.search(rf'data-code-of="{re.escape(email)}">(\d+)<', self.open("/demo"))
+        assert found, self.words
+        return found.group(1)
 
     @property
     def words(self) -> str:

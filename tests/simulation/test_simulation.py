@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from callback_service.domain.rota import Shift, resolve_shifts
+from callback_service.domain.rota import resolve_shifts
 from callback_service.errors import BadInput
-from callback_service.services.demo import counselling_patterns
-from callback_service.simulation.plot import BASE, LEFT, TOP, WIDTH, plot_hours
+from callback_service.simulation.plot import BASE, LEFT, RIGHT, TOP, plot_hours
 from callback_service.simulation.profiles import FLAT, load_profile
 from callback_service.simulation.result import percentile
-from callback_service.simulation.rotas import large_rota, minutes_on_duty, parse_fewer, without
+from callback_service.simulation.rotas import (
+    large_rota,
+    large_skills,
+    like_the_rota,
+    minutes_on_duty,
+    parse_fewer,
+    without,
+)
 from callback_service.simulation.run import simulate
-from callback_service.simulation.scenario import Scenario
-from tests.rota_builders import LONDON, local
-
-MONDAY = local("2026-03-02 00:00")
-LONG_AGO = date(2026, 1, 5)
-
-
-def demo_shifts(days: int) -> list[Shift]:
-    end = MONDAY + timedelta(days=days + 2)
-    return resolve_shifts(counselling_patterns(LONG_AGO), MONDAY, end, tz=LONDON)
+from callback_service.simulation.scenario import Rates, Scenario
+from tests.rota_builders import LONDON
+from tests.simulation.rotas import LONG_AGO, MONDAY, demo_shifts
 
 
 def figures_of(days: int, **told: Any) -> dict[str, Any]:
@@ -36,14 +35,19 @@ def figures_of(days: int, **told: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def busy() -> dict[str, Any]:
-    """Two days of the demo's rota at a load of 0.8, with lengths misjudged by a quarter."""
-    return figures_of(2, load=0.8, misjudged=0.25, profile=load_profile("uk_helpline"))
+    """Two days of the large rota at a load of 0.8, with lengths misjudged by a quarter."""
+    shifts = resolve_shifts(large_rota(LONG_AGO), MONDAY, MONDAY + timedelta(days=4), tz=LONDON)
+    profile = like_the_rota(shifts, MONDAY, 2, tz=LONDON)
+    return figures_of(
+        2, shifts=shifts, load=0.8, misjudged=0.25, profile=profile, skills=large_skills()
+    )
 
 
 def test_nobody_is_ever_without_owner_and_deadline(busy: dict[str, Any]) -> None:
-    assert busy["requests"] > 150
+    assert busy["requests"] > 300
     assert busy["violations"] == 0
     assert busy["unowned_minutes"] == 0
+    assert busy["lost_requests"] == 0
 
 
 def test_no_promise_overtakes_an_older_one(busy: dict[str, Any]) -> None:
@@ -51,17 +55,55 @@ def test_no_promise_overtakes_an_older_one(busy: dict[str, Any]) -> None:
 
 
 def test_promises_and_windows_are_kept_though_calls_are_misjudged(busy: dict[str, Any]) -> None:
-    assert busy["promises"]["kept_percent"] >= 97.5
+    assert busy["promises"]["kept_percent"] >= 98
     assert busy["windows"]["kept_percent"] >= 99
     assert busy["windows"]["count"] > 20
 
 
 def test_promises_are_not_much_longer_than_what_they_come_to(busy: dict[str, Any]) -> None:
-    assert 1 < busy["promises"]["promised_over_achieved"] < 3.5  # of months: docs/planning.md
+    assert 1 < busy["promises"]["promised_over_achieved"] < 2  # of weeks: `make bench`
+    assert busy["promises"]["promised_minus_achieved_minutes"]["median"] < 15
 
 
 def test_counsellors_are_used_about_as_much_as_the_load_says(busy: dict[str, Any]) -> None:
-    assert 65 < busy["counsellors"]["use_percent"] < 95
+    assert 55 < busy["counsellors"]["use_percent"] < 85  # the last follow-ups are after its end
+
+
+def test_all_that_goes_wrong_in_the_service_goes_wrong_here(busy: dict[str, Any]) -> None:
+    assert busy["counsellors"]["offers_lapsed"] > 10
+    assert busy["with_a_wish"]["count"] > 20
+    assert busy["with_a_language"]["count"] > 5
+    assert busy["follow_ups"]["count"] > 0
+    assert busy["closed"]["unreachable"] > 0
+    assert busy["escalations"]["reasons"]["nearly_due"] > 0
+
+
+def test_where_nothing_goes_wrong_nothing_is_counted_as_such() -> None:
+    none = Rates(0, 0, 0, 0, 0, 0, 0, 0, 0)
+    found = figures_of(1, per_day=30, rates=none)
+    assert found["counsellors"]["offers_lapsed"] == 0
+    assert found["with_a_wish"]["count"] == found["follow_ups"]["count"] == 0
+    assert found["windows"]["count"] == 0
+    assert set(found["closed"]) == {"helped"}
+
+
+def test_nobody_wishes_for_what_no_counsellor_can_do() -> None:
+    found = figures_of(1, per_day=30, rates=Rates(languages=1, genders=1))
+    assert found["with_a_wish"]["count"] == 0  # the scenario says nothing of what they can do
+
+
+def test_who_goes_home_leaves_nobody_behind() -> None:
+    rates = Rates(sign_offs=1)
+    found = figures_of(1, per_day=60, rates=rates)
+    assert found["violations"] == found["lost_requests"] == 0
+
+
+def test_offers_that_nobody_takes_go_round_until_the_duty_lead_is_told() -> None:
+    found = figures_of(1, per_day=20, rates=Rates(lapses=1))
+    assert found["counsellors"]["offers_lapsed"] > found["requests"]
+    assert found["escalations"]["reasons"]["nobody_accepted"] > 0
+    assert found["promises"]["kept_percent"] == 0
+    assert found["violations"] == 0
 
 
 def test_the_same_seed_gives_the_same_figures_and_another_one_does_not() -> None:
@@ -72,7 +114,7 @@ def test_the_same_seed_gives_the_same_figures_and_another_one_does_not() -> None
 
 def test_with_nobody_on_the_rota_the_duty_lead_is_told_of_every_caller() -> None:
     shifts = [shift._replace(staff_id=None) for shift in demo_shifts(1)]
-    found = figures_of(1, shifts=shifts, per_day=40, withdrawals=0)
+    found = figures_of(1, shifts=shifts, per_day=40, rates=Rates(withdrawals=0))
     assert found["escalations"]["reasons"]["nobody_on_shift"] == found["requests"]
     assert found["promises"]["kept_percent"] == 0
     assert found["violations"] == 0
@@ -81,8 +123,9 @@ def test_with_nobody_on_the_rota_the_duty_lead_is_told_of_every_caller() -> None
 def test_fewer_counsellors_are_more_in_use() -> None:
     shifts = demo_shifts(1)
     fewer = without(shifts, parse_fewer("Mon 07:00-23:00=1"), tz=LONDON)
-    before = figures_of(1, per_day=60, shifts=shifts)
-    after = figures_of(1, per_day=60, shifts=fewer)
+    rates = Rates(follow_ups=0)  # they come of calls, which differ
+    before = figures_of(1, per_day=60, shifts=shifts, rates=rates)
+    after = figures_of(1, per_day=60, shifts=fewer, rates=rates)
     assert after["requests"] == before["requests"]  # the same callers
     assert after["counsellors"]["use_percent"] > before["counsellors"]["use_percent"]
 
@@ -162,6 +205,18 @@ class TestProfiles:
         with pytest.raises(BadInput, match="nowhere"):
             load_profile("nowhere")
 
+    def test_one_like_the_rota_is_highest_when_most_are_on_shift(self) -> None:
+        end = MONDAY + timedelta(days=8)
+        shifts = resolve_shifts(large_rota(LONG_AGO), MONDAY, end, tz=LONDON)
+        profile = like_the_rota(shifts, MONDAY, 7, tz=LONDON)
+        night, evening = MONDAY + timedelta(hours=4), MONDAY + timedelta(hours=20)
+        assert profile.weight(evening) / profile.weight(night) == pytest.approx(12 / 4)
+
+    def test_one_like_a_rota_of_few_days_has_all_of_the_demand_in_them(self) -> None:
+        profile = like_the_rota(demo_shifts(2), MONDAY, 2, tz=LONDON)
+        weights = [profile.weight(MONDAY + timedelta(hours=hour)) for hour in range(48)]
+        assert sum(weights) / 48 == pytest.approx(1)
+
     def test_a_day_with_numbers_of_its_own_has_them(self, tmp_path: Path) -> None:
         file = tmp_path / "own.toml"
         file.write_text(f"every_day = {[1] * 24}\nmonday = {[8] * 24}\n")
@@ -175,11 +230,20 @@ class TestDrawing:
         plot = plot_hours([(60.0, 30.0)] * 24)
         assert len(plot.hours) == 24
         for hour in plot.hours:
-            assert LEFT <= hour.x <= WIDTH - hour.width
+            assert LEFT <= hour.x <= RIGHT - hour.width
             assert hour.promised.y + hour.promised.height == pytest.approx(BASE, abs=0.2)
             assert hour.promised.height == pytest.approx(2 * hour.achieved.height, abs=0.2)
         assert [line.minutes for line in plot.lines] == [0, 15, 30, 45, 60]
         assert plot.lines[-1].y == TOP
+
+    @pytest.mark.parametrize(
+        ("most", "labels"),
+        [(4, "0, 1 min, 2 min, 3 min, 4 min"), (140, "0, 30 min, 1 h, 1 h 30, 2 h, 2 h 30"),
+         (700, "0, 4 h, 8 h, 12 h")],
+    )  # fmt: skip
+    def test_lines_are_labelled_as_one_says_it(self, most: float, labels: str) -> None:
+        plot = plot_hours([(most, 0.0)])
+        assert ", ".join(line.label for line in plot.lines) == labels
 
     def test_nothing_at_all_can_be_drawn(self) -> None:
         assert plot_hours([(0.0, 0.0)] * 24).hours[0].promised.height == 0

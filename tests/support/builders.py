@@ -10,11 +10,13 @@ from argon2 import PasswordHasher
 from sqlalchemy.orm import Session
 
 from callback_service.domain.staff import Role
-from callback_service.models.staff import Staff
+from callback_service.models.staff import Staff, new_uid
 
 #: A winter Wednesday, 20:00 in London as in UTC.
 NOW = datetime(2026, 11, 25, 20, 0, tzinfo=UTC)
 PASSWORD = "kettle-marble-orbit-canoe"
+#: The key in everybody's app, in base32.
+APP_KEY = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
 def make_staff(
@@ -23,10 +25,12 @@ def make_staff(
     role: Role = Role.COUNSELLOR,
     email: str | None = None,
     name: str = "Alex Marsh",
+    app_key: str | None = APP_KEY,
 ) -> Staff:
-    """An active member of staff whose password is PASSWORD."""
+    """An active member of staff whose password is PASSWORD, and whose app holds ``app_key``."""
     email = email or f"{role}-{secrets.token_hex(4)}@example.org"
     staff = Staff(
+        uid=new_uid(),
         email=email,
         name=name,
         role=role,
@@ -34,6 +38,7 @@ def make_staff(
         password_hash=_password_hash(),
         created_at=NOW,
     )
+    staff.totp_secret = app_key
     session.add(staff)
     session.flush()
     return staff

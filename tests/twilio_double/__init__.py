@@ -1,7 +1,8 @@
-"""A stateful double of Twilio's messaging API: a real HTTP server on loopback.
+"""A stateful double of Twilio: texts and calls, by a real HTTP server on loopback.
 
 It checks sign-in and fields as Twilio does, moves each text through its states, posts signed
-receipts and inbound texts, and misbehaves when told to. In a test::
+receipts and inbound texts, rings phones and follows the service's TwiML, and misbehaves when told
+to. In a test::
 
     with TwilioDouble(account_sid, auth_token, manual=True) as double:
         ...                 # point TWILIO_API_URL at double.url
@@ -13,7 +14,8 @@ For a demo: ``python -m tests.twilio_double --port 8010 --account-sid AC... --au
 
 from tests.twilio_double.double import TwilioDouble
 from tests.twilio_double.misbehaviour import Misdeed
+from tests.twilio_double.phones import Phone
 from tests.twilio_double.state import Text
 from tests.twilio_double.webhooks import WebhookCall
 
-__all__ = ["Misdeed", "Text", "TwilioDouble", "WebhookCall"]
+__all__ = ["Misdeed", "Phone", "Text", "TwilioDouble", "WebhookCall"]

@@ -16,6 +16,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--account-sid", default=os.environ.get("TWILIO_ACCOUNT_SID"))
     parser.add_argument("--auth-token", default=os.environ.get("TWILIO_AUTH_TOKEN"))
     parser.add_argument("--webhook-url", help="where texts to the service are posted")
+    parser.add_argument("--service-number", help="whom its page to write texts addresses at first")
     parser.add_argument("--number", action="append", help="a sender of the account; default any")
     parser.add_argument("--step-seconds", type=float, default=0.5)
     parser.add_argument("--manual", action="store_true", help="move on only by /_double/advance")
@@ -40,6 +41,7 @@ def main() -> None:
         step_seconds=given.step_seconds,
         numbers=given.number,
         webhook_url=given.webhook_url,
+        service_number=given.service_number,
     ) as double:
         sys.stdout.write(f"Texts can be read at {double.url}\n")
         sys.stdout.flush()

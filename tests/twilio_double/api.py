@@ -1,4 +1,4 @@
-"""The part of Twilio's REST API that the double speaks: create, list and fetch messages."""
+"""The part of Twilio's REST API that the double speaks: messages, and look-ups of numbers."""
 
 import base64
 import hmac
@@ -12,6 +12,7 @@ from email.utils import format_datetime
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlencode
 
+from tests.twilio_double.lookups import is_of_lookups, look_up
 from tests.twilio_double.misbehaviour import Misdeed, Rule, Rulebook
 from tests.twilio_double.state import API_VERSION, RefusalError, Text, TwilioState
 
@@ -73,7 +74,7 @@ class MessagesApi:
         self,
         state: TwilioState,
         rules: Rulebook,
-        auth_token: str,
+        credentials: tuple[str, str],
         *,
         on_created: Callable[[Text], None],
         stopping: threading.Event,
@@ -82,27 +83,34 @@ class MessagesApi:
         self._rules = rules
         self._on_created = on_created
         self._stopping = stopping
-        credentials = f"{state.account_sid}:{auth_token}".encode()
-        self._authorization = "Basic " + base64.b64encode(credentials).decode()
+        encoded = base64.b64encode(":".join(credentials).encode()).decode()
+        self._authorization = f"Basic {encoded}"
 
     def answer(self, request: Request) -> Reply:
         """Answer one request as Twilio would."""
-        given = request.headers.get("Authorization", "")
-        if not hmac.compare_digest(given.encode(), self._authorization.encode()):
+        if not self.is_signed_in(request):
             return refuse(20003, "Authenticate", HTTPStatus.UNAUTHORIZED)
+        if is_of_lookups(request.path):
+            found = look_up(self._state, request.path, request.query)
+            return self.spoiled(self._rules.take("find"), lambda: json_reply(found))
         one, many = _ONE.fullmatch(request.path), _LIST.fullmatch(request.path)
         route = one or many
         if route is None or route["account"] != self._state.account_sid:
-            return _not_found(request.path)
+            return not_found(request.path)
         if many and request.method == "POST":
-            return self._spoiled(self._rules.take("send"), lambda: self._create(request.form))
+            return self.spoiled(self._rules.take("send"), lambda: self._create(request.form))
         if request.method != "GET":
             return refuse(20004, "Method not allowed", HTTPStatus.METHOD_NOT_ALLOWED)
         if one:
             return self._fetch(one["sid"], request.path)
-        return self._spoiled(self._rules.take("find"), lambda: self._list(request))
+        return self.spoiled(self._rules.take("find"), lambda: self._list(request))
 
-    def _spoiled(self, rule: Rule | None, answer: Callable[[], Reply]) -> Reply:
+    def is_signed_in(self, request: Request) -> bool:
+        """Whether a request brings the account's own name and token."""
+        given = request.headers.get("Authorization", "")
+        return hmac.compare_digest(given.encode(), self._authorization.encode())
+
+    def spoiled(self, rule: Rule | None, answer: Callable[[], Reply]) -> Reply:
         """Return the right answer, or what the rule makes of it."""
         if rule is None:
             return answer()
@@ -125,7 +133,7 @@ class MessagesApi:
 
     def _fetch(self, sid: str, path: str) -> Reply:
         text = self._state.get(sid)
-        return _not_found(path) if text is None else json_reply(message_json(text))
+        return not_found(path) if text is None else json_reply(message_json(text))
 
     def _list(self, request: Request) -> Reply:
         """Return one page of the texts asked for, newest first."""
@@ -154,7 +162,8 @@ class MessagesApi:
         return json_reply(content)
 
 
-def _not_found(path: str) -> Reply:
+def not_found(path: str) -> Reply:
+    """Return what Twilio says of an address it does not know."""
     message = f"The requested resource {path} was not found"
     return refuse(20404, message, HTTPStatus.NOT_FOUND)
 
@@ -188,9 +197,9 @@ def message_json(text: Text) -> dict[str, object]:
         "account_sid": text.account_sid,
         "api_version": API_VERSION,
         "body": text.body,
-        "date_created": _rfc2822(text.created_at),
-        "date_sent": _rfc2822(text.sent_at),
-        "date_updated": _rfc2822(text.updated_at),
+        "date_created": rfc2822(text.created_at),
+        "date_sent": rfc2822(text.sent_at),
+        "date_updated": rfc2822(text.updated_at),
         "direction": text.direction,
         "error_code": text.error_code,
         "error_message": None if text.error_code is None else f"Error {text.error_code}",
@@ -234,5 +243,6 @@ def _segments(body: str) -> int:
     return 1 if len(body) <= single else -(-len(body) // part)
 
 
-def _rfc2822(at: datetime | None) -> str | None:
+def rfc2822(at: datetime | None) -> str | None:
+    """Return an instant as Twilio writes it."""
     return None if at is None else format_datetime(at)

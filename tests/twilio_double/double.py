@@ -3,13 +3,17 @@
 import threading
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from http import HTTPStatus
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from tests.twilio_double.alarm import Alarm
-from tests.twilio_double.api import MessagesApi, Reply, Request
+from tests.twilio_double.api import MessagesApi, Reply, Request, refuse
+from tests.twilio_double.call_state import CallState, Leg
+from tests.twilio_double.calls_api import CallsApi, is_of_calls
 from tests.twilio_double.control import control, is_control
-from tests.twilio_double.misbehaviour import Misdeed, Rulebook
+from tests.twilio_double.exchange import Exchange
+from tests.twilio_double.misbehaviour import Misdeed, On, Rulebook
 from tests.twilio_double.server import Server
 from tests.twilio_double.state import Text, TwilioState
 from tests.twilio_double.webhooks import Courier, WebhookCall, inbound_form, receipt_form
@@ -20,7 +24,9 @@ class TwilioDouble:
 
     Texts move on by themselves every ``step_seconds``, or with ``manual`` only when ``advance`` is
     called. ``numbers`` are the senders the account owns (None: any). ``webhook_url`` is where
-    inbound texts go.
+    inbound texts go. With an ``api_key`` (id and secret) only that signs in; webhooks are signed
+    with the token all the same.
+    ``service_number`` is whom the page to write texts addresses at first.
     """
 
     def __init__(
@@ -34,20 +40,29 @@ class TwilioDouble:
         step_seconds: float = 0.05,
         numbers: Collection[str] | None = None,
         webhook_url: str | None = None,
+        api_key: tuple[str, str] | None = None,
+        service_number: str | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.state = TwilioState(account_sid, numbers=numbers, now=now)
         self.rules = Rulebook()
         self.courier = Courier(auth_token)
         self.webhook_url = webhook_url
+        self.service_number = service_number
         self.requests: list[Request] = []
         self._step_seconds = None if manual else step_seconds
         self._alarm = Alarm()
         self._stopping = threading.Event()
         self._held: dict[str, Text] = {}
         self._late: list[Text] = []
+        credentials = api_key or (account_sid, auth_token)
         self.api = MessagesApi(
-            self.state, self.rules, auth_token, on_created=self._begin, stopping=self._stopping
+            self.state, self.rules, credentials, on_created=self._begin, stopping=self._stopping
+        )
+        self.call_state = CallState(numbers=numbers, now=now)
+        self.exchange = Exchange(account_sid, self.call_state, self.courier, self.rules)
+        self.calls_api = CallsApi(
+            account_sid, self.call_state, self.exchange, self.rules, spoil=self.api.spoiled
         )
         self._server = Server((host, port), self._answer)
 
@@ -76,7 +91,21 @@ class TwilioDouble:
     @property
     def sends(self) -> list[Request]:
         """Every request to send a text that came in, whatever became of it."""
+        return [one for one in self._posted if not is_of_calls(one.path)]
+
+    @property
+    def rings(self) -> list[Request]:
+        """Every request to make a call that came in, whatever became of it."""
+        return [one for one in self._posted if one.path.endswith("/Calls.json")]
+
+    @property
+    def _posted(self) -> list[Request]:
         return [one for one in list(self.requests) if one.method == "POST"]
+
+    @property
+    def legs(self) -> list[Leg]:
+        """Every leg of every call, oldest first."""
+        return self.call_state.legs
 
     @property
     def webhook_calls(self) -> list[WebhookCall]:
@@ -101,6 +130,7 @@ class TwilioDouble:
         """Stop serving: slow replies end at once, open connections are closed."""
         self._stopping.set()
         self._server.stop()
+        self.exchange.stop()
         self._alarm.stop()
 
     def misbehave(
@@ -111,7 +141,7 @@ class TwilioDouble:
         probability: float | None = None,
         seed: int = 0,
         seconds: float = 1.0,
-        on: Literal["send", "find", "any"] = "send",
+        on: On = "send",
     ) -> None:
         """Go wrong for the next ``times`` calls (default once), or with a ``probability``."""
         self.rules.add(
@@ -159,7 +189,11 @@ class TwilioDouble:
         if is_control(request.path):
             return control(self, request)
         self.requests.append(request)
-        return self.api.answer(request)
+        if not is_of_calls(request.path):
+            return self.api.answer(request)
+        if not self.api.is_signed_in(request):
+            return refuse(20003, "Authenticate", HTTPStatus.UNAUTHORIZED)
+        return self.calls_api.answer(request)
 
     def _begin(self, text: Text) -> None:
         if self._step_seconds is not None:

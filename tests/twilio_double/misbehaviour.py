@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-Scope = Literal["send", "find", "receipt"]
+Scope = Literal["send", "find", "receipt", "call", "look", "report"]
+#: What can be told to go wrong: sending and finding texts; making calls and asking about them. The
+#: misdeeds of receipts are those of the reports of calls as well, told "on" call.
+On = Literal["send", "find", "any", "call", "look"]
 
 
 class Misdeed(StrEnum):
@@ -62,12 +65,16 @@ class Rulebook:
         probability: float | None = None,
         seed: int = 0,
         seconds: float = 1.0,
-        on: Literal["send", "find", "any"] = "send",
+        on: On = "send",
     ) -> None:
         """Misbehave for the next ``times`` calls (once if nothing else is said) or by chance."""
         is_receipt = misdeed.startswith("receipt")
         scopes: frozenset[Scope] = frozenset(
-            ["receipt"] if is_receipt else ["send", "find"] if on == "any" else [on]
+            ["report" if on == "call" else "receipt"]
+            if is_receipt
+            else ["send", "find"]
+            if on == "any"
+            else [on]
         )
         if times is None and probability is None:
             times = 1

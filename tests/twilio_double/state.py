@@ -71,6 +71,7 @@ class TwilioState:
         self.account_sid = account_sid
         self.landlines: set[str] = set()
         self.opted_out: set[str] = set()
+        self.line_types: dict[str, str | None] = {}
         self._numbers = numbers
         self._now = now
         self._ends: dict[str, tuple[str, int | None]] = {}
@@ -93,6 +94,13 @@ class TwilioState:
         """Decide how texts to ``to`` will end: delivered, undelivered, failed or read."""
         with self._lock:
             self._ends[to] = (status, error_code)
+
+    def line_type(self, number: str) -> str | None:
+        """Return what Lookup says of a number: as was set, else by its digits."""
+        if number in self.line_types:
+            return self.line_types[number]
+        is_mobile = number.startswith("+447") and number not in self.landlines
+        return "mobile" if is_mobile else "landline"
 
     def create(self, form: Mapping[str, str]) -> Text:
         """Take a text as Twilio would, or raise its refusal."""

@@ -11,6 +11,7 @@ import pytest
 
 from callback_service.config import Settings
 from callback_service.domain.presence import Rests
+from callback_service.domain.texting import TextPolicy
 from callback_service.errors import SettingsError
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(range(32, 64))
@@ -69,6 +70,10 @@ def test_two_secrets_are_all_that_must_be_given(load: Load, tmp_path: Path) -> N
     ("changes", "sentence"),
     [
         ({"SWAPS_NEED_APPROVAL": "no"}, "SWAPS_NEED_APPROVAL must be 1 or 0."),
+        ({"TEXT_LANGUAGES": "en,pl"}, "TEXT_LANGUAGES: there are no texts in pl, only in en, cy."),
+        ({"REMINDER_MINUTES": "-5"}, "REMINDER_MINUTES must be a whole number from 0 to 180."),
+        ({"TWILIO_LOOKUP": "yes"}, "TWILIO_LOOKUP must be 1 or 0."),
+        ({"TWILIO_LOOKUP": "1"}, "TWILIO_LOOKUP=1 needs a Twilio account"),
         ({"SERVICE_NATION": "GB"}, "SERVICE_NATION must be one of ENG, WLS, SCT, NIR."),
         ({"SERVICE_LANGUAGES": "cy,elvish"}, "SERVICE_LANGUAGES needs words with commas between"),
         ({"SERVICE_SKILLS": "a; b"}, "SERVICE_SKILLS needs words with commas between"),
@@ -318,6 +323,15 @@ def test_a_swap_may_do_without_a_manager(load: Load) -> None:
     assert not load(SWAPS_NEED_APPROVAL="0").swaps_need_approval
 
 
+def test_texts_are_in_english_with_reminders_an_hour_before_unless_told(load: Load) -> None:
+    assert load().texts == TextPolicy(("en",), timedelta(hours=1), looks_numbers_up=False)
+
+
+def test_texts_may_be_in_welsh_too_and_without_reminders(load: Load) -> None:
+    told = load(TEXT_LANGUAGES=" CY, en", REMINDER_MINUTES="0").texts
+    assert told == TextPolicy(("en", "cy"), None, looks_numbers_up=False)
+
+
 def test_the_pauses_between_calls_are_given_in_minutes(load: Load) -> None:
     rests = load(WRAP_UP_MINUTES="12", REST_MINUTES="0").rests
     assert rests == Rests(timedelta(minutes=12), timedelta(0))
@@ -353,3 +367,62 @@ def test_a_heartbeat_goes_to_a_safe_address(load: Load, url: str) -> None:
 def test_a_heartbeat_that_others_could_read_is_refused(load: Load, url: str) -> None:
     with pytest.raises(SettingsError, match="HEARTBEAT_URL must"):
         load(HEARTBEAT_URL=url)
+
+
+ACCOUNT = {"TWILIO_ACCOUNT_SID": SID, "TWILIO_AUTH_TOKEN": TOKEN, "TWILIO_FROM": "+441632960001"}
+
+
+def test_two_tokens_are_good_for_signatures_while_one_replaces_the_other(load: Load) -> None:
+    assert load(**ACCOUNT).twilio_auth_tokens == (TOKEN,)
+    both = load(**ACCOUNT, TWILIO_AUTH_TOKEN_PREVIOUS="old").twilio_auth_tokens
+    assert both == (TOKEN, "old")
+
+
+def test_an_api_key_may_come_from_files(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cr3t\n", encoding="utf-8")
+    settings = load(
+        **ACCOUNT,
+        TWILIO_API_KEY_SID="SK1",
+        TWILIO_API_KEY_SECRET_FILE=str(tmp_path / "secret"),
+    )
+    assert settings.twilio_api_key == ("SK1", "s3cr3t")
+    assert "s3cr3t" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"TWILIO_API_KEY_SID": "SK1"}, "Set both TWILIO_API_KEY_SID and"),
+        ({"TWILIO_API_KEY_SECRET": "x"}, "Set both TWILIO_API_KEY_SID and"),
+        ({"TWILIO_API_KEY_SID": "AC1", "TWILIO_API_KEY_SECRET": "x"}, "it begins with SK"),
+        ({"SERVICE_COUNTRIES": "GB,FR"}, "SERVICE_COUNTRIES must be some of GB, GG, IM, JE"),
+        ({"SERVICE_COUNTRIES": ","}, "SERVICE_COUNTRIES must be some of"),
+        ({"TEXTS_PER_NUMBER": "0"}, "TEXTS_PER_NUMBER must be a whole number from 1"),
+        ({"TEXT_SEGMENTS_PER_DAY": "many"}, "TEXT_SEGMENTS_PER_DAY must be a whole number"),
+        ({"TWILIO_TIMEOUT_SECONDS": "0"}, "TWILIO_TIMEOUT_SECONDS must be a whole number from 1"),
+    ],
+)
+def test_a_setting_of_texts_that_makes_no_sense_is_refused_with_a_sentence(
+    load: Load, changes: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        load(**ACCOUNT, **changes)
+
+
+def test_an_api_key_without_the_token_that_signs_is_refused(load: Load) -> None:
+    with pytest.raises(SettingsError, match="Twilio signs with the token"):
+        load(TWILIO_API_KEY_SID="SK1", TWILIO_API_KEY_SECRET="x")
+
+
+def test_a_days_segments_are_limited_only_where_texts_cost_money(load: Load) -> None:
+    assert load(**ACCOUNT).text_limits.segments_a_day == 2000
+    assert load().text_limits.segments_a_day is None
+    here = load(**ACCOUNT, TWILIO_API_URL="http://127.0.0.1:4010")
+    assert here.text_limits.segments_a_day is None
+    told = load(**ACCOUNT, TWILIO_API_URL="http://127.0.0.1:4010", TEXT_SEGMENTS_PER_DAY="5")
+    assert told.text_limits.segments_a_day == 5
+
+
+def test_islands_are_a_choice(load: Load) -> None:
+    assert load().countries == {"GB"}
+    assert load(SERVICE_COUNTRIES="gb, im").countries == {"GB", "IM"}

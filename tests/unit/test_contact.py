@@ -150,6 +150,26 @@ def test_a_mobile_of_a_crown_dependency_is_refused_though_it_looks_british(typed
     assert refusal(typed) == UK_ONLY
 
 
+@pytest.mark.parametrize(
+    ("typed", "country"),
+    [("+447624123456", "IM"), ("07911 123456", "GG"), ("+447937123456", "JE")],
+)
+def test_a_crown_dependency_is_taken_where_it_is_chosen_and_no_other_is(
+    typed: str, country: str
+) -> None:
+    chosen = parse_phone(typed, allow_drama=False, countries=frozenset({"GB", country}))
+    assert chosen.kind is LineKind.MOBILE
+    others = frozenset({"GB", "IM", "JE", "GG"} - {country})
+    with pytest.raises(BadInput, match="Enter a UK phone number"):
+        parse_phone(typed, allow_drama=False, countries=others)
+
+
+@pytest.mark.parametrize("typed", ["0870 123 4567", "0909 123 4567", "61234"])
+def test_premium_numbers_and_short_codes_are_refused_wherever_they_are(typed: str) -> None:
+    with pytest.raises(BadInput):
+        parse_phone(typed, allow_drama=False, countries=frozenset({"GB", "IM", "JE", "GG"}))
+
+
 @pytest.mark.parametrize("region", ["FR", "IE", "US", "IN"])
 def test_a_foreign_number_is_refused(region: str) -> None:
     number = example(region, PhoneNumberType.MOBILE)

@@ -21,7 +21,9 @@ def test_without_an_account_texts_are_kept() -> None:
         auth_token=None,
         from_number=NUMBER,
         messaging_service_sid=None,
+        api_key=None,
         api_url=None,
+        seconds=10,
     )
     assert isinstance(gateway, ConsoleGateway)
     assert not gateway.is_live
@@ -36,7 +38,9 @@ def test_with_an_account_texts_go_out(number: str | None, service: str | None) -
         auth_token="token",
         from_number=number,
         messaging_service_sid=service,
+        api_key=None,
         api_url=None,
+        seconds=10,
     )
     assert isinstance(gateway, TwilioGateway)
     assert gateway.is_live
@@ -55,7 +59,9 @@ def test_half_an_account_is_refused_with_a_sentence(
             auth_token=token,
             from_number=number,
             messaging_service_sid=None,
+            api_key=None,
             api_url=None,
+            seconds=10,
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 from werkzeug.datastructures import ImmutableMultiDict
 
-from callback_service.gateways.signature import is_signed_by_twilio
+from callback_service.gateways.signature import is_signed_by_twilio, signed_url
 from tests.twilio_double.webhooks import sign
 
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -84,3 +84,17 @@ def test_every_value_of_a_repeated_field_is_checked(
 def test_words_outside_ascii_are_signed_as_they_are() -> None:
     form = {"Body": "Zoë: £5 😀", "From": "+447700900123"}
     assert is_signed_by_twilio(URL, form, sign(URL, form, TOKEN), [TOKEN])
+
+
+@pytest.mark.parametrize(
+    ("environ", "url"),
+    [
+        ({"RAW_URI": "/a%2Fb?c=%C3%A9"}, "https://example.org/a%2Fb?c=%C3%A9"),
+        ({"REQUEST_URI": "/a?"}, "https://example.org/a?"),
+        ({"RAW_URI": "http://inner:8080/a?b=%20"}, "https://example.org/a?b=%20"),
+    ],
+)
+def test_the_address_that_was_signed_is_the_one_on_the_wire(
+    environ: dict[str, str], url: str
+) -> None:
+    assert signed_url(environ, "https://example.org") == url

@@ -15,19 +15,24 @@ from callback_service.gateways.twilio_codes import (
 
 
 @pytest.mark.parametrize(
-    "code", [21211, 21214, 21217, 21610, 21612, 21614, 21617, 21635, 30005, 30006, 30007, 30036]
+    "code",
+    [21211, 21214, 21217, 21610, 21612, 21614, 21617, 21635, 30005, 30006, 30007, 30036, 30450],
 )
 def test_a_text_that_can_never_arrive_is_not_tried_again(code: int) -> None:
     assert is_permanent_refusal(400, code)
 
 
-@pytest.mark.parametrize("code", [20003, 20404, 21408, 21606, 21608, 21609, 21659, 30002, 30034])
+@pytest.mark.parametrize(
+    "code", [20003, 20404, 21408, 21606, 21608, 21609, 21659, 21703, 30002, 30024, 30034]
+)
 def test_a_fault_of_the_set_up_never_loses_a_text(code: int) -> None:
     assert ERROR_MEANINGS[code].fault is Fault.SET_UP
     assert not is_permanent_refusal(400, code)
 
 
-@pytest.mark.parametrize("code", [20429, 21611, 21730, 30001, 30003, 30008, 30410])
+@pytest.mark.parametrize(
+    "code", [14107, 20429, 21611, 21730, 30001, 30003, 30008, 30017, 30410, 63038]
+)
 def test_a_passing_fault_is_tried_again(code: int) -> None:
     assert not is_permanent_refusal(400, code)
 

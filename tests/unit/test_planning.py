@@ -21,6 +21,7 @@ from callback_service.domain.planning import (
     Planned,
     Task,
     make_plan,
+    whom_to_avoid,
 )
 
 NOW = datetime(2026, 11, 25, 20, 0, tzinfo=UTC)
@@ -314,8 +315,8 @@ def test_the_planned_counsellor_is_kept_while_free_soon_and_somebody_else_is_of_
     first = replace(task(1, target=60), planned_for=2)
     assert plan([first, task(2, target=70)], people) == [(1, 2, 10), (2, 1, 0)]
     assert plan([first], people) == [(1, 1, 0)]  # nobody waits idly for a colleague
-    late = [counsellor(1), counsellor(2, free=20)]
-    assert plan([first, task(2, target=70)], late) == [(1, 1, 0), (2, 2, 20)]
+    late = [counsellor(1), counsellor(2, free=31)]
+    assert plan([first, task(2, target=70)], late) == [(1, 1, 0), (2, 1, 30)]
 
 
 def test_a_call_takes_as_long_as_it_is_said_to() -> None:
@@ -347,3 +348,11 @@ def test_whoever_comes_free_takes_the_released_task_of_the_least_key(facts: Fact
 def key_of(task: Task, instant: datetime) -> datetime:
     """The modified due date of a task at an instant, written out a second time."""
     return task.target if task.target >= instant else task.target + MISSED_CAP
+
+
+def test_a_request_is_for_nobody_who_let_it_go_by_while_others_are_here() -> None:
+    assert whom_to_avoid({1}, {9}, {1, 2, 9}) == {1, 9}
+
+
+def test_once_all_who_are_here_let_it_go_by_it_is_for_all_again_but_who_knows_the_caller() -> None:
+    assert whom_to_avoid({1, 2}, {9}, {1, 2, 9}) == {9}

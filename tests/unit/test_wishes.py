@@ -16,6 +16,7 @@ from callback_service.domain.wishes import (
     WishKind,
     in_force,
     in_words,
+    is_held_back_by,
     meets,
     plan_with_wishes,
     read_wishes,
@@ -54,7 +55,7 @@ def test_wishes_are_widened_one_after_the_other_and_the_language_last() -> None:
         (["counsellor:12", "gender:woman", "language:pl"], 0),
         (["gender:woman", "language:pl"], 30),
         (["language:pl"], 45),
-        ([], 60),
+        ([], 50),
     ]
 
 
@@ -64,6 +65,32 @@ def test_the_steps_in_force_begin_with_the_one_that_holds_now() -> None:
     assert in_force(found, now=NOW + 29 * MINUTE) == found
     assert in_force(found, now=NOW + 30 * MINUTE) == found[1:]
     assert in_force(found, now=DUE) == found[3:]
+
+
+@pytest.mark.parametrize(("promised_in", "holds"), [(12, 10), (60, 50), (180, 150), (900, 870)])
+def test_a_language_is_widened_while_others_can_still_keep_the_promise(
+    promised_in: int, holds: int
+) -> None:
+    due_at = NOW + promised_in * MINUTE
+    found = widened_at(WishKind.LANGUAGE, ring_from=NOW, due_at=due_at)
+    assert found == NOW + holds * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("newcomer", "older", "is_held_back"),
+    [
+        (Wishes(), Wishes(), True),
+        (Wishes(), Wishes(gender=Gender.WOMAN), True),
+        (Wishes(), Wishes("pl"), False),
+        (Wishes("pl"), Wishes(), True),
+        (Wishes("pl"), Wishes("pl"), True),
+        (Wishes("pl"), Wishes("cy"), False),
+    ],
+)
+def test_nobody_is_held_back_by_who_waits_for_a_language_of_their_own(
+    newcomer: Wishes, older: Wishes, is_held_back: bool
+) -> None:
+    assert is_held_back_by(newcomer, older) is is_held_back
 
 
 def test_a_wish_is_met_by_somebody_who_is_free_later_but_in_time() -> None:
@@ -78,7 +105,7 @@ def test_a_wish_that_cannot_be_met_in_time_waits_until_it_is_widened_and_no_long
 
 
 def test_a_wish_that_nobody_meets_is_planned_for_when_it_is_widened() -> None:
-    assert planned([on_duty(1)], ALL)[0] == (1, DUE)
+    assert planned([on_duty(1)], ALL)[0] == (1, NOW + 50 * MINUTE)
     assert planned([on_duty(1, "language:pl")], ALL)[0] == (1, NOW + 45 * MINUTE)
 
 

@@ -14,7 +14,8 @@ from callback_service.extensions import transaction
 from callback_service.services.api_tokens import make_token
 from callback_service.web import access
 from callback_service.web.access import Mark, landing, marks, safe_next
-from tests.support.builders import NOW, make_staff
+from tests.support.builders import APP_KEY, NOW, PASSWORD, make_staff
+from tests.support.pages import submit
 
 SignInAs = Callable[..., FlaskClient]
 
@@ -64,13 +65,48 @@ def test_the_wrong_role_is_refused_at_every_page(
         rule
         for rule in app.url_map.iter_rules()
         if (mark := marks(app)[rule.endpoint])
-        and not (mark.is_public or mark.by_token)
+        and not (mark.is_public or mark.by_token or mark.stages)
         and role not in mark.roles
     ]
     assert closed
     for rule in closed:
         if "GET" in (rule.methods or ()):
             assert client.get(address(rule)).status_code == 403, rule
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("app_key", [APP_KEY, None])
+def test_who_gave_a_password_only_opens_the_steps_that_follow_and_nothing_else(
+    app: Flask, client: FlaskClient, app_key: str | None
+) -> None:
+    with app.app_context(), transaction() as session:
+        email = make_staff(session, role=Role.MANAGER, app_key=app_key).email
+    submit(client, "/sign-in", {"email": email, "password": PASSWORD})
+    for rule in app.url_map.iter_rules():
+        mark = marks(app)[rule.endpoint]
+        assert mark is not None
+        if mark.is_public or mark.by_token or mark.stages:
+            continue
+        for method in sorted(rule.methods or ()):
+            answer = client.open(address(rule), method=method)
+            assert answer.status_code in {303, 400, 401}, (rule, method)
+            if answer.status_code == 303:
+                assert answer.location.startswith("/sign-in/code?next="), (rule, method)
+
+
+@pytest.mark.one_database
+def test_the_steps_of_signing_in_are_closed_to_strangers_and_lead_on_who_is_in(
+    app: Flask, client: FlaskClient, sign_in_as: SignInAs
+) -> None:
+    steps = [r for r in app.url_map.iter_rules() if (m := marks(app)[r.endpoint]) and m.stages]
+    assert len(steps) >= 6
+    manager = sign_in_as(Role.MANAGER)
+    for rule in steps:
+        if "GET" in (rule.methods or ()):
+            assert client.get(address(rule)).location.startswith("/sign-in?next="), rule
+            assert manager.get(address(rule)).location == "/cover", rule
+        else:
+            assert client.post(address(rule)).status_code in {400, 401}, rule
 
 
 def by_token(app: Flask) -> list[tuple[Rule, Mark]]:

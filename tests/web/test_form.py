@@ -6,7 +6,7 @@ import html
 import logging
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
@@ -21,7 +21,7 @@ from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.staff import Role
 from callback_service.extensions import db
 from callback_service.models.callback import CallbackRequest, Submission
-from callback_service.models.outbox import OutboxMessage, OutboxState
+from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
 from callback_service.models.rota import ShiftPattern
 from callback_service.scheduler import TICKS, run_tick
 from callback_service.web.public_form import window_value
@@ -448,3 +448,35 @@ def test_no_number_name_or_note_is_in_any_log_line_of_a_whole_journey(
     assert said
     for secret in SECRETS:
         assert secret not in said, secret
+
+
+def a_window_hours_ahead(client: FlaskClient, hours: int) -> str:
+    """The value of the first window on the form that begins so many hours ahead or more."""
+    page = client.get("/").get_data(as_text=True)
+    for value in re.findall(r'value="(\d{4}-\d\d-\d\dT[^"/]+/[^"]+)"', page):
+        start = datetime.strptime(value.partition("/")[0], "%Y-%m-%dT%H:%MZ").replace(tzinfo=UTC)
+        if start - NOW >= timedelta(hours=hours):
+            return str(value)
+    raise AssertionError("the form offers no such window")
+
+
+def test_a_reminder_is_asked_for_by_itself_and_shown_before(
+    app: Flask, client: FlaskClient
+) -> None:
+    page = text_of(client.get("/"))
+    assert "It comes an hour before, if that time is 4 hours away or more: “Hi, as you" in page
+    chosen = a_window_hours_ahead(client, 4)
+    send_form(client, when=chosen, messages="text", reminder="y")
+    with stored(app) as session:
+        kinds = session.scalars(select(OutboxMessage.kind).order_by(OutboxMessage.id)).all()
+    assert kinds == [TextKind.CONFIRMATION, TextKind.REMINDER]
+
+
+@pytest.mark.parametrize("changes", [{"messages": "no", "reminder": "y"}, {"messages": "text"}])
+def test_no_reminder_is_kept_for_who_allows_no_text_or_asked_for_none(
+    app: Flask, client: FlaskClient, changes: dict[str, str]
+) -> None:
+    send_form(client, when=a_window_hours_ahead(client, 4), **changes)
+    with stored(app) as session:
+        kinds = session.scalars(select(OutboxMessage.kind)).all()
+    assert TextKind.REMINDER not in kinds

@@ -208,7 +208,7 @@ def test_other_methods_are_not_allowed(client: FlaskClient, uid: str, method: st
 @pytest.mark.one_database
 def test_only_the_webhooks_go_without_a_form_token(app: Flask, client: FlaskClient) -> None:
     for rule in app.url_map.iter_rules():
-        if "POST" not in (rule.methods or ()) or rule.endpoint.startswith("twilio."):
+        if "POST" not in (rule.methods or ()) or rule.endpoint.startswith("twilio"):
             continue
         path = str(rule.build(dict.fromkeys(rule.arguments, 1))[1])  # type: ignore[index]
         assert client.post(path).status_code == 400, rule
@@ -282,6 +282,18 @@ class TestFromTheDouble:
             message = the_text(session)
             assert (message.state, message.delivery_status) == (OutboxState.SENT, "delivered")
             assert message.provider_sid == double.messages[0].sid
+
+    def test_receipts_are_asked_for_with_retries_that_are_no_part_of_what_is_signed(
+        self, double: TwilioDouble, server: LiveServer
+    ) -> None:
+        self.send(server)
+        address = double.messages[0].status_callback or ""
+        path, _, overrides = address.partition("#")
+        assert path.endswith("/status")
+        assert overrides == "rc=3&rp=all&ct=2000&rt=3500"
+        double.deliver()
+        assert all("#" not in call.url for call in double.webhook_calls)
+        double.check_webhooks()
 
     def test_a_lost_reply_is_settled_by_the_receipt(
         self, double: TwilioDouble, server: LiveServer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 import time_machine
@@ -17,8 +18,10 @@ from callback_service.domain.skills import Gender, SkillKind, skill
 from callback_service.domain.staff import Role
 from callback_service.domain.wishes import Wishes
 from callback_service.models.callback import CallbackRequest
+from callback_service.models.staff import Staff
 from callback_service.services.staff_skills import set_skills
 from callback_service.web.public_form import window_value
+from tests.rota_builders import make_pattern
 from tests.support.builders import NOW
 from tests.support.pages import submit
 from tests.support.request_builders import TONIGHT, make_shift, mobile, plan, send_form, stored
@@ -122,6 +125,37 @@ def test_the_desk_shows_the_wish_and_why_the_plan_is_as_it_is(
     page = text_of(sign_in_as(Role.MANAGER).get("/desk"))
     assert re.search(r"Asked for a woman\s+\(until 20:07\)", page)
     assert "due first; no longer kept for a woman" in page
+
+
+def test_the_desk_lets_somebody_take_a_call_only_if_the_caller_asked_for_them(
+    app: Flask, client: FlaskClient, sign_in_as: Callable[..., FlaskClient]
+) -> None:
+    with a_rota(app):
+        send_form(client, gender="woman")
+    for name, is_woman in (("Sam Hill", False), ("Jo Hill", True)):
+        email = f"{name[:2].lower()}@example.org"
+        desk = sign_in_as(Role.COUNSELLOR, name=name, email=email)
+        with stored(app) as session:
+            person = session.scalars(select(Staff).where(Staff.email == email)).one()
+            make_pattern(session, person, "16:00", "08:00")
+            own = [skill(SkillKind.GENDER, "woman")] if is_woman else []
+            set_skills(session, person.id, own, actor_id=None, now=NOW)
+        page = text_of(desk.get("/desk"))
+        assert ("Take call" in page) is is_woman
+        assert ("For a woman. For everybody from 20:07" in page) is not is_woman
+
+
+def test_once_a_wish_is_over_anybody_may_take_the_call(
+    app: Flask, client: FlaskClient, sign_in_as: Callable[..., FlaskClient]
+) -> None:
+    with a_rota(app):
+        send_form(client, gender="woman")
+    desk = sign_in_as(Role.COUNSELLOR, name="Sam Hill", email="sam@example.org")
+    with stored(app) as session:
+        person = session.scalars(select(Staff).where(Staff.email == "sam@example.org")).one()
+        make_pattern(session, person, "16:00", "08:00")
+    with time_machine.travel(NOW + timedelta(minutes=8), tick=False):
+        assert "Take call" in text_of(desk.get("/desk"))
 
 
 def test_a_manager_puts_a_request_before_all_others_and_back(

@@ -9,9 +9,16 @@ import platform
 from pathlib import Path
 
 from callback_service import GC_THRESHOLDS
-from tools.bench import Figure, as_table, pages, planning, quotes, rota, tick
+from tools.bench import Figure, as_table, outbox, pages, planning, quotes, rota, tick
 
-ROOMS = (rota.figures, pages.figures, planning.figures, quotes.figures, tick.figures)
+ROOMS = (
+    rota.figures,
+    pages.figures,
+    planning.figures,
+    quotes.figures,
+    tick.figures,
+    outbox.figures,
+)
 
 
 def main() -> None:

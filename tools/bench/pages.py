@@ -20,10 +20,10 @@ from callback_service.domain.staff import Role
 from callback_service.extensions import db
 from callback_service.services import rota_changes
 from tests.rota_builders import LONDON, make_pattern, make_requirement
-from tests.support.builders import PASSWORD, make_staff
+from tests.support.builders import make_staff
 from tests.support.databases import migrate, sqlite_url
-from tests.support.pages import submit
 from tests.support.settings import make_settings
+from tests.support.signing_in import sign_in
 from tools.bench import Figure
 
 #: Start and end; each is worked on five days of the week in turn.
@@ -73,7 +73,7 @@ def _signed_in(people: int) -> Iterator[FlaskClient]:
         with app.app_context():
             _fill(people)
         client = app.test_client()
-        submit(client, "/sign-in", {"email": MANAGER, "password": PASSWORD})
+        sign_in(client, MANAGER)
         yield client
         with app.app_context():
             db.engine.dispose()

@@ -1,0 +1,142 @@
+"""The sender: claims texts, hands them over on a few threads, and records what came of each.
+
+Any number of senders may run. No transaction is open while the gateway is called, and one that dies
+at any point loses nothing: its texts are looked up at the gateway once their lease has ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from flask import Flask
+from sqlalchemy.exc import IntegrityError
+
+from callback_service import clock
+from callback_service.config import Settings
+from callback_service.domain.text_limits import FAILURES_TO_OPEN, failures_in_a_row
+from callback_service.extensions import current_settings, database_now, reading, transaction
+from callback_service.gateways.base import SmsUnclearError, TextGateway
+from callback_service.services import outbox_claims, outbox_results, receipts
+from callback_service.services.outbox_claims import AT_ONCE, Claim
+from callback_service.services.outbox_hand_over import NotBegun, Result, hand_over
+from callback_service.services.outbox_results import Outcome, went_well
+
+logger = logging.getLogger(__name__)
+
+#: Texts handed over at the same time. Most of it is waiting.
+THREADS: Final = 16
+#: Results recorded in one transaction at most, and how long the first of them waits for others.
+RECORDED_AT_ONCE: Final = 25
+RECORDED_WITHIN: Final = timedelta(seconds=1)
+#: A run ends after this time though more be due, so that a stop does not wait for a backlog.
+RUN_LASTS: Final = timedelta(seconds=5)
+
+
+@dataclass
+class Batch:
+    """Some texts on their way, and whether it is still worth beginning with one more of them."""
+
+    gateway: TextGateway
+    settings: Settings
+    begin_by: float  # seconds of ``clock.running``
+    now: datetime
+    failures: int = 0  # in a row
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def hand_over(self, claim: Claim) -> Result:
+        """Hand one text over, unless time is up or the gateway fails again and again."""
+        if clock.running() > self.begin_by or self.failures >= FAILURES_TO_OPEN:
+            return NotBegun()
+        receipts_at = receipts.receipts_address(self.settings.public_base_url, claim.uid)
+        result = hand_over(
+            self.gateway, claim, receipts_at=receipts_at, begin_by=self.begin_by, now=self.now
+        )
+        with self.lock:
+            self.failures = failures_in_a_row(self.failures, [went_well(result)])
+        return result
+
+
+def send_due(app: Flask) -> int:
+    """Send what is due, the most urgent first, for a few seconds at most; how many were handled."""
+    gateway: TextGateway = app.extensions["text_gateway"]
+    end_at = clock.running() + RUN_LASTS.total_seconds()
+    handled, most = 0, AT_ONCE
+    while clock.running() < end_at and _texts_are_due():
+        outcomes = _send_some(gateway, current_settings(), most)
+        begun = sum(not isinstance(result, NotBegun) for result in outcomes)
+        most = AT_ONCE if begun == len(outcomes) else max(begun, THREADS)
+        handled += begun
+    return handled
+
+
+def _texts_are_due() -> bool:
+    with reading() as session:
+        return outbox_claims.texts_are_due(session, now=database_now(session))
+
+
+def _send_some(gateway: TextGateway, settings: Settings, most: int) -> list[Result]:
+    """Claim up to ``most`` texts, hand them over, and record each soon after it went."""
+    begin_by = clock.running() + settings.text_limits.begin_within.total_seconds()
+    with transaction() as session:
+        now = database_now(session)
+        claims = outbox_claims.claim(
+            session, settings.text_limits, most=most, now=now, tz=settings.service_time_zone
+        )
+    batch = Batch(gateway, settings, begin_by, now)
+    results: list[Result] = []
+    for outcomes in _in_groups(_hand_over_all(batch, claims)):
+        _record(outcomes, gateway, settings)
+        results += [result for _, result in outcomes]
+    return results
+
+
+def _hand_over_all(batch: Batch, claims: Sequence[Claim]) -> Iterator[Outcome]:
+    """What came of each claim, in the order they ended."""
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="sender") as pool:
+        at_work = {pool.submit(batch.hand_over, claim): claim for claim in claims}
+        for done in as_completed(at_work):
+            claim, error = at_work[done], done.exception()
+            if error is None:
+                yield claim, done.result()
+                continue
+            logger.error("text %d was not handed over", claim.message_id, exc_info=error)
+            yield claim, SmsUnclearError("Something unforeseen went wrong.")
+
+
+def _in_groups(outcomes: Iterator[Outcome]) -> Iterator[list[Outcome]]:
+    """Gather what ends at about the same time: a transaction for each would take longer."""
+    group: list[Outcome] = []
+    first_at = 0.0
+    for outcome in outcomes:
+        first_at = first_at if group else clock.running()
+        group.append(outcome)
+        waited = clock.running() - first_at
+        if len(group) >= RECORDED_AT_ONCE or waited >= RECORDED_WITHIN.total_seconds():
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _record(outcomes: list[Outcome], gateway: TextGateway, settings: Settings) -> None:
+    try:
+        with transaction() as session:
+            outbox_results.record(
+                session,
+                outcomes,
+                settings.text_limits,
+                is_live=gateway.is_live,
+                now=database_now(session),
+                tz=settings.service_time_zone,
+            )
+    except IntegrityError:  # two senders found the same text at the gateway at the same time
+        if len(outcomes) == 1:
+            raise
+        for outcome in outcomes:
+            _record([outcome], gateway, settings)

@@ -1,0 +1,72 @@
+"""Forms that came after their sender's sign-in had run out: kept, sealed, until they sign in again.
+
+One of each person, the newest; for half a day at the most.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from callback_service.models.staff import HeldForm, new_uid
+
+KEPT_FOR: Final = timedelta(hours=12)
+PATH_MAX_CHARS: Final = 500
+#: Fields that stand in no page and in no row: tokens of one page, and passwords.
+NEVER_HELD: Final = frozenset({"csrf_token", "password", "again", "current", "code", "answer"})
+
+Fields = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A form that waits: where it was going, and its fields."""
+
+    path: str
+    fields: Fields = field(repr=False)
+
+
+def holdable(fields: Iterable[tuple[str, str]]) -> Fields:
+    """Those of ``fields`` that may be kept."""
+    return [(name, value) for name, value in fields if name not in NEVER_HELD]
+
+
+def hold(session: Session, staff_id: int, form: Held, *, now: datetime) -> None:
+    """Keep ``form`` for its sender, in the place of an older one."""
+    drop(session, staff_id)
+    row = HeldForm(uid=new_uid(), staff_id=staff_id, path=form.path, held_at=now)
+    row.fields = json.dumps(form.fields)
+    session.add(row)
+    session.flush()
+
+
+def held_of(session: Session, staff_id: int, *, now: datetime) -> Held | None:
+    """The form that waits for somebody, if one does."""
+    row = session.scalar(
+        select(HeldForm).where(HeldForm.staff_id == staff_id, HeldForm.held_at > now - KEPT_FOR)
+    )
+    if row is None:
+        return None
+    return Held(row.path, [(name, value) for name, value in json.loads(row.fields or "[]")])
+
+
+def drop(session: Session, staff_id: int) -> None:
+    """Keep nothing for somebody any more."""
+    session.execute(delete(HeldForm).where(HeldForm.staff_id == staff_id))
+
+
+def is_any_old(session: Session, *, now: datetime) -> bool:
+    """Whether a form has waited long enough to be erased."""
+    old = select(HeldForm.id).where(HeldForm.held_at <= now - KEPT_FOR)
+    return session.scalar(old.limit(1)) is not None
+
+
+def erase_old(session: Session, *, now: datetime) -> None:
+    """Erase what nobody came back for."""
+    session.execute(delete(HeldForm).where(HeldForm.held_at <= now - KEPT_FOR))

@@ -1,0 +1,297 @@
+"""Claiming texts to send: many at once, by one sender each, for one lease.
+
+Twilio's create call has no idempotency key. So a claim marks a text ``sending`` and is committed
+before the gateway is called; whatever is still ``sending`` when its lease ends is unclear, and is
+looked up at the gateway before it may go again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Final, cast
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Row,
+    Table,
+    UpdateBase,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    union_all,
+    update,
+)
+from sqlalchemy.orm import Session, load_only
+
+from callback_service.domain.text_limits import LONGEST_WAIT, TextLimits
+from callback_service.models.audit import AuditEntry
+from callback_service.models.callback import CallbackRequest, Offer
+from callback_service.models.outbox import OutboxMessage, OutboxState, TextGate
+from callback_service.services import text_alarms, text_gate, text_reasons
+from callback_service.services.text_reasons import Waiting
+
+#: Texts claimed in one statement.
+AT_ONCE: Final = 100
+#: Leases are never this much longer than now, unless the clock was set back since.
+LONGEST_LEASE: Final = 2 * LONGEST_WAIT
+#: How far back an unclear text is looked up where our clock does not tell.
+CLOCK_IN_DOUBT: Final = timedelta(days=1)
+
+_TABLE: Final = cast("Table", OutboxMessage.__table__)
+_TEXT: Final = _TABLE.c
+_COLUMNS: Final = (
+    _TEXT.id, _TEXT.uid, _TEXT.fence, _TEXT.to_sealed, _TEXT.to_index, _TEXT.body, _TEXT.segments,
+    _TEXT.kind, _TEXT.urgency, _TEXT.send_after, _TEXT.expires_at, _TEXT.first_tried_at,
+    _TEXT.unclear_tries, _TEXT.request_id, _TEXT.offer_id, _TEXT.in_doubt,
+)  # fmt: skip
+
+Found = Row[Any]  # of _COLUMNS
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A text that one sender may handle until the lease ends."""
+
+    message_id: int
+    uid: str
+    fence: int
+    to: str
+    body: str
+    segments: int
+    expires_at: datetime
+    looked_up_since: datetime | None  # set: it may be at the gateway already, since then
+    known_sids: frozenset[str]  # the gateway's ids of other texts with these words
+    unclear_tries: int
+    unwanted: str | None  # why it may not go any more; it is looked up all the same
+    is_trial: bool  # the gateway has failed, and this one tries it out
+
+
+def texts_are_due(session: Session, *, now: datetime) -> bool:
+    """Whether a text waits that may be handled now; a cheap look before any lock is taken."""
+    if text_gate.is_shut(text_gate.look(session), now=now):
+        return False
+    due = _is_unclear(now, now + LONGEST_LEASE), _is_fresh(now)
+    return any(session.scalar(select(exists().where(one))) for one in due)
+
+
+def _is_fresh(now: Any) -> ColumnElement[bool]:
+    return and_(_TEXT.state == OutboxState.QUEUED, _TEXT.send_after <= now)
+
+
+def _is_unclear(now: Any, beyond_any_lease: Any) -> ColumnElement[bool]:
+    """Left ``sending`` past its lease; or past any lease, as the clock has been set back."""
+    is_over = or_(_TEXT.lease_until <= now, _TEXT.lease_until > beyond_any_lease)
+    return and_(_TEXT.state == OutboxState.SENDING, is_over)
+
+
+def claim(
+    session: Session, limits: TextLimits, *, most: int = AT_ONCE, now: datetime, tz: tzinfo
+) -> list[Claim]:
+    """Take the most urgent texts that are due, the oldest first, for one lease.
+
+    At most ``most``, and no more than the gate lets through. Texts that are no longer true,
+    allowed, in time or affordable are dropped instead: look again whether more are due.
+    """
+    gate = text_gate.enter(session)
+    most = text_gate.room(gate, limits, most=most, now=now)
+    if most == 0:
+        return []
+    found = _take(session, most, limits, now=now)
+    unclear = [one for one in found if one.in_doubt]
+    fresh = [one for one in found if not one.in_doubt]
+    unwanted = _unwanted(session, found, now=now)
+    unwanted |= _too_dear(session, gate, limits, [one for one in fresh if one.id not in unwanted],
+                          now=now, tz=tz)  # fmt: skip
+    _drop(session, [one for one in fresh if one.id in unwanted], unwanted, now=now)
+    wanted = [one for one in fresh if one.id not in unwanted]
+    is_trial = gate.opened_at is not None
+    text_gate.pass_through(gate, limits, len(unclear) + len(wanted), now=now)
+    session.flush()
+    known = _known_sids(session, unclear)
+    claims = [_as_claim(one, unwanted, known, is_trial=is_trial, now=now) for one in unclear]
+    return claims + [_as_claim(one, {}, None, is_trial=is_trial, now=now) for one in wanted]
+
+
+def _take(session: Session, most: int, limits: TextLimits, *, now: datetime) -> list[Found]:
+    """Mark up to ``most`` texts ``sending`` in one statement, so that no two senders share one."""
+    facts = {
+        "most": most,
+        "most_unclear": max(most // 2, 1),
+        "now": now,
+        "beyond_any_lease": now + LONGEST_LEASE,
+        "lease": now + limits.lease,
+    }
+    taken = session.connection().execute(_TAKE, facts).all()
+    return sorted(taken, key=lambda one: (one.urgency, one.send_after, one.id))
+
+
+def _statement() -> UpdateBase:
+    """Built once: to build and to read it anew takes longer than the database needs to run it.
+
+    Half of a claim at most is unclear texts, so that neither kind keeps the other waiting. Whether
+    a text was one is kept in ``in_doubt``: a statement returns only what it has written.
+    """
+    now = bindparam("now", type_=_TEXT.send_after.type)
+    unclear = (
+        select(_TEXT.id)
+        .where(_is_unclear(now, bindparam("beyond_any_lease", type_=_TEXT.send_after.type)))
+        .order_by(_TEXT.lease_until)
+        .limit(bindparam("most_unclear", type_=Integer))
+        .with_for_update(skip_locked=True)  # SQLite ignores this; there the write lock does
+        .cte("unclear")
+    )
+    room = select(bindparam("most", type_=Integer) - func.count()).select_from(unclear)
+    fresh = (
+        select(_TEXT.id)
+        .where(_is_fresh(now))
+        .order_by(_TEXT.urgency, _TEXT.send_after, _TEXT.id)
+        .limit(room.scalar_subquery())
+        .with_for_update(skip_locked=True)
+        .cte("fresh")
+    )
+    return (
+        update(_TABLE)
+        .where(_TEXT.id.in_(union_all(select(unclear.c.id), select(fresh.c.id))))
+        .values(
+            in_doubt=_TEXT.state == OutboxState.SENDING,
+            state=OutboxState.SENDING,
+            lease_until=bindparam("lease", type_=_TEXT.send_after.type),
+            fence=_TEXT.fence + 1,
+            first_tried_at=func.coalesce(_TEXT.first_tried_at, now),
+        )
+        .returning(*_COLUMNS)
+    )
+
+
+_TAKE: Final = _statement()
+
+
+def _unwanted(session: Session, found: Sequence[Found], *, now: datetime) -> dict[int, str]:
+    """Which of these may go no more, and why, by id."""
+    requests = _by_id(
+        session, CallbackRequest, {one.request_id for one in found},
+        CallbackRequest.state, CallbackRequest.may_text, CallbackRequest.phone_kind,
+        CallbackRequest.first_attempt_at,
+    )  # fmt: skip
+    offers = _by_id(session, Offer, {one.offer_id for one in found}, Offer.ended_at)
+    waiting = [
+        Waiting(
+            message_id=one.id,
+            kind=one.kind,
+            to_index=one.to_index,
+            request=requests.get(one.request_id),
+            offer=offers.get(one.offer_id),
+            expires_at=one.expires_at,
+        )
+        for one in found
+    ]
+    return text_reasons.why_not_among(session, waiting, now=now)
+
+
+def _by_id(
+    session: Session, model: Any, ids: Iterable[int | None], *columns: Any
+) -> Mapping[int | None, Any]:
+    wanted = {one for one in ids if one is not None}
+    if not wanted:
+        return {}
+    query = select(model).options(load_only(*columns)).where(model.id.in_(wanted))
+    return {row.id: row for row in session.scalars(query)}
+
+
+def _too_dear(
+    session: Session,
+    gate: TextGate,
+    limits: TextLimits,
+    found: Sequence[Found],
+    *,
+    now: datetime,
+    tz: tzinfo,
+) -> dict[int, str]:
+    """Count what these cost; those to callers beyond the day's limit, with the reason, by id."""
+    left = text_gate.left_today(gate, limits, today=now.astimezone(tz).date())
+    too_dear = set()
+    for one in found:
+        if left is not None and one.request_id is not None and one.segments > left:
+            too_dear.add(one.id)
+            continue
+        gate.spent += one.segments
+        left = None if left is None else max(left - one.segments, 0)
+    if too_dear:
+        text_alarms.tell_of_spending(session, now=now, tz=tz)
+    return dict.fromkeys(too_dear, text_gate.TOO_DEAR)
+
+
+def _drop(
+    session: Session, found: Sequence[Found], reasons: Mapping[int, str], *, now: datetime
+) -> None:
+    if not found:
+        return
+    rows = [
+        {"id": one.id, "state": OutboxState.DROPPED, "lease_until": None, "reason": reasons[one.id]}
+        for one in found
+    ]
+    session.execute(update(OutboxMessage), rows)
+    entries = [
+        {"at": now, "actor_id": None, "action": "text.dropped", "subject": "outbox_message",
+         "subject_id": one.id, "detail": {"kind": one.kind, "code": None}}
+        for one in found
+    ]  # fmt: skip
+    session.execute(insert(AuditEntry), entries)
+
+
+def _known_sids(
+    session: Session, unclear: Sequence[Found]
+) -> Mapping[tuple[bytes | None, str], frozenset[str]]:
+    """The gateway's ids of texts we know of, by number and words."""
+    numbers = {one.to_index for one in unclear} - {None}
+    if not numbers:
+        return {}
+    known: dict[tuple[bytes | None, str], set[str]] = {}
+    rows = session.execute(
+        select(OutboxMessage.to_index, OutboxMessage.body, OutboxMessage.provider_sid).where(
+            OutboxMessage.to_index.in_(numbers), OutboxMessage.provider_sid.is_not(None)
+        )
+    )
+    for number, body, sid in rows:
+        known.setdefault((number, body), set()).add(sid or "")
+    return {place: frozenset(sids) for place, sids in known.items()}
+
+
+def _as_claim(
+    found: Found,
+    unwanted: Mapping[int, str],
+    known: Mapping[tuple[bytes | None, str], frozenset[str]] | None,
+    *,
+    is_trial: bool,
+    now: datetime,
+) -> Claim:
+    """What a sender is given; ``known`` is None for a text that has surely not gone."""
+    sealed = found.to_sealed
+    sids = known.get((found.to_index, found.body)) if known else None
+    return Claim(
+        message_id=found.id,
+        uid=found.uid,
+        fence=found.fence,
+        to=OutboxMessage.to.opened("outbox_message", found.uid, sealed) if sealed else "",
+        body=found.body,
+        segments=found.segments,
+        expires_at=found.expires_at,
+        looked_up_since=None if known is None else _since(found, now=now),
+        known_sids=sids or frozenset(),
+        unclear_tries=found.unclear_tries,
+        unwanted=unwanted.get(found.id),
+        is_trial=is_trial,
+    )
+
+
+def _since(found: Found, *, now: datetime) -> datetime:
+    """From when on an unclear text may be at the gateway."""
+    tried_at: datetime = found.first_tried_at
+    return tried_at if tried_at <= now else now - CLOCK_IN_DOUBT

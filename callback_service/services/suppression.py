@@ -1,0 +1,97 @@
+"""Numbers that no text goes to: by their own word, by the gateway's, or as they told us."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from callback_service.gateways.twilio_codes import OPTED_OUT
+from callback_service.models.base import keyring
+from callback_service.models.number import SaidBy, Suppression
+from callback_service.models.outbox import OutboxMessage
+from callback_service.services import audit
+
+
+def index_of(e164: str) -> bytes:
+    """What a number is found by, here and on requests, without being kept."""
+    return keyring().blind_index("phone", e164)
+
+
+def is_suppressed(session: Session, e164: str | None) -> bool:
+    """Whether no text may go to this number."""
+    if e164 is None:
+        return False
+    return session.scalar(_of(index_of(e164))) is not None
+
+
+def suppressed_among(session: Session, indices: set[bytes]) -> set[bytes]:
+    """Those of the numbers, by their indices, that no text may go to."""
+    if not indices:
+        return set()
+    known = select(Suppression.phone_index).where(Suppression.phone_index.in_(indices))
+    return set(session.scalars(known))
+
+
+def count(session: Session) -> int:
+    """How many numbers take no texts."""
+    return session.scalar(select(func.count()).select_from(Suppression)) or 0
+
+
+def suppress(
+    session: Session, e164: str, *, said_by: SaidBy, now: datetime, actor_id: int | None = None
+) -> bool:
+    """Send this number nothing more; False when that was so already."""
+    index = index_of(e164)
+    if session.scalar(_of(index)) is not None:
+        return False
+    row = Suppression(phone_index=index, said_by=said_by, since=now)
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:  # somebody said so a moment earlier
+        return False
+    _note(session, "texts.stopped", row.id, actor_id=actor_id, now=now, said_by=said_by)
+    return True
+
+
+def lift(session: Session, e164: str, *, now: datetime, actor_id: int | None = None) -> bool:
+    """Allow texts to this number again; False when nothing stood against them.
+
+    A text such as START (no ``actor_id``) does not undo what a person told a manager: the sender
+    of a text can be forged.
+    """
+    row = session.scalar(
+        select(Suppression).where(Suppression.phone_index == index_of(e164)).with_for_update()
+    )
+    if row is None or (actor_id is None and row.said_by is SaidBy.MANAGER):
+        return False
+    _note(session, "texts.allowed", row.id, actor_id=actor_id, now=now, said_by=row.said_by)
+    session.delete(row)
+    return True
+
+
+def learn(session: Session, message: OutboxMessage, *, now: datetime) -> None:
+    """Remember the number of a text that the gateway refused as opted out of texts."""
+    if message.error_code == OPTED_OUT and message.to is not None:
+        suppress(session, message.to, said_by=SaidBy.GATEWAY, now=now)
+
+
+def _of(index: bytes) -> Select[int]:
+    return select(Suppression.id).where(Suppression.phone_index == index)
+
+
+def _note(
+    session: Session, action: str, row_id: int, *, actor_id: int | None, now: datetime, said_by: str
+) -> None:
+    audit.record(
+        session,
+        action,
+        subject="suppression",
+        subject_id=row_id,
+        actor_id=actor_id,
+        now=now,
+        said_by=said_by,
+    )

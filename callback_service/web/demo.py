@@ -1,0 +1,26 @@
+"""The codes to sign in with in a demonstration, which has no phones. Elsewhere nothing is here."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+from callback_service import clock
+from callback_service.errors import NotFound
+from callback_service.extensions import current_settings, reading
+from callback_service.services import demo
+from callback_service.web.access import public
+
+bp = Blueprint("demo", __name__)
+
+
+@bp.get("/demo")
+@public
+def codes() -> ResponseReturnValue:
+    """Whom to sign in as and the code of each now; not found unless DEMO=1, on this machine."""
+    settings = current_settings()
+    if not (settings.demo and settings.is_on_loopback):
+        raise NotFound("There is no such page.")
+    with reading() as session:
+        people = demo.codes_now(session, now=clock.utc_now())
+    return render_template("account/demo.html", people=people)

@@ -1,0 +1,1 @@
+"""Tests that break several things at once, for a while."""
