@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 from flask.cli import with_appcontext
@@ -65,20 +65,7 @@ def create_staff(
 @with_appcontext
 def staff_link(email: str) -> None:
     """Print a new one-time link for a lost invitation (3 days) or a forgotten password (1 hour)."""
-    settings = current_settings()
-    try:
-        with transaction() as session:
-            staff = accounts.staff_by_email(session, email)
-            token = accounts.make_link(
-                session,
-                staff.id,
-                secret_key=settings.secret_key,
-                actor_id=None,
-                now=clock.utc_now(),
-            )
-    except CallbackServiceError as error:
-        raise click.ClickException(error.message) from error
-    click.echo(accounts.link_address(settings.public_base_url, token))
+    _print_link(email, accounts.make_link)
 
 
 @click.command("staff-reset-second-step")
@@ -86,11 +73,16 @@ def staff_link(email: str) -> None:
 @with_appcontext
 def staff_reset_second_step(email: str) -> None:
     """Take away a lost phone and the password; print a link for new ones (1 hour)."""
+    _print_link(email, accounts.reset_second_step)
+
+
+def _print_link(email: str, make: Callable[..., str]) -> None:
+    """Print the link that ``make`` gives for one member of staff."""
     settings = current_settings()
     try:
         with transaction() as session:
             staff = accounts.staff_by_email(session, email)
-            token = accounts.reset_second_step(
+            token = make(
                 session,
                 staff.id,
                 secret_key=settings.secret_key,

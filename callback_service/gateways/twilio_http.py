@@ -54,10 +54,10 @@ class _Punctual:
 
     def send(self, data: Any) -> None:
         if self.sock is None:
-            self.connect()  # type: ignore[attr-defined]
+            self.connect()  # type: ignore[attr-defined]  # the connection's, as above
         if clock.running() > getattr(_this_thread, "begin_by", math.inf):
             raise TooLateError
-        super().send(data)  # type: ignore[misc]
+        super().send(data)  # type: ignore[misc]  # the connection's, as above
 
 
 class _PunctualHTTPConnection(_Punctual, HTTPConnection):
