@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.planning import HANDOVER_MARGIN
 from callback_service.domain.rota import Duty
+from callback_service.domain.spans import joined
 from callback_service.models.callback import CallbackRequest, Escalation
 from callback_service.models.staff import Staff
 from callback_service.services.rota import shifts_between
@@ -111,14 +112,18 @@ def _shift_ends(
     }
     if not taken_at:
         return {}
-    until = now + timedelta(seconds=1)
+    until = now + HANDOVER_MARGIN + timedelta(seconds=1)
     first = min(*taken_at.values(), now)
     shifts = shifts_between(session, first, until, tz=tz, duty=Duty.COUNSELLING)
     ends: dict[int, datetime] = {}
     for request in held:
-        own = [s for s in shifts if s.staff_id == request.assigned_to_id and s.staff_id is not None]
+        own = [
+            (s.start, s.end)
+            for s in shifts
+            if s.staff_id == request.assigned_to_id and s.staff_id is not None
+        ]
         at = taken_at.get(request.id, now)
-        worked = [s.end for s in own if s.start <= at < s.end or s.start <= now < s.end]
+        worked = [end for start, end in joined(own) if start <= at < end or start <= now < end]
         if worked:
             ends[request.id] = max(worked)
     return ends

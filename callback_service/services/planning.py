@@ -26,6 +26,7 @@ from callback_service.domain.planning import (
 from callback_service.domain.quotes import Forecast
 from callback_service.domain.rota import Duty
 from callback_service.domain.skills import NO_SKILLS, Gender
+from callback_service.domain.spans import joined
 from callback_service.domain.wishes import NO_WISHES, Step, Wishes, plan_with_wishes
 from callback_service.models.callback import Attempt, CallbackRequest, Offer, OfferEnding
 from callback_service.models.plan import PlanEntry, PlanTrigger
@@ -277,7 +278,7 @@ def availability(
         Availability(
             counsellor_id=counsellor_id,
             free_at=max(busy.get(counsellor_id, now), away.get(counsellor_id, now)),
-            spans=tuple(sorted(own)),
+            spans=tuple(joined(own)),  # a shift that follows on another is no end of duty
             calls_taken=load.get(counsellor_id, 0),
             skills=frozenset(
                 need

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, tzinfo
 
 from sqlalchemy import func, or_, select
@@ -15,12 +15,13 @@ from callback_service.domain.contact import Window
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.rota import Duty
 from callback_service.domain.skills import has
+from callback_service.domain.spans import joined
 from callback_service.domain.wall_time import Span
 from callback_service.domain.wishes import Wishes, WishKind, in_words, skill_wished
 from callback_service.errors import WindowGone
 from callback_service.models.callback import CallbackRequest, ContactWindow
 from callback_service.models.plan import PlanEntry
-from callback_service.services.rota import Proposal, shifts_between
+from callback_service.services.rota import Proposal, RotaShift, shifts_between
 from callback_service.services.staff_skills import skills_of_staff
 
 #: Callers who wish alike for one window come one at a time; any number, plus the window's second.
@@ -51,19 +52,21 @@ def capacity_of(
         duty=Duty.COUNSELLING,
         proposed=proposed,
     )
-    touching = _touching(
-        windows,
-        sorted(
-            (shift.start, shift.end)
-            for shift in shifts
-            if shift.person is not None and (able is None or shift.person.id in able)
-        ),
-    )
+    touching = _touching(windows, _staffed(shifts, able))
     reserved = _reserved(session, windows, asking)
     return {
         window: rules.places(window, touching[window], reserved=reserved[window.start])
         for window in windows
     }
+
+
+def _staffed(shifts: Iterable[RotaShift], able: frozenset[int] | None) -> list[Span]:
+    """When each person who is able works, in order of time; shifts that touch are one."""
+    spans: defaultdict[int, list[Span]] = defaultdict(list)
+    for shift in shifts:
+        if shift.person is not None and (able is None or shift.person.id in able):
+            spans[shift.person.id].append((shift.start, shift.end))
+    return sorted(span for own in spans.values() for span in joined(own))
 
 
 def _touching(windows: list[Window], staffed: list[Span]) -> defaultdict[Window, list[Span]]:

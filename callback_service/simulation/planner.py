@@ -22,6 +22,7 @@ from callback_service.domain.planning import (
     whom_to_avoid,
 )
 from callback_service.domain.quotes import Came, Forecast
+from callback_service.domain.spans import joined
 from callback_service.domain.wishes import Step, Wishes, plan_with_wishes
 from callback_service.simulation.people import Counsellor, Request
 from callback_service.simulation.room import Room
@@ -151,7 +152,7 @@ class Planner:
         for one in self._counsellors.values():
             while one.shifts and one.shifts[0].end <= now:
                 del one.shifts[0]
-            spans = tuple((on.start, on.end) for on in one.shifts if on.start < until)
+            spans = tuple(joined((on.start, on.end) for on in one.shifts if on.start < until))
             if spans:
                 recent = len(one.calls) - bisect_right(one.calls, now - RECENT)
                 met = frozenset(

@@ -80,6 +80,7 @@ def test_who_goes_on_in_the_next_shift_keeps_what_they_took(session: Session) ->
     request = make_request(session)
     accept(session, request, counsellor, now=END - SECOND)
     assert hand_over(session, now=END) == 0
+    assert why(session, now=END - SECOND) == {}
 
 
 def test_a_manager_who_took_it_off_shift_keeps_it(session: Session) -> None:

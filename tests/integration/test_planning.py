@@ -76,6 +76,16 @@ def test_somebody_whose_shift_is_over_or_about_to_be_is_not_planned(session: Ses
     assert entries(session)[request.id][0] == on_shift.id
 
 
+def test_whose_next_shift_follows_at_once_takes_calls_to_the_end_of_the_first(
+    session: Session,
+) -> None:
+    counsellor = make_shift(session, "12:00", "20:05")
+    make_pattern(session, counsellor, "20:05", "23:00")
+    request = make_request(session)
+    plan(session)
+    assert entries(session)[request.id] == (counsellor.id, NOW)
+
+
 def test_where_only_the_next_shift_can_ring_it_is_planned_for_its_start(session: Session) -> None:
     later = make_shift(session, "22:00", "06:00")
     request = make_request(session)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from callback_service.domain import quotes
 from callback_service.domain.contact import LineKind, Window
 from callback_service.domain.lifecycle import Disposition, Outcome, RequestState
+from callback_service.domain.promises import places
 from callback_service.domain.rota import Duty
 from callback_service.domain.skills import Gender
 from callback_service.domain.wishes import NO_WISHES, Wishes
@@ -22,7 +23,7 @@ from callback_service.models.callback import (
     Submission,
 )
 from callback_service.models.staff import Staff
-from callback_service.services import promises, requests
+from callback_service.services import promises, requests, window_room
 from callback_service.services.learning import learned_lengths
 from tests.rota_builders import LONDON, local, make_pattern
 from tests.support.builders import NOW, make_staff
@@ -67,6 +68,15 @@ class TestWindows:
         make_shift(session, "00:00", "00:00")
         last = windows(session)[-1]
         assert NOW + timedelta(days=13, hours=22) <= last.start < NOW + timedelta(days=14)
+
+    def test_have_as_many_places_where_a_shift_follows_on_another_at_once(
+        self, session: Session
+    ) -> None:
+        for one in make_shifts(session, 2, "16:00", "23:00"):
+            make_pattern(session, one, "23:00", "05:00")
+        parted = window_room.capacity_of(session, [TONIGHT], tz=LONDON)
+        whole = places(TONIGHT, [(NOW, NOW + timedelta(hours=9))] * 2)
+        assert parted == {TONIGHT: whole}
 
     def test_are_in_order_and_each_there_once(self, session: Session) -> None:
         make_shifts(session, 3, "00:00", "00:00")
