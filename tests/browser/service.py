@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from flask import Flask
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from callback_service.clock import utc_now
 from callback_service.domain.contact import SafeContact, Window, parse_phone
-from callback_service.domain.rota_changes import OpenShift
+from callback_service.domain.rota_changes import OpenShift, Override, OverrideKind
 from callback_service.domain.staff import Role
 from callback_service.extensions import reading, transaction
-from callback_service.models.callback import CallbackRequest
+from callback_service.models.callback import CallbackRequest, Offer
 from callback_service.models.staff import SignIn, Staff
 from callback_service.scheduler import TICKS, run_tick
 from callback_service.services import demo, intake, promises, rota_changes
@@ -25,12 +26,24 @@ from tests.support.signing_in import next_code
 
 MANAGER = demo.email_of(demo.MANAGERS[0][0])
 ADMINISTRATOR = demo.email_of(demo.ADMINISTRATOR)
+A_TEST_RUN = timedelta(hours=3)
 
 
 def seed(app: Flask) -> None:
     """Put in the demo's people and rota; they all sign in with PASSWORD."""
+    now, tz = utc_now(), app.config["SETTINGS"].service_time_zone
     with app.app_context(), transaction() as session:
-        demo.seed_demo(session, now=utc_now(), password_hash=HASHER.hash(PASSWORD))
+        demo.seed_demo(session, now=now, password_hash=HASHER.hash(PASSWORD))
+        _let_them_stay(session, now=now, tz=tz)
+
+
+def _let_them_stay(session: Session, *, now: datetime, tz: tzinfo) -> None:
+    """Whose shift ends soon works on, or the tests of that half hour would find no offers."""
+    staying = [shift for shift in on_now(session, now=now, tz=tz) if shift.end < now + A_TEST_RUN]
+    for shift in staying:
+        assert shift.person is not None
+        longer = Override(OverrideKind.ADD, shift.person.id, shift.end, now + A_TEST_RUN)
+        rota_changes.make_change(session, longer, actor_id=shift.person.id, now=now, tz=tz)
 
 
 @dataclass(frozen=True)
@@ -64,12 +77,13 @@ class Service:
             assert run_tick(self.app, tick), tick.name
 
     def counsellor_on_shift(self) -> str:
-        """The e-mail address of a counsellor who works now."""
+        """The e-mail address of a counsellor who works now: one with an offer, if there is one."""
         with self.app.app_context(), reading() as session:
             tz = self.app.config["SETTINGS"].service_time_zone
             on_shift = [s.person.id for s in on_now(session, now=utc_now(), tz=tz) if s.person]
-            statement = select(Staff.email).where(Staff.id == on_shift[0])
-            return session.scalars(statement).one()
+            offered = session.scalars(select(Offer.counsellor_id).where(Offer.ended_at.is_(None)))
+            chosen = next(iter(offered), on_shift[0])
+            return session.scalars(select(Staff.email).where(Staff.id == chosen)).one()
 
     def counsellor_off_shift(self) -> str:
         """The e-mail address of a counsellor who does not work now."""

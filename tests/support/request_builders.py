@@ -33,12 +33,26 @@ CALLER = "07700 900123"
 
 @contextmanager
 def stored(app: Flask) -> Iterator[Session]:
-    """A session apart from those of requests; what it changed is committed at the end."""
+    """A session apart from those of requests; what it changed is committed at the end.
+
+    On SQLite it takes the write lock at once, as the service does: one that read first and wrote
+    then is refused without waiting if somebody wrote in between.
+    """
+    with app.app_context():
+        engine = db.engine
+    with Session(engine, expire_on_commit=False) as session:
+        session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+        yield session
+        session.commit()
+
+
+@contextmanager
+def seen(app: Flask) -> Iterator[Session]:
+    """A session to look with, again and again, while others write."""
     with app.app_context():
         engine = db.engine
     with Session(engine, expire_on_commit=False) as session:
         yield session
-        session.commit()
 
 
 def mobile(number: int) -> str:

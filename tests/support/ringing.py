@@ -18,7 +18,7 @@ from tests.journey.visitor import Visitor
 from tests.rota_builders import LONDON, make_pattern
 from tests.support.builders import PASSWORD, make_staff
 from tests.support.live import LiveServer
-from tests.support.request_builders import make_request, member, stored
+from tests.support.request_builders import make_request, member, seen, stored
 from tests.support.signing_in import next_code
 from tests.twilio_double import Phone, TwilioDouble
 
@@ -87,17 +87,17 @@ class Ringing:
     @property
     def call(self) -> BridgedCall:
         """The latest call."""
-        with stored(self.server.app) as session:
+        with seen(self.server.app) as session:
             return session.scalars(select(BridgedCall).order_by(BridgedCall.id.desc())).first()  # type: ignore[return-value]
 
     @property
     def request(self) -> CallbackRequest:
-        with stored(self.server.app) as session:
+        with seen(self.server.app) as session:
             return session.get_one(CallbackRequest, self.request_id)
 
     @property
     def attempts(self) -> list[Attempt]:
-        with stored(self.server.app) as session:
+        with seen(self.server.app) as session:
             return list(session.scalars(select(Attempt).order_by(Attempt.id)))
 
     @property
@@ -122,8 +122,9 @@ class Ringing:
 
     def make_due(self) -> None:
         """Let the call be asked about at the gateway, as if its time had come."""
+        call_id = self.call.id
         with stored(self.server.app) as session:
-            session.get_one(BridgedCall, self.call.id).check_at = utc_now()
+            session.get_one(BridgedCall, call_id).check_at = utc_now()
 
     def tick(self) -> None:
         """Run the tick that asks about calls."""
