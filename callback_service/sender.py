@@ -17,10 +17,10 @@ from typing import Final
 from flask import Flask
 from sqlalchemy.exc import IntegrityError
 
-from callback_service import clock
+from callback_service import clock, sender_marks
 from callback_service.config import Settings
 from callback_service.domain.text_limits import FAILURES_TO_OPEN, failures_in_a_row
-from callback_service.extensions import current_settings, database_now, reading, transaction
+from callback_service.extensions import current_settings, database_now, db, reading, transaction
 from callback_service.gateways.base import SmsUnclearError, TextGateway
 from callback_service.services import outbox_claims, outbox_results, receipts
 from callback_service.services.outbox_claims import AT_ONCE, Claim
@@ -65,10 +65,17 @@ class Batch:
 def send_due(app: Flask) -> int:
     """Send what is due, the most urgent first, for a few seconds at most; how many were handled."""
     gateway: TextGateway = app.extensions["text_gateway"]
+    if not _texts_are_due():
+        return 0
+    with sender_marks.at_work(db.engine) as mark:
+        return _send_for_a_while(gateway, mark)
+
+
+def _send_for_a_while(gateway: TextGateway, mark: int) -> int:
     end_at = clock.running() + RUN_LASTS.total_seconds()
     handled, most = 0, AT_ONCE
     while clock.running() < end_at and _texts_are_due():
-        outcomes = _send_some(gateway, current_settings(), most)
+        outcomes = _send_some(gateway, current_settings(), mark, most)
         begun = sum(not isinstance(result, NotBegun) for result in outcomes)
         most = AT_ONCE if begun == len(outcomes) else max(begun, THREADS)
         handled += begun
@@ -77,16 +84,27 @@ def send_due(app: Flask) -> int:
 
 def _texts_are_due() -> bool:
     with reading() as session:
-        return outbox_claims.texts_are_due(session, now=database_now(session))
+        return outbox_claims.texts_are_due(
+            session,
+            current_settings().text_limits,
+            at_work=sender_marks.at_work_now(session),
+            now=database_now(session),
+        )
 
 
-def _send_some(gateway: TextGateway, settings: Settings, most: int) -> list[Result]:
+def _send_some(gateway: TextGateway, settings: Settings, mark: int, most: int) -> list[Result]:
     """Claim up to ``most`` texts, hand them over, and record each soon after it went."""
     begin_by = clock.running() + settings.text_limits.begin_within.total_seconds()
     with transaction() as session:
         now = database_now(session)
         claims = outbox_claims.claim(
-            session, settings.text_limits, most=most, now=now, tz=settings.service_time_zone
+            session,
+            settings.text_limits,
+            mark=mark,
+            at_work=sender_marks.at_work_now(session),
+            most=most,
+            now=now,
+            tz=settings.service_time_zone,
         )
     batch = Batch(gateway, settings, begin_by, now)
     results: list[Result] = []

@@ -44,6 +44,11 @@ class TextLimits:
         """How long a claim lasts: until the last send begun within it may be looked up."""
         return self.begin_within + self.look_up_after
 
+    @property
+    def patience(self) -> timedelta:
+        """How long past its lease a claim is left to a sender that still runs, or is stopped."""
+        return 6 * self.lease
+
     def pause_after(self, previous: timedelta) -> timedelta:
         """How long a gateway that failed is left alone: 5 s, then twice as long up to a minute.
 

@@ -137,6 +137,7 @@ class OutboxMessage(Base):
     fence: Mapped[int] = mapped_column(
         default=0
     )  # counts claims; a claim that was overtaken records nothing
+    claimed_by: Mapped[int | None]  # the mark of the run that has it in hand: see sender_marks
     in_doubt: Mapped[bool] = mapped_column(
         default=False, server_default=false()
     )  # the last claim was of a send that may have gone

@@ -7,7 +7,7 @@ looked up at the gateway before it may go again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final, cast
@@ -73,11 +73,13 @@ class Claim:
     is_trial: bool  # the gateway has failed, and this one tries it out
 
 
-def texts_are_due(session: Session, *, now: datetime) -> bool:
+def texts_are_due(
+    session: Session, limits: TextLimits, *, at_work: Collection[int] = (), now: datetime
+) -> bool:
     """Whether a text waits that may be handled now; a cheap look before any lock is taken."""
     if text_gate.is_shut(text_gate.look(session), now=now):
         return False
-    due = _is_unclear(now, now + LONGEST_LEASE), _is_fresh(now)
+    due = _is_unclear(now, now + LONGEST_LEASE, now - limits.patience, at_work), _is_fresh(now)
     return any(session.scalar(select(exists().where(one))) for one in due)
 
 
@@ -85,17 +87,35 @@ def _is_fresh(now: Any) -> ColumnElement[bool]:
     return and_(_TEXT.state == OutboxState.QUEUED, _TEXT.send_after <= now)
 
 
-def _is_unclear(now: Any, beyond_any_lease: Any) -> ColumnElement[bool]:
-    """Left ``sending`` past its lease; or past any lease, as the clock has been set back."""
+def _is_unclear(
+    now: Any, beyond_any_lease: Any, beyond_patience: Any, at_work: Any
+) -> ColumnElement[bool]:
+    """Left ``sending`` past its lease; or past any lease, as the clock has been set back.
+
+    Not what a sender has in hand that is still ``at_work``: it may only have been stopped.
+    """
     is_over = or_(_TEXT.lease_until <= now, _TEXT.lease_until > beyond_any_lease)
-    return and_(_TEXT.state == OutboxState.SENDING, is_over)
+    is_left = or_(
+        _TEXT.claimed_by.is_(None),
+        _TEXT.claimed_by.not_in(at_work),
+        _TEXT.lease_until <= beyond_patience,
+    )
+    return and_(_TEXT.state == OutboxState.SENDING, is_over, is_left)
 
 
 def claim(
-    session: Session, limits: TextLimits, *, most: int = AT_ONCE, now: datetime, tz: tzinfo
+    session: Session,
+    limits: TextLimits,
+    *,
+    mark: int | None = None,
+    at_work: Collection[int] = (),
+    most: int = AT_ONCE,
+    now: datetime,
+    tz: tzinfo,
 ) -> list[Claim]:
     """Take the most urgent texts that are due, the oldest first, for one lease.
 
+    ``mark`` is the caller's own, ``at_work`` are those of all senders (see ``sender_marks``).
     At most ``most``, and no more than the gate lets through. Texts that are no longer true,
     allowed, in time or affordable are dropped instead: look again whether more are due.
     """
@@ -103,7 +123,7 @@ def claim(
     most = text_gate.room(gate, limits, most=most, now=now)
     if most == 0:
         return []
-    found = _take(session, most, limits, now=now)
+    found = _take(session, most, limits, mark=mark, at_work=at_work, now=now)
     unclear = [one for one in found if one.in_doubt]
     fresh = [one for one in found if not one.in_doubt]
     unwanted = _unwanted(session, found, now=now)
@@ -119,13 +139,24 @@ def claim(
     return claims + [_as_claim(one, {}, None, is_trial=is_trial, now=now) for one in wanted]
 
 
-def _take(session: Session, most: int, limits: TextLimits, *, now: datetime) -> list[Found]:
+def _take(
+    session: Session,
+    most: int,
+    limits: TextLimits,
+    *,
+    mark: int | None,
+    at_work: Collection[int],
+    now: datetime,
+) -> list[Found]:
     """Mark up to ``most`` texts ``sending`` in one statement, so that no two senders share one."""
     facts = {
         "most": most,
         "most_unclear": max(most // 2, 1),
         "now": now,
         "beyond_any_lease": now + LONGEST_LEASE,
+        "beyond_patience": now - limits.patience,
+        "at_work": list(at_work),
+        "mark": mark,
         "lease": now + limits.lease,
     }
     taken = session.connection().execute(_TAKE, facts).all()
@@ -138,10 +169,14 @@ def _statement() -> UpdateBase:
     Half of a claim at most is unclear texts, so that neither kind keeps the other waiting. Whether
     a text was one is kept in ``in_doubt``: a statement returns only what it has written.
     """
-    now = bindparam("now", type_=_TEXT.send_after.type)
+    now, beyond_any_lease, beyond_patience, lease = (
+        bindparam(name, type_=_TEXT.send_after.type)
+        for name in ("now", "beyond_any_lease", "beyond_patience", "lease")
+    )
+    at_work = bindparam("at_work", expanding=True, type_=Integer)
     unclear = (
         select(_TEXT.id)
-        .where(_is_unclear(now, bindparam("beyond_any_lease", type_=_TEXT.send_after.type)))
+        .where(_is_unclear(now, beyond_any_lease, beyond_patience, at_work))
         .order_by(_TEXT.lease_until)
         .limit(bindparam("most_unclear", type_=Integer))
         .with_for_update(skip_locked=True)  # SQLite ignores this; there the write lock does
@@ -162,7 +197,8 @@ def _statement() -> UpdateBase:
         .values(
             in_doubt=_TEXT.state == OutboxState.SENDING,
             state=OutboxState.SENDING,
-            lease_until=bindparam("lease", type_=_TEXT.send_after.type),
+            lease_until=lease,
+            claimed_by=bindparam("mark", type_=Integer),
             fence=_TEXT.fence + 1,
             first_tried_at=func.coalesce(_TEXT.first_tried_at, now),
         )
@@ -234,7 +270,13 @@ def _drop(
     if not found:
         return
     rows = [
-        {"id": one.id, "state": OutboxState.DROPPED, "lease_until": None, "reason": reasons[one.id]}
+        {
+            "id": one.id,
+            "state": OutboxState.DROPPED,
+            "lease_until": None,
+            "claimed_by": None,
+            "reason": reasons[one.id],
+        }
         for one in found
     ]
     session.execute(update(OutboxMessage), rows)

@@ -130,6 +130,7 @@ def _taken(
 
 def _end(message: OutboxMessage, state: OutboxState, reason: str | None) -> None:
     message.state, message.lease_until, message.reason = state, None, reason
+    message.claimed_by = None
 
 
 def _refused(
@@ -155,6 +156,7 @@ def _unclear(
 ) -> None:
     """It stays ``sending``: the next claim looks it up first, once the send is surely over."""
     message.unclear_tries += 1
+    message.claimed_by = None
     message.lease_until = now + max(limits.look_up_after, _asked_to_wait(error))
 
 
@@ -165,6 +167,7 @@ def _look_again(
     if now >= message.expires_at + LOOK_UPS_END_AFTER:
         _end(message, OutboxState.FAILED, NOT_KNOWN)
         return
+    message.claimed_by = None
     pause = min(limits.look_up_after * 2 ** min(message.tries - 1, 10), LONGEST_BACK_OFF)
     message.lease_until = now + max(pause, _asked_to_wait(still))
 
@@ -172,7 +175,7 @@ def _look_again(
 def _give_back(message: OutboxMessage, claim: Claim, *, now: datetime) -> None:
     """It was not begun. If it may be at the gateway from an earlier try, it still may."""
     if claim.looked_up_since is not None:
-        message.lease_until = now
+        message.lease_until, message.claimed_by = now, None
     else:
         _end(message, OutboxState.QUEUED, None)
 

@@ -139,7 +139,9 @@ class MessagesApi:
         """Return one page of the texts asked for, newest first."""
         size = min(max(int(request.query.get("PageSize") or 50), 1), LARGEST_PAGE)
         page = max(int(request.query.get("Page") or 0), 0)
-        found = [text for text in reversed(self._state.texts) if _fits(text, request.query)]
+        to = request.query.get("To")
+        texts = self._state.texts if to is None else self._state.texts_to(to)
+        found = [text for text in reversed(texts) if _fits(text, request.query)]
         start = page * size
         shown = found[start : start + size]
 

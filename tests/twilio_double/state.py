@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -76,6 +77,7 @@ class TwilioState:
         self._now = now
         self._ends: dict[str, tuple[str, int | None]] = {}
         self._texts: dict[str, Text] = {}
+        self._sids_to: defaultdict[str, list[str]] = defaultdict(list)
         self._counter = 0
         self._lock = threading.RLock()
 
@@ -84,6 +86,11 @@ class TwilioState:
         """All texts, oldest first."""
         with self._lock:
             return list(self._texts.values())
+
+    def texts_to(self, number: str) -> list[Text]:
+        """The texts to one number, oldest first."""
+        with self._lock:
+            return [self._texts[sid] for sid in self._sids_to[number]]
 
     def get(self, sid: str) -> Text | None:
         """Return one text by its id."""
@@ -191,6 +198,7 @@ class TwilioState:
             validity_seconds=validity_seconds,
         )
         self._texts[text.sid] = text
+        self._sids_to[to].append(text.sid)
         return text
 
     def _check(self, form: Mapping[str, str]) -> None:
