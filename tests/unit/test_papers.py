@@ -1,0 +1,44 @@
+"""What the documents claim is shown by tests that exist, and their links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAPERS = sorted([*ROOT.glob("docs/**/*.md"), ROOT / "README.md"])
+A_TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
+A_LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
+
+
+def missing_tests(words: str) -> list[str]:
+    """The tests that a text names and that are not there."""
+    return [
+        f"{path}::{name}" if name else path
+        for path, name in A_TEST.findall(words)
+        if not _is_there(ROOT / path, name)
+    ]
+
+
+def _is_there(path: Path, name: str) -> bool:
+    return path.is_file() and (not name or f"def {name}(" in path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: str(paper.relative_to(ROOT)))
+def test_every_test_a_document_names_is_there(paper: Path) -> None:
+    assert missing_tests(paper.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: str(paper.relative_to(ROOT)))
+def test_every_link_of_a_document_leads_to_a_file(paper: Path) -> None:
+    links = A_LINK.findall(paper.read_text(encoding="utf-8"))
+    assert [link for link in links if not (paper.parent / link).exists()] == []
+
+
+def test_a_test_that_is_not_there_is_found() -> None:
+    here = "`tests/unit/test_papers.py::test_a_test_that_is_not_there_is_found`"
+    gone = "`tests/unit/test_papers.py::test_of_last_year` and `tests/unit/test_gone.py`"
+    assert missing_tests(here) == []
+    assert len(missing_tests(gone)) == 2
