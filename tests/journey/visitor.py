@@ -13,11 +13,16 @@ _CELL = re.compile(r'<td class="app-cover__\w+[^"]*">\s*(\d+)/(\d+)')
 
 
 class Visitor:
-    """Somebody with a browser: keeps cookies, sends forms with their hidden fields."""
+    """Somebody with a browser: keeps cookies, sends forms with their hidden fields.
 
-    def __init__(self, url: str) -> None:
+    ``address`` is where a proxy says that they come from.
+    """
+
+    def __init__(self, url: str, *, address: str | None = None) -> None:
         self._url = url
         self._http = requests.Session()
+        if address is not None:
+            self._http.headers["X-Forwarded-For"] = address
         self.page = ""
         self.path = ""
 
