@@ -19,6 +19,7 @@ from callback_service.gateways.bank_holidays import use_nation
 from callback_service.gateways.factory import number_lookup, text_gateway
 from callback_service.gateways.voice_factory import voice_gateway
 from callback_service.models.base import Keyring, use_keyring
+from callback_service.services.audit_chain import use_secret
 from callback_service.services.text_limits import use_limits
 from callback_service.services.text_wording import use_caller_id
 from callback_service.services.texts import use_policy
@@ -81,6 +82,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     gc.set_threshold(*GC_THRESHOLDS)
     settings = settings or Settings.from_environ(os.environ, root=ROOT)
     use_keyring(Keyring(settings.data_keys))
+    use_secret(settings.secret_key)
     use_nation(settings.service_nation)
     use_limits(settings.text_limits)
     use_caller_id(shows_number=settings.shows_number)

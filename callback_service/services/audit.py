@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from callback_service.models.audit import AuditEntry
+
+#: Where a session keeps the entries that ``audit_chain.seal`` has yet to put in the chain.
+UNSEALED: Final = "unsealed_audit_entries"
 
 
 def record(
@@ -21,13 +24,13 @@ def record(
     **detail: Any,
 ) -> None:
     """Add an audit row. ``detail`` takes ids, states and reasons; never a name, number or note."""
-    session.add(
-        AuditEntry(
-            at=now,
-            actor_id=actor_id,
-            action=action,
-            subject=subject,
-            subject_id=subject_id,
-            detail=detail,
-        )
+    entry = AuditEntry(
+        at=now,
+        actor_id=actor_id,
+        action=action,
+        subject=subject,
+        subject_id=subject_id,
+        detail=detail,
     )
+    session.add(entry)
+    session.info.setdefault(UNSEALED, []).append(entry)
