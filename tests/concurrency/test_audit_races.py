@@ -1,4 +1,4 @@
-"""Real processes that write to the audit log at once, fail and are killed: the chain stays whole."""
+"""Processes that write to the audit log at once, fail and are killed: the chain stays whole."""
 
 from __future__ import annotations
 
