@@ -54,6 +54,7 @@ from callback_service.web import (
     people,
     presence,
     public,
+    request_ids,
     rota_changes,
     rota_history,
     rota_notices,
@@ -159,7 +160,7 @@ def _add_web(app: Flask) -> None:
         rota_notices, rota_history, audit, health, api, demo, held, twilio_calls, twilio_inbound,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
-    for part in (access, frame, on_now, headers, errors, cli):
+    for part in (request_ids, access, frame, on_now, headers, errors, cli):
         part.init_app(app)
     _serve_static_files(app)
     hops = app.config["SETTINGS"].trusted_hops

@@ -11,7 +11,6 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import SelectField, StringField
 
-from callback_service.clock import utc_now
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound
 from callback_service.extensions import current_settings, reading
@@ -161,7 +160,6 @@ def _page(filters: Filters, form: TrailForm) -> str:
         waiting=waiting if waiting > MANY_WAITING else 0,
         opens_histories=current_staff().role is Role.MANAGER,
         words=audit_words,
-        now=utc_now(),
         tz=tz,
     )
 

@@ -171,7 +171,8 @@ def record(row: TrailRow) -> str:
     if row.reference or row.about:
         return row.reference or row.about or ""
     kind = SUBJECTS.get(row.subject, row.subject.replace("_", " "))
-    return f"{kind} {row.subject_id}" if row.subject_id is not None else f"no {kind}"
+    named = f"{kind} {row.subject_id}" if row.subject_id is not None else f"no {kind}"
+    return named.capitalize()
 
 
 def why(row: TrailRow) -> str:
