@@ -9,7 +9,7 @@ import platform
 from pathlib import Path
 
 from callback_service import GC_THRESHOLDS
-from tools.bench import Figure, as_table, outbox, pages, planning, quotes, rota, tick
+from tools.bench import Figure, as_table, audit, outbox, pages, planning, quotes, rota, tick
 
 ROOMS = (
     rota.figures,
@@ -18,6 +18,7 @@ ROOMS = (
     quotes.figures,
     tick.figures,
     outbox.figures,
+    audit.figures,
 )
 
 
