@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 
@@ -18,11 +20,18 @@ from callback_service.services import audit, audit_chain
 from callback_service.services.audit_chain import Mark, Verdict
 from tests.support.audit_tampering import tamper
 from tests.support.builders import NOW
-from tests.support.settings import SECRET_KEY
+from tests.support.settings import ROOT, SECRET_KEY
 
 INSERTED = (
     "INSERT INTO audit_entry (id, at, action, subject, detail) "
     "VALUES ({}, '2026-11-25 20:00:00+00:00', 'x', 'x', '{{}}')"
+)
+CHANGES = (
+    "UPDATE audit_entry SET action = 'x'",
+    "UPDATE audit_seal SET key_id = 'x'",
+    "DELETE FROM audit_entry",
+    "DELETE FROM audit_seal",
+    "DELETE FROM audit_head",
 )
 OTHER_SECRET = "another-key-of-forty-characters-0123456789"
 
@@ -244,3 +253,40 @@ def test_a_walk_holds_few_rows_in_memory(app: Flask, monkeypatch: pytest.MonkeyP
         rows = audit_chain._rows(session)
         assert [row.position for row in rows] == [1, 2, 3, 4, 5]
     assert verdict(app).trouble is None
+
+
+@pytest.fixture
+def limited(app: Flask) -> Iterator[str]:
+    """A database user with the rights that the page on deploying tells to give."""
+    page = (ROOT / "docs" / "deploy.md").read_text()
+    grants = page.split("```sql\n")[1].split("```")[0]
+    user = f"limited_{secrets.token_hex(4)}"
+    with app.app_context():
+        if db.engine.dialect.name != "postgresql":
+            pytest.skip("SQLite has no users")
+        with db.engine.begin() as connection:
+            connection.execute(text(f"CREATE ROLE {user}"))
+            connection.exec_driver_sql(grants.replace("callback;", f"{user};"))
+        yield user
+        with db.engine.begin() as connection:
+            connection.execute(text(f"DROP OWNED BY {user}"))
+            connection.execute(text(f"DROP ROLE {user}"))
+
+
+def test_a_user_of_postgresql_with_few_rights_writes_and_can_change_nothing(
+    five: Flask, limited: str
+) -> None:
+    with five.app_context():
+        with transaction() as session:
+            session.execute(text(f"SET LOCAL ROLE {limited}"))
+            note(session, "six")
+        for deed in CHANGES:
+            with pytest.raises(DBAPIError, match="permission denied"):
+                _do_as(limited, deed)
+    assert (verdict(five).sealed, verdict(five).trouble) == (6, None)
+
+
+def _do_as(user: str, deed: str) -> None:
+    with transaction() as session:
+        session.execute(text(f"SET LOCAL ROLE {user}"))
+        session.execute(text(deed))
