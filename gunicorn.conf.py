@@ -3,6 +3,8 @@
 import os
 from typing import Any
 
+from callback_service import logs
+
 wsgi_app = "wsgi:app"
 bind = f"127.0.0.1:{os.environ.get('PORT') or '8000'}"  # a proxy with TLS stands in front
 
@@ -26,4 +28,5 @@ limit_request_field_size = 8190
 
 def post_worker_init(worker: Any) -> None:
     """Show the form to nobody once, so that the first caller does not wait for its templates."""
+    logs.guard_server_log()
     worker.wsgi.test_client().get("/")

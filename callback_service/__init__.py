@@ -19,6 +19,7 @@ from callback_service.gateways.bank_holidays import use_nation
 from callback_service.gateways.factory import number_lookup, text_gateway
 from callback_service.gateways.voice_factory import voice_gateway
 from callback_service.models.base import Keyring, use_keyring
+from callback_service.services.audit_chain import use_secret
 from callback_service.services.text_limits import use_limits
 from callback_service.services.text_wording import use_caller_id
 from callback_service.services.texts import use_policy
@@ -29,6 +30,7 @@ from callback_service.web import (
     addresses,
     admin,
     api,
+    audit,
     availability,
     bridge,
     calendar,
@@ -52,6 +54,7 @@ from callback_service.web import (
     people,
     presence,
     public,
+    request_ids,
     rota_changes,
     rota_history,
     rota_notices,
@@ -81,6 +84,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     gc.set_threshold(*GC_THRESHOLDS)
     settings = settings or Settings.from_environ(os.environ, root=ROOT)
     use_keyring(Keyring(settings.data_keys))
+    use_secret(settings.secret_key)
     use_nation(settings.service_nation)
     use_limits(settings.text_limits)
     use_caller_id(shows_number=settings.shows_number)
@@ -153,10 +157,10 @@ def _add_web(app: Flask) -> None:
         public, sign_in, second_step, passkeys, step_up, account, own_texts, desk, bridge, presence,
         let_go, manager, findings, cover, gaps, rota_views, rota_changes, shift_patterns, people,
         admin, staff_skills, twilio, calendar, open_shifts, swaps, availability, leave,
-        rota_notices, rota_history, health, api, demo, held, twilio_calls, twilio_inbound,
+        rota_notices, rota_history, audit, health, api, demo, held, twilio_calls, twilio_inbound,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
-    for part in (access, frame, on_now, headers, errors, cli):
+    for part in (request_ids, access, frame, on_now, headers, errors, cli):
         part.init_app(app)
     _serve_static_files(app)
     hops = app.config["SETTINGS"].trusted_hops

@@ -8,6 +8,8 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
+from callback_service import logs
+from callback_service.cli_audit import audit_commands
 from callback_service.cli_demo import demo_codes, demo_sign_ins, seed_demo
 from callback_service.cli_rota import rota_commands
 from callback_service.cli_simulate import simulate_command
@@ -26,6 +28,7 @@ def init_app(app: Flask) -> None:
         staff_link,
         staff_reset_second_step,
         rota_commands,
+        audit_commands,
         simulate_command,
     ):
         app.cli.add_command(command)
@@ -43,8 +46,7 @@ def scheduler() -> None:
     """Run the scheduler process until it is stopped."""
     from callback_service.scheduler import run_scheduler
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    logs.set_up(level=logging.INFO)
     run_scheduler(_app())
 
 

@@ -75,6 +75,7 @@ class Settings:
     texts: TextPolicy  # to callers: languages, reminders, look-ups
     heartbeat_url: str | None = field(repr=False)  # it holds the key of the check it feeds
     redis_url: str | None = field(repr=False)
+    audit_log: str | None  # a path, or "stdout": audit entries are written there as well
 
     @property
     def is_https(self) -> bool:
@@ -162,6 +163,7 @@ class Settings:
             texts=config_texts.text_policy(source.get),
             heartbeat_url=_heartbeat_url(source.get("HEARTBEAT_URL")),
             redis_url=source.get("REDIS_URL"),
+            audit_log=source.get("AUDIT_LOG"),
         )
         _check_twilio(settings)
         return settings

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from callback_service.clock import utc_now
 from callback_service.config import Settings
 from callback_service.models.base import Base
+from callback_service.services import audit_chain
 
 SQLITE_BUSY_TIMEOUT_MS = 15_000
 #: Somebody else holds what we need: lock not available, deadlock, serialization failure (source:
@@ -82,6 +83,7 @@ def transaction() -> Iterator[Session]:
     try:
         session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
         yield session
+        audit_chain.seal(session)  # the last lock of all: see there
         session.commit()
     except BaseException:
         session.rollback()

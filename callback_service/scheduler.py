@@ -31,10 +31,12 @@ from callback_service.extensions import (
     reading,
     transaction,
 )
+from callback_service.gateways.audit_log import write_lines
 from callback_service.gateways.heartbeat import send_heartbeat
 from callback_service.gateways.twilio_lookup import TwilioLookup
 from callback_service.gateways.voice_base import VoiceGateway
 from callback_service.services import (
+    audit_export,
     auditor,
     call_checks,
     cover_warnings,
@@ -212,6 +214,30 @@ def audit(app: Flask) -> int:
     return report.acted_on
 
 
+def ship_audit(_app: Flask) -> int:
+    """Write new audit entries to the log outside, where one is set; how many.
+
+    Whatever was not written is tried again, so an entry may come twice and none is left out. A
+    full or broken target is told of in our own log, and holds nothing up.
+    """
+    target, shipped = current_settings().audit_log, 0
+    while target is not None:
+        with reading() as session:
+            after = audit_export.shipped_up_to(session)
+            lines, position = audit_export.next_lines(session, after=after)
+        if not lines:
+            break
+        try:
+            write_lines(target, lines)
+        except OSError as error:
+            logger.error("audit entries wait, as they cannot be written: %s", error.strerror)  # noqa: TRY400 - the reason says all
+            break
+        with transaction() as session:
+            audit_export.note_shipped(session, position)
+        shipped += len(lines)
+    return shipped
+
+
 TEXTS: Final = Tick(TickName.TEXTS, sender.send_due, timedelta(seconds=0.5))
 TICKS: Final = (
     Tick(TickName.PLAN, plan_when_called, timedelta(seconds=0.4)),
@@ -226,6 +252,7 @@ TICKS: Final = (
     Tick(TickName.COVER, warn_of_gaps, timedelta(seconds=15)),
     Tick(TickName.SWAPS, lapse_swaps, timedelta(seconds=15)),
     Tick(TickName.AUDIT, audit, timedelta(seconds=30)),
+    Tick(TickName.SHIPPING, ship_audit, timedelta(seconds=2)),
 )
 BEAT_EVERY: Final = timedelta(seconds=5)
 FIRST_BEAT: Final = timedelta(seconds=1)

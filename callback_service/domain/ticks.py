@@ -20,6 +20,7 @@ class TickName(StrEnum):
     COVER = "cover"
     SWAPS = "swaps"
     AUDIT = "audit"
+    SHIPPING = "shipping"
 
 
 TICK_NAMES = tuple(TickName)

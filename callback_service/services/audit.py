@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from callback_service.models.audit import AuditEntry
+
+#: Deeds that are only looks at what callers told us.
+LOOKS: Final = ("request.read", "request.number_read", "request.history_read")
+
+#: Where a session keeps the entries that ``audit_chain.seal`` has yet to put in the chain.
+UNSEALED: Final = "unsealed_audit_entries"
 
 
 def record(
@@ -21,13 +27,13 @@ def record(
     **detail: Any,
 ) -> None:
     """Add an audit row. ``detail`` takes ids, states and reasons; never a name, number or note."""
-    session.add(
-        AuditEntry(
-            at=now,
-            actor_id=actor_id,
-            action=action,
-            subject=subject,
-            subject_id=subject_id,
-            detail=detail,
-        )
+    entry = AuditEntry(
+        at=now,
+        actor_id=actor_id,
+        action=action,
+        subject=subject,
+        subject_id=subject_id,
+        detail=detail,
     )
+    session.add(entry)
+    session.info.setdefault(UNSEALED, []).append(entry)

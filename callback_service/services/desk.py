@@ -252,7 +252,8 @@ def call_sheet(
 ) -> CallSheet:
     """Name, what is safe and the number, for whoever holds the request.
 
-    Each look is an audit row, and so is each asking for the number where it is not shown anyway.
+    Each look is an audit row with why it was allowed, and whether the number was shown; so is each
+    asking for the number where it is not shown anyway.
     """
     request = session.get(CallbackRequest, request_id)
     if request is None or request.assigned_to_id is None:
@@ -266,6 +267,8 @@ def call_sheet(
         subject_id=request.id,
         actor_id=staff.id,
         now=now,
+        why="own_call" if request.assigned_to_id == staff.id else "stepped_in",
+        shows_number=number is not NumberShown.NEVER,
     )
     attempts = list(request.attempts)
     return CallSheet(

@@ -22,7 +22,6 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
-    insert,
     or_,
     select,
     union_all,
@@ -31,10 +30,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, load_only
 
 from callback_service.domain.text_limits import LONGEST_WAIT, TextLimits
-from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import CallbackRequest, Offer
 from callback_service.models.outbox import OutboxMessage, OutboxState, TextGate
-from callback_service.services import text_alarms, text_gate, text_reasons
+from callback_service.services import audit, text_alarms, text_gate, text_reasons
 from callback_service.services.text_reasons import Waiting
 
 #: Texts claimed in one statement.
@@ -280,12 +278,11 @@ def _drop(
         for one in found
     ]
     session.execute(update(OutboxMessage), rows)
-    entries = [
-        {"at": now, "actor_id": None, "action": "text.dropped", "subject": "outbox_message",
-         "subject_id": one.id, "detail": {"kind": one.kind, "code": None}}
-        for one in found
-    ]  # fmt: skip
-    session.execute(insert(AuditEntry), entries)
+    for one in found:
+        audit.record(
+            session, "text.dropped", subject="outbox_message", subject_id=one.id, now=now,
+            kind=one.kind, code=None,
+        )  # fmt: skip
 
 
 def _known_sids(

@@ -17,8 +17,6 @@ from callback_service.models.staff import Staff
 from callback_service.services import audit
 from callback_service.services.inbound_texts import InboundRow, words_of
 
-#: Looks are kept in the audit trail; they are nothing that happened to the request.
-_LOOKS: Final = ("request.read", "request.history_read")
 _DETAILS: Final = ("step", "reason", "disposition")
 
 
@@ -55,7 +53,7 @@ def history(session: Session, request_id: int, *, actor_id: int, now: datetime) 
         .where(
             AuditEntry.subject == "callback_request",
             AuditEntry.subject_id == request_id,
-            AuditEntry.action.not_in(_LOOKS),
+            AuditEntry.action.not_in(audit.LOOKS),  # nothing that happened to the request
         )
         .order_by(AuditEntry.id)
     ).all()

@@ -45,7 +45,9 @@ def suppress(
 ) -> bool:
     """Send this number nothing more; False when that was so already."""
     index = index_of(e164)
-    if session.scalar(_of(index)) is not None:
+    known_id = session.scalar(_of(index))
+    if known_id is not None:
+        _note_look(session, known_id, actor_id=actor_id, now=now)
         return False
     row = Suppression(phone_index=index, said_by=said_by, since=now)
     try:
@@ -67,6 +69,7 @@ def lift(session: Session, e164: str, *, now: datetime, actor_id: int | None = N
         select(Suppression).where(Suppression.phone_index == index_of(e164)).with_for_update()
     )
     if row is None or (actor_id is None and row.said_by is SaidBy.MANAGER):
+        _note_look(session, None, actor_id=actor_id, now=now)
         return False
     _note(session, "texts.allowed", row.id, actor_id=actor_id, now=now, said_by=row.said_by)
     session.delete(row)
@@ -81,6 +84,17 @@ def learn(session: Session, message: OutboxMessage, *, now: datetime) -> None:
 
 def _of(index: bytes) -> Select[int]:
     return select(Suppression.id).where(Suppression.phone_index == index)
+
+
+def _note_look(
+    session: Session, row_id: int | None, *, actor_id: int | None, now: datetime
+) -> None:
+    """Somebody who types a number and changes nothing has learnt whether it is on the list."""
+    if actor_id is not None:
+        audit.record(
+            session, "texts.looked_up", subject="suppression", subject_id=row_id,
+            actor_id=actor_id, now=now, found=row_id is not None,
+        )  # fmt: skip
 
 
 def _note(

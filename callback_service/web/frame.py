@@ -24,6 +24,7 @@ NAVIGATION: Final = (
     ("Rota", "rota.week"),
     ("Messages", "manager.messages"),
     ("Findings", "findings.page"),
+    ("Audit", "audit.page"),
     ("Staff", "admin.staff"),
     ("Your account", "account.own"),
 )

@@ -15,7 +15,8 @@ from callback_service.domain.staff import Role
 from callback_service.errors import NotFound, Refused
 from callback_service.models.audit import AuditEntry
 from callback_service.models.outbox import OutboxMessage, OutboxState
-from callback_service.services import attempts, desk, requests
+from callback_service.services import attempts, audit, desk, requests
+from callback_service.services.desk import NumberShown
 from callback_service.services.escalation import escalate
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW, make_staff
@@ -205,6 +206,30 @@ class TestTheCallSheet:
             (holder.id, request.id),
             (holder.id, request.id),
             (manager.id, request.id),
+        ]
+
+    def test_writes_down_why_one_may_look_and_whether_the_number_was_shown(
+        self, session: Session
+    ) -> None:
+        holder, manager = make_shift(session), make_manager(session)
+        request = make_request(session)
+        accept(session, request, holder)
+        for person, number in (
+            (holder, NumberShown.NEVER),
+            (holder, NumberShown.ON_ASKING),
+            (manager, NumberShown.ALWAYS),
+        ):
+            desk.call_sheet(session, request.id, staff=member(person), number=number, now=NOW)
+        session.flush()
+        looks = session.execute(
+            select(AuditEntry.action, AuditEntry.detail)
+            .where(AuditEntry.action.in_(audit.LOOKS))
+            .order_by(AuditEntry.id)
+        ).all()
+        assert [tuple(look) for look in looks] == [
+            ("request.read", {"why": "own_call", "shows_number": False}),
+            ("request.number_read", {"why": "own_call", "shows_number": True}),
+            ("request.read", {"why": "stepped_in", "shows_number": True}),
         ]
 
     def test_tells_that_the_last_text_did_not_arrive(self, session: Session) -> None:

@@ -25,6 +25,7 @@ from callback_service.services import (
     requests,
     retention,
 )
+from callback_service.services.desk import NumberShown
 from callback_service.services.escalation import escalate
 from callback_service.services.outbox_claims import claim
 from callback_service.services.requests import Why
@@ -237,6 +238,15 @@ class TestTheHistory:
         session.flush()
         look = select(AuditEntry.actor_id).where(AuditEntry.action == "request.history_read")
         assert session.scalars(look).all() == [manager.id]
+
+    def test_shows_no_look_as_something_that_happened(self, session: Session) -> None:
+        manager, counsellor = make_manager(session), make_shift(session)
+        request = make_request(session)
+        accept(session, request, counsellor)
+        asks = NumberShown.ON_ASKING
+        desk.call_sheet(session, request.id, staff=member(counsellor), number=asks, now=NOW)
+        seen = request_history.history(session, request.id, actor_id=manager.id, now=NOW)
+        assert [event.action for event in seen.events] == ["taken", "accepted"]
 
     def test_of_a_request_there_is_not_is_not_found(self, session: Session) -> None:
         with pytest.raises(NotFound):

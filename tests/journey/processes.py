@@ -152,7 +152,10 @@ class House:
 
     def start_twilio(self) -> None:
         """Start the double on a port of its own and point the service at it."""
-        command = (sys.executable, "-m", "tests.twilio_double", "--step-seconds", "0.1")
+        command = (
+            sys.executable, "-m", "tests.twilio_double", "--step-seconds", "0.1",
+            "--webhook-url", f"{self.url}/twilio/texts/inbound",
+        )  # fmt: skip
         double = self._start("twilio", command)
         line = wait_for(lambda: double.said("Texts can be read at"), "the double's address")
         self.twilio_url = self.environ["TWILIO_API_URL"] = line.split()[-1]
@@ -210,6 +213,11 @@ class House:
         """The first row of ``query`` over a connection of its own, or None."""
         with self._engine.connect() as connection:
             return connection.execute(text(query)).first()
+
+    def run(self, statement: str) -> None:
+        """Change the database over a connection of its own."""
+        with self._engine.begin() as connection:
+            connection.execute(text(statement))
 
     def texts(self, to: str) -> list[dict[str, Any]]:
         """The texts to ``to`` that the double took, oldest first."""

@@ -32,6 +32,10 @@ class Visitor:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
+    def cookie(self, name: str) -> str:
+        """The value of a cookie that this browser keeps."""
+        return str(self._http.cookies[name])
+
     def open(self, path: str) -> str:
         """Fetch ``path``, go where it leads, and keep its page."""
         return self._arrive(self._http.get(self._url + path, timeout=20))

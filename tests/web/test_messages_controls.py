@@ -240,9 +240,19 @@ class TestNumbersThatGetNoTexts:
         assert all(deed.actor_id for deed in deeds)
         assert not any("900123" in str(deed.detail) for deed in deeds)
 
-    def test_that_were_none_are_said_to_be_none(self, manager: FlaskClient) -> None:
+    def test_that_were_none_are_said_to_be_none_and_the_look_is_written_down(
+        self, app: Flask, manager: FlaskClient
+    ) -> None:
         answer = press(manager, "/messages/numbers", phone="07700 900123", do="allow")
         assert "Nothing stood against texts" in answer.get_data(as_text=True)
+        press(manager, "/messages/numbers", phone="07700 900123", do="stop")
+        press(manager, "/messages/numbers", phone="07700 900123", do="stop")
+        with stored(app) as session:
+            deeds = session.scalars(
+                select(AuditEntry).where(AuditEntry.action == "texts.looked_up")
+            ).all()
+        assert [deed.detail for deed in deeds] == [{"found": False}, {"found": True}]
+        assert all(deed.actor_id for deed in deeds)
 
     @pytest.mark.one_database
     @pytest.mark.parametrize("typed", ["", "12", "not a number", "+1 555 123 4567"])

@@ -9,7 +9,7 @@ import platform
 from pathlib import Path
 
 from callback_service import GC_THRESHOLDS
-from tools.bench import Figure, as_table, form, outbox, pages, planning, quotes, rota, tick
+from tools.bench import Figure, as_table, audit, form, outbox, pages, planning, quotes, rota, tick
 
 ROOMS = (
     rota.figures,
@@ -19,6 +19,7 @@ ROOMS = (
     tick.figures,
     outbox.figures,
     form.figures,
+    audit.figures,
 )
 NAMES = [room.__module__.rsplit(".", 1)[1] for room in ROOMS]
 
