@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from flask import Flask
-from werkzeug.datastructures import Headers
 from werkzeug.middleware.proxy_fix import ProxyFix
 from whitenoise import WhiteNoise
 
@@ -47,6 +46,7 @@ from callback_service.web import (
     manager,
     on_now,
     open_shifts,
+    origins,
     own_texts,
     passkeys,
     people,
@@ -57,6 +57,7 @@ from callback_service.web import (
     rota_notices,
     rota_views,
     second_step,
+    security_txt,
     shift_patterns,
     sign_in,
     staff_skills,
@@ -96,6 +97,7 @@ def _configure(app: Flask, settings: Settings) -> None:
     app.config.update(
         SETTINGS=settings,
         SECRET_KEY=settings.secret_key,
+        SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         # Values stay out of the words of database errors, and so out of the log.
         SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": True, "hide_parameters": True},
@@ -106,6 +108,8 @@ def _configure(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_SECURE=settings.is_https,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_SECRET_KEY=settings.signing_keys,
+        WTF_CSRF_SSL_STRICT=False,  # it asks for a referrer; origins.py asks the browser instead
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a slow typist is not turned away
     )
 
@@ -154,9 +158,10 @@ def _add_web(app: Flask) -> None:
         let_go, manager, findings, cover, gaps, rota_views, rota_changes, shift_patterns, people,
         admin, staff_skills, twilio, calendar, open_shifts, swaps, availability, leave,
         rota_notices, rota_history, health, api, demo, held, twilio_calls, twilio_inbound,
+        security_txt,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
-    for part in (access, frame, on_now, headers, errors, cli):
+    for part in (origins, access, frame, on_now, headers, errors, cli):
         part.init_app(app)
     _serve_static_files(app)
     hops = app.config["SETTINGS"].trusted_hops
@@ -167,12 +172,7 @@ def _add_web(app: Flask) -> None:
 
 def _serve_static_files(app: Flask) -> None:
     """Serve them compressed where they can be; browsers keep them, as addresses carry a hash."""
-    is_https = app.config["SETTINGS"].is_https
-
-    def add_headers(found: Headers, _path: str, _url: str) -> None:
-        headers.add_to(found, is_https=is_https)
-
-    app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]  # as above
-        app.wsgi_app, root=app.static_folder, prefix="static/", max_age=ONE_YEAR,
-        add_headers_function=add_headers,
-    )  # fmt: skip
+    files = WhiteNoise(app.wsgi_app, root=app.static_folder, prefix="static/", max_age=ONE_YEAR)
+    app.wsgi_app = headers.guarded(  # type: ignore[method-assign]  # as above
+        files, is_https=app.config["SETTINGS"].is_https
+    )

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from callback_service import config_texts
+from callback_service import config_secrets, config_texts
 from callback_service.config_calls import CallSettings
 from callback_service.config_values import (
     is_here,
@@ -31,14 +31,11 @@ from callback_service.domain.text_limits import TextLimits
 from callback_service.domain.texting import TextPolicy
 from callback_service.errors import SettingsError
 
-#: Words of secrets that stand in somebody's documentation. Random characters hold none of them.
-SAMPLES = ("change", "default", "develop", "example", "insecure", "password", "sample", "secret")
 #: The nations of the United Kingdom, whose bank holidays differ.
 NATIONS = ("ENG", "WLS", "SCT", "NIR")
 #: What lists offer unless told, with commas between.
 LANGUAGES = "cy,pl,pa,ur,ar,ro,uk"
 SKILLS = "alcohol,family,young people"
-SECRET_MIN_CHARS = 32
 DATA_KEY_BYTES = 32
 
 
@@ -48,6 +45,7 @@ class Settings:
 
     database_url: str = field(repr=False)  # it may hold a password
     secret_key: str = field(repr=False)
+    secret_key_fallbacks: tuple[str, ...] = field(repr=False)  # they still open what they signed
     data_keys: tuple[tuple[str, bytes], ...] = field(repr=False)  # (key id, 32 bytes), newest first
     instance_path: Path
     public_base_url: str
@@ -60,6 +58,7 @@ class Settings:
     port: int
     trusted_hops: int
     demo: bool
+    security_contact: str | None  # mailto: or https:, for who found a hole
     swaps_need_approval: bool  # by a manager; otherwise a swap holds when a colleague takes it
     rests: Rests  # between the calls of one counsellor
     twilio_account_sid: str | None
@@ -80,6 +79,11 @@ class Settings:
     def is_https(self) -> bool:
         """Whether the public sees the service over TLS; only then are cookies marked Secure."""
         return self.public_base_url.startswith("https://")
+
+    @property
+    def signing_keys(self) -> tuple[str, ...]:
+        """All keys that open what was signed, the oldest first; the last one signs."""
+        return *reversed(self.secret_key_fallbacks), self.secret_key
 
     @property
     def texts_go_out(self) -> bool:
@@ -119,11 +123,13 @@ class Settings:
         instance = Path(source.get("INSTANCE_PATH") or root / "instance").resolve()
         port = whole_number("PORT", source.get("PORT") or "8000", least=1, most=65535)
         demo = source.get("DEMO") == "1"
+        config_secrets.check_debug(source.get, demo=demo)
         base_url = _base_url(source.get("PUBLIC_BASE_URL") or f"http://127.0.0.1:{port}", demo=demo)
         sid, token = source.get("TWILIO_ACCOUNT_SID"), source.get("TWILIO_AUTH_TOKEN")
         settings = cls(
             database_url=_database_url(source.get("DATABASE_URL"), instance),
-            secret_key=_secret_key(source.get("SECRET_KEY", instance / "secret_key")),
+            secret_key=config_secrets.secret_key(source.get("SECRET_KEY", instance / "secret_key")),
+            secret_key_fallbacks=config_secrets.fallbacks(source.get("SECRET_KEY_FALLBACKS")),
             data_keys=_data_keys(source.get("DATA_KEYS", instance / "data_keys")),
             instance_path=instance,
             public_base_url=base_url,
@@ -143,6 +149,7 @@ class Settings:
                 "TRUSTED_HOPS", source.get("TRUSTED_HOPS") or "0", least=0, most=5
             ),
             demo=demo,
+            security_contact=_security_contact(source.get("SECURITY_CONTACT")),
             swaps_need_approval=yes_or_no(
                 "SWAPS_NEED_APPROVAL", source.get("SWAPS_NEED_APPROVAL") or "1"
             ),
@@ -186,20 +193,6 @@ class _Source:
             raise SettingsError(f"{name}_FILE cannot be read: {error.strerror}.") from error
         except UnicodeDecodeError:  # not shown as the cause: it quotes the content
             raise SettingsError(f"{name}_FILE must hold text, not bytes.") from None
-
-
-def _secret_key(value: str | None) -> str:
-    if value is None:
-        raise SettingsError(
-            "SECRET_KEY is not set. `make run` makes one, or set SECRET_KEY or SECRET_KEY_FILE."
-        )
-    is_sample = any(word in value.lower() for word in SAMPLES)
-    if is_sample or len(value) < SECRET_MIN_CHARS or len(set(value)) < 8:
-        raise SettingsError(
-            "SECRET_KEY is too short or a sample: "
-            f"give at least {SECRET_MIN_CHARS} random characters."
-        )
-    return value
 
 
 def _data_keys(value: str | None) -> tuple[tuple[str, bytes], ...]:
@@ -317,6 +310,14 @@ def _check_api_url(address: str) -> None:
     """The auth token is sent there: never in clear over a network."""
     if not is_safe_to_call(address):
         raise SettingsError("TWILIO_API_URL must start with https:// unless it is on this machine.")
+
+
+def _security_contact(value: str | None) -> str | None:
+    if value is None or (value.startswith("mailto:") and "@" in value and value.isprintable()):
+        return value
+    if not web_address("SECURITY_CONTACT", value).startswith("https://"):
+        raise SettingsError("SECURITY_CONTACT must be mailto:somebody@... or start with https://.")
+    return value
 
 
 def _heartbeat_url(value: str | None) -> str | None:
