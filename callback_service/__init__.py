@@ -36,6 +36,7 @@ from callback_service.web import (
     desk,
     errors,
     findings,
+    form_posts,
     frame,
     gaps,
     headers,
@@ -158,7 +159,7 @@ def _add_web(app: Flask) -> None:
         let_go, manager, findings, cover, gaps, rota_views, rota_changes, shift_patterns, people,
         admin, staff_skills, twilio, calendar, open_shifts, swaps, availability, leave,
         rota_notices, rota_history, health, api, demo, held, twilio_calls, twilio_inbound,
-        security_txt,
+        security_txt, form_posts,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (origins, access, frame, on_now, headers, errors, cli):

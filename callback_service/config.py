@@ -6,7 +6,7 @@ Every name may be given as ``NAME_FILE`` instead: a path whose content is the va
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from callback_service.config_values import (
 )
 from callback_service.domain.calls import CallerId
 from callback_service.domain.contact import REGION
+from callback_service.domain.flood import FormLimits
 from callback_service.domain.presence import REST, WRAP_UP, Rests
 from callback_service.domain.skills import Gender, Skill, SkillKind, kept, skill
 from callback_service.domain.text_limits import TextLimits
@@ -69,6 +70,7 @@ class Settings:
     twilio_messaging_service_sid: str | None
     twilio_api_url: str | None
     text_limits: TextLimits
+    form_limits: FormLimits  # posts of the form that go straight into the queue
     countries: frozenset[str]  # whose numbers are taken: GB, IM, JE, GG
     calls: CallSettings
     texts: TextPolicy  # to callers: languages, reminders, look-ups
@@ -164,6 +166,7 @@ class Settings:
             twilio_messaging_service_sid=source.get("TWILIO_MESSAGING_SERVICE_SID"),
             twilio_api_url=source.get("TWILIO_API_URL"),
             text_limits=config_texts.text_limits(source.get),
+            form_limits=_form_limits(source.get),
             countries=config_texts.countries(source.get("SERVICE_COUNTRIES") or REGION),
             calls=CallSettings.read(source.get),
             texts=config_texts.text_policy(source.get),
@@ -244,6 +247,16 @@ def _base_url(value: str, *, demo: bool) -> str:
             "DEMO=1 runs on this machine only: PUBLIC_BASE_URL must be a loopback address."
         )
     return address
+
+
+def _form_limits(get: Callable[[str], str | None]) -> FormLimits:
+    usual = FormLimits()
+    a_network = get("FORMS_PER_NETWORK") or str(usual.a_network)
+    in_all = get("FORMS_PER_HOUR") or str(usual.in_all)
+    return FormLimits(
+        whole_number("FORMS_PER_NETWORK", a_network, least=1, most=10_000),
+        whole_number("FORMS_PER_HOUR", in_all, least=1, most=100_000),
+    )
 
 
 def _rests(wrap_up: str | None, rest: str | None) -> Rests:

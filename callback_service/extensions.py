@@ -45,13 +45,22 @@ def caller_network() -> str | None:
 
     None where the address tells nothing: this machine, or a private network.
     """
+    return _public_network(ipv4_bits=24)
+
+
+def caller_address() -> str | None:
+    """The address that posts of the form are counted by, or the /64 of IPv6; None as above."""
+    return _public_network(ipv4_bits=32)
+
+
+def _public_network(*, ipv4_bits: int) -> str | None:
     try:
         address = ipaddress.ip_address(request.remote_addr or "")
     except ValueError:
         return None
     if not address.is_global:
         return None
-    prefix = 64 if isinstance(address, ipaddress.IPv6Address) else 24
+    prefix = 64 if isinstance(address, ipaddress.IPv6Address) else ipv4_bits
     return str(ipaddress.ip_network((address, prefix), strict=False))
 
 

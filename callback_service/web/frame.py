@@ -50,6 +50,7 @@ PART_OF: Final = {
     "passkeys": "account",
     "held": "account",
     "staff_skills": "admin",
+    "form_posts": "findings",
 }
 
 
