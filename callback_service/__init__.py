@@ -49,6 +49,7 @@ from callback_service.web import (
     open_shifts,
     origins,
     own_texts,
+    pace,
     passkeys,
     people,
     presence,
@@ -120,7 +121,6 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
         settings.instance_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     db.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"), compare_type=True)
-    csrf.init_app(app)
     with app.app_context():
         prepare_engine(db.engine)
     app.extensions["text_gateway"] = text_gateway(
@@ -162,8 +162,8 @@ def _add_web(app: Flask) -> None:
         security_txt, form_posts,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
-    for part in (origins, access, frame, on_now, headers, errors, cli):
-        part.init_app(app)
+    for part in (pace, csrf, origins, access, frame, on_now, headers, errors, cli):
+        part.init_app(app)  # in the order in which they look at a request
     _serve_static_files(app)
     hops = app.config["SETTINGS"].trusted_hops
     if hops:
