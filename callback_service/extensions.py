@@ -32,7 +32,7 @@ BUSY_SQLSTATES: Final = frozenset({"55P03", "40P01", "40001"})
 def client_network() -> str:
     """The network a request came from: an IPv4 address, or the /64 of an IPv6 one."""
     try:
-        address = ipaddress.ip_address(request.remote_addr or "0.0.0.0")  # noqa: S104 - a key, not a bind
+        address = ipaddress.ip_address(request.remote_addr or "0.0.0.0")  # nosec B104  # noqa: S104 - a key, not a bind
     except ValueError:
         return "unknown"
     if isinstance(address, ipaddress.IPv6Address):

@@ -186,7 +186,7 @@ def _unwanted(session: Session, found: Sequence[Found], *, now: datetime) -> dic
             message_id=one.id,
             kind=one.kind,
             to_index=one.to_index,
-            request=requests.get(one.request_id),
+            request=requests.get(one.request_id),  # nosec B113  # rows, not the library
             offer=offers.get(one.offer_id),
             expires_at=one.expires_at,
         )
