@@ -7,7 +7,7 @@ COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-annotate --custom-compile-command "make requirements"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench faults format assets requirements
+.PHONY: help run test check sbom bench faults format assets requirements
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -22,13 +22,19 @@ test: $(VENV)/dev-installed ## fetch what the tests need and run them all (NO_BR
 	PYTHONHASHSEED=0 $(PY) -m pytest -m "not journey" -n auto --dist loadfile --max-worker-restart=0 --cov
 	$(PY) -m pytest -m journey
 
-check: $(VENV)/dev-installed ## lint, format, types, import contracts, templates, migrations
+check: $(VENV)/dev-installed ## lint, format, types, import contracts, templates, migrations, security
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	PYTHONPATH=. $(VENV)/bin/lint-imports --no-logo
 	$(PY) -m djlint templates --lint --quiet
 	$(PY) -m tools.check_migrations
+	$(PY) -m bandit -q -c pyproject.toml -r callback_service tools wsgi.py gunicorn.conf.py
+	$(PY) -m tools.check_secrets
+	$(PY) -m pytest -q tests/web/test_content_security_policy.py
+
+sbom: $(VENV)/dev-installed ## list what the service is made of: sbom.json, as CycloneDX has it
+	@$(PY) -m tools.sbom sbom.json
 
 bench: $(VENV)/dev-installed ## measure against the goals: a table, and bench.json
 	@PYTHONPATH=. $(PY) -m tools.bench --json bench.json

@@ -12,8 +12,8 @@ worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY") or "1")
 threads = 8
 preload_app = False  # a worker opens its own database connections
-if os.path.isdir("/dev/shm"):  # noqa: S108 - gunicorn makes a file of its own there
-    worker_tmp_dir = "/dev/shm"  # noqa: S108 - heartbeats never wait for a disk
+if os.path.isdir("/dev/shm"):  # nosec B108  # noqa: S108 - gunicorn makes a file of its own there
+    worker_tmp_dir = "/dev/shm"  # nosec B108  # noqa: S108 - heartbeats never wait for a disk
 
 timeout = 30
 graceful_timeout = 10

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from flask import Flask
-from werkzeug.datastructures import Headers
 from werkzeug.middleware.proxy_fix import ProxyFix
 from whitenoise import WhiteNoise
 
@@ -39,6 +38,7 @@ from callback_service.web import (
     desk,
     errors,
     findings,
+    form_posts,
     frame,
     gaps,
     headers,
@@ -49,7 +49,9 @@ from callback_service.web import (
     manager,
     on_now,
     open_shifts,
+    origins,
     own_texts,
+    pace,
     passkeys,
     people,
     presence,
@@ -60,6 +62,7 @@ from callback_service.web import (
     rota_notices,
     rota_views,
     second_step,
+    security_txt,
     shift_patterns,
     sign_in,
     staff_skills,
@@ -100,6 +103,7 @@ def _configure(app: Flask, settings: Settings) -> None:
     app.config.update(
         SETTINGS=settings,
         SECRET_KEY=settings.secret_key,
+        SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         # Values stay out of the words of database errors, and so out of the log.
         SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": True, "hide_parameters": True},
@@ -110,6 +114,8 @@ def _configure(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_SECURE=settings.is_https,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_SECRET_KEY=settings.signing_keys,
+        WTF_CSRF_SSL_STRICT=False,  # it asks for a referrer; origins.py asks the browser instead
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a slow typist is not turned away
     )
 
@@ -119,7 +125,6 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
         settings.instance_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     db.init_app(app)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"), compare_type=True)
-    csrf.init_app(app)
     with app.app_context():
         prepare_engine(db.engine)
     app.extensions["text_gateway"] = text_gateway(
@@ -158,10 +163,11 @@ def _add_web(app: Flask) -> None:
         let_go, manager, findings, cover, gaps, rota_views, rota_changes, shift_patterns, people,
         admin, staff_skills, twilio, calendar, open_shifts, swaps, availability, leave,
         rota_notices, rota_history, audit, health, api, demo, held, twilio_calls, twilio_inbound,
+        security_txt, form_posts,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
-    for part in (request_ids, access, frame, on_now, headers, errors, cli):
-        part.init_app(app)
+    for part in (request_ids, pace, csrf, origins, access, frame, on_now, headers, errors, cli):
+        part.init_app(app)  # in the order in which they look at a request
     _serve_static_files(app)
     hops = app.config["SETTINGS"].trusted_hops
     if hops:
@@ -171,12 +177,7 @@ def _add_web(app: Flask) -> None:
 
 def _serve_static_files(app: Flask) -> None:
     """Serve them compressed where they can be; browsers keep them, as addresses carry a hash."""
-    is_https = app.config["SETTINGS"].is_https
-
-    def add_headers(found: Headers, _path: str, _url: str) -> None:
-        headers.add_to(found, is_https=is_https)
-
-    app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]  # as above
-        app.wsgi_app, root=app.static_folder, prefix="static/", max_age=ONE_YEAR,
-        add_headers_function=add_headers,
-    )  # fmt: skip
+    files = WhiteNoise(app.wsgi_app, root=app.static_folder, prefix="static/", max_age=ONE_YEAR)
+    app.wsgi_app = headers.guarded(  # type: ignore[method-assign]  # as above
+        files, is_https=app.config["SETTINGS"].is_https
+    )

@@ -6,14 +6,14 @@ Every name may be given as ``NAME_FILE`` instead: a path whose content is the va
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from callback_service import config_texts
+from callback_service import config_secrets, config_texts
 from callback_service.config_calls import CallSettings
 from callback_service.config_values import (
     is_here,
@@ -25,20 +25,18 @@ from callback_service.config_values import (
 )
 from callback_service.domain.calls import CallerId
 from callback_service.domain.contact import REGION
+from callback_service.domain.flood import FormLimits
 from callback_service.domain.presence import REST, WRAP_UP, Rests
 from callback_service.domain.skills import Gender, Skill, SkillKind, kept, skill
 from callback_service.domain.text_limits import TextLimits
 from callback_service.domain.texting import TextPolicy
 from callback_service.errors import SettingsError
 
-#: Words of secrets that stand in somebody's documentation. Random characters hold none of them.
-SAMPLES = ("change", "default", "develop", "example", "insecure", "password", "sample", "secret")
 #: The nations of the United Kingdom, whose bank holidays differ.
 NATIONS = ("ENG", "WLS", "SCT", "NIR")
 #: What lists offer unless told, with commas between.
 LANGUAGES = "cy,pl,pa,ur,ar,ro,uk"
 SKILLS = "alcohol,family,young people"
-SECRET_MIN_CHARS = 32
 DATA_KEY_BYTES = 32
 
 
@@ -48,6 +46,7 @@ class Settings:
 
     database_url: str = field(repr=False)  # it may hold a password
     secret_key: str = field(repr=False)
+    secret_key_fallbacks: tuple[str, ...] = field(repr=False)  # they still open what they signed
     data_keys: tuple[tuple[str, bytes], ...] = field(repr=False)  # (key id, 32 bytes), newest first
     instance_path: Path
     public_base_url: str
@@ -60,6 +59,7 @@ class Settings:
     port: int
     trusted_hops: int
     demo: bool
+    security_contact: str | None  # mailto: or https:, for who found a hole
     swaps_need_approval: bool  # by a manager; otherwise a swap holds when a colleague takes it
     rests: Rests  # between the calls of one counsellor
     twilio_account_sid: str | None
@@ -70,6 +70,7 @@ class Settings:
     twilio_messaging_service_sid: str | None
     twilio_api_url: str | None
     text_limits: TextLimits
+    form_limits: FormLimits  # posts of the form that go straight into the queue
     countries: frozenset[str]  # whose numbers are taken: GB, IM, JE, GG
     calls: CallSettings
     texts: TextPolicy  # to callers: languages, reminders, look-ups
@@ -81,6 +82,11 @@ class Settings:
     def is_https(self) -> bool:
         """Whether the public sees the service over TLS; only then are cookies marked Secure."""
         return self.public_base_url.startswith("https://")
+
+    @property
+    def signing_keys(self) -> tuple[str, ...]:
+        """All keys that open what was signed, the oldest first; the last one signs."""
+        return *reversed(self.secret_key_fallbacks), self.secret_key
 
     @property
     def texts_go_out(self) -> bool:
@@ -120,11 +126,13 @@ class Settings:
         instance = Path(source.get("INSTANCE_PATH") or root / "instance").resolve()
         port = whole_number("PORT", source.get("PORT") or "8000", least=1, most=65535)
         demo = source.get("DEMO") == "1"
+        config_secrets.check_debug(source.get, demo=demo)
         base_url = _base_url(source.get("PUBLIC_BASE_URL") or f"http://127.0.0.1:{port}", demo=demo)
         sid, token = source.get("TWILIO_ACCOUNT_SID"), source.get("TWILIO_AUTH_TOKEN")
         settings = cls(
             database_url=_database_url(source.get("DATABASE_URL"), instance),
-            secret_key=_secret_key(source.get("SECRET_KEY", instance / "secret_key")),
+            secret_key=config_secrets.secret_key(source.get("SECRET_KEY", instance / "secret_key")),
+            secret_key_fallbacks=config_secrets.fallbacks(source.get("SECRET_KEY_FALLBACKS")),
             data_keys=_data_keys(source.get("DATA_KEYS", instance / "data_keys")),
             instance_path=instance,
             public_base_url=base_url,
@@ -144,6 +152,7 @@ class Settings:
                 "TRUSTED_HOPS", source.get("TRUSTED_HOPS") or "0", least=0, most=5
             ),
             demo=demo,
+            security_contact=_security_contact(source.get("SECURITY_CONTACT")),
             swaps_need_approval=yes_or_no(
                 "SWAPS_NEED_APPROVAL", source.get("SWAPS_NEED_APPROVAL") or "1"
             ),
@@ -158,6 +167,7 @@ class Settings:
             twilio_messaging_service_sid=source.get("TWILIO_MESSAGING_SERVICE_SID"),
             twilio_api_url=source.get("TWILIO_API_URL"),
             text_limits=config_texts.text_limits(source.get),
+            form_limits=_form_limits(source.get),
             countries=config_texts.countries(source.get("SERVICE_COUNTRIES") or REGION),
             calls=CallSettings.read(source.get),
             texts=config_texts.text_policy(source.get),
@@ -188,20 +198,6 @@ class _Source:
             raise SettingsError(f"{name}_FILE cannot be read: {error.strerror}.") from error
         except UnicodeDecodeError:  # not shown as the cause: it quotes the content
             raise SettingsError(f"{name}_FILE must hold text, not bytes.") from None
-
-
-def _secret_key(value: str | None) -> str:
-    if value is None:
-        raise SettingsError(
-            "SECRET_KEY is not set. `make run` makes one, or set SECRET_KEY or SECRET_KEY_FILE."
-        )
-    is_sample = any(word in value.lower() for word in SAMPLES)
-    if is_sample or len(value) < SECRET_MIN_CHARS or len(set(value)) < 8:
-        raise SettingsError(
-            "SECRET_KEY is too short or a sample: "
-            f"give at least {SECRET_MIN_CHARS} random characters."
-        )
-    return value
 
 
 def _data_keys(value: str | None) -> tuple[tuple[str, bytes], ...]:
@@ -253,6 +249,16 @@ def _base_url(value: str, *, demo: bool) -> str:
             "DEMO=1 runs on this machine only: PUBLIC_BASE_URL must be a loopback address."
         )
     return address
+
+
+def _form_limits(get: Callable[[str], str | None]) -> FormLimits:
+    usual = FormLimits()
+    a_network = get("FORMS_PER_NETWORK") or str(usual.a_network)
+    in_all = get("FORMS_PER_HOUR") or str(usual.in_all)
+    return FormLimits(
+        whole_number("FORMS_PER_NETWORK", a_network, least=1, most=10_000),
+        whole_number("FORMS_PER_HOUR", in_all, least=1, most=100_000),
+    )
 
 
 def _rests(wrap_up: str | None, rest: str | None) -> Rests:
@@ -319,6 +325,14 @@ def _check_api_url(address: str) -> None:
     """The auth token is sent there: never in clear over a network."""
     if not is_safe_to_call(address):
         raise SettingsError("TWILIO_API_URL must start with https:// unless it is on this machine.")
+
+
+def _security_contact(value: str | None) -> str | None:
+    if value is None or (value.startswith("mailto:") and "@" in value and value.isprintable()):
+        return value
+    if not web_address("SECURITY_CONTACT", value).startswith("https://"):
+        raise SettingsError("SECURITY_CONTACT must be mailto:somebody@... or start with https://.")
+    return value
 
 
 def _heartbeat_url(value: str | None) -> str | None:

@@ -33,7 +33,7 @@ BUSY_SQLSTATES: Final = frozenset({"55P03", "40P01", "40001"})
 def client_network() -> str:
     """The network a request came from: an IPv4 address, or the /64 of an IPv6 one."""
     try:
-        address = ipaddress.ip_address(request.remote_addr or "0.0.0.0")  # noqa: S104 - a key, not a bind
+        address = ipaddress.ip_address(request.remote_addr or "0.0.0.0")  # nosec B104  # noqa: S104 - a key, not a bind
     except ValueError:
         return "unknown"
     if isinstance(address, ipaddress.IPv6Address):
@@ -46,13 +46,22 @@ def caller_network() -> str | None:
 
     None where the address tells nothing: this machine, or a private network.
     """
+    return _public_network(ipv4_bits=24)
+
+
+def caller_address() -> str | None:
+    """The address that posts of the form are counted by, or the /64 of IPv6; None as above."""
+    return _public_network(ipv4_bits=32)
+
+
+def _public_network(*, ipv4_bits: int) -> str | None:
     try:
         address = ipaddress.ip_address(request.remote_addr or "")
     except ValueError:
         return None
     if not address.is_global:
         return None
-    prefix = 64 if isinstance(address, ipaddress.IPv6Address) else 24
+    prefix = 64 if isinstance(address, ipaddress.IPv6Address) else ipv4_bits
     return str(ipaddress.ip_network((address, prefix), strict=False))
 
 

@@ -41,6 +41,7 @@ from callback_service.services import (
     call_checks,
     cover_warnings,
     escalation,
+    form_posts,
     handover,
     heartbeat,
     lines,
@@ -48,6 +49,7 @@ from callback_service.services import (
     planning,
     retention,
     swaps,
+    text_alarms,
 )
 from callback_service.text_listener import TextListener
 
@@ -171,6 +173,19 @@ def _look_one_up(lookup: TwilioLookup) -> bool:
     return True
 
 
+def let_posts_in(app: Flask) -> int:
+    """Let in the posts of the form that waited; while some still have to, a person is told."""
+    with reading() as session:
+        if not form_posts.is_any_waiting(session):
+            return 0
+    with transaction() as session:
+        now, limits = database_now(session), current_settings().form_limits
+        moved = form_posts.let_in_due(session, limits=limits, now=now, tz=_zone())
+        if form_posts.is_any_waiting(session):
+            text_alarms.tell_of_flood(session, now=now, tz=_zone())
+    return moved
+
+
 def erase(app: Flask) -> int:
     """Erase what callers told us, a while after their requests were closed."""
     with reading() as session:
@@ -248,6 +263,7 @@ TICKS: Final = (
     Tick(TickName.LOOKUPS, look_numbers_up, timedelta(seconds=0.5)),
     TEXTS,
     Tick(TickName.CALLS, check_calls, timedelta(seconds=2)),
+    Tick(TickName.FORM_POSTS, let_posts_in, timedelta(seconds=2)),
     Tick(TickName.RETENTION, erase, timedelta(seconds=30)),
     Tick(TickName.COVER, warn_of_gaps, timedelta(seconds=15)),
     Tick(TickName.SWAPS, lapse_swaps, timedelta(seconds=15)),

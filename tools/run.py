@@ -28,7 +28,7 @@ READY_WITHIN_S = 60
 STOP_WITHIN_S = 10
 LOOK_EVERY_S = 0.2
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-DEMO_PASSWORD = "demo_password"  # noqa: S105 - the file `seed-demo` leaves it in
+DEMO_PASSWORD = "demo_password"  # nosec B105  # noqa: S105 - the file `seed-demo` leaves it in
 FLASK = (sys.executable, "-m", "flask", "--app", "wsgi")
 PAGES = {
     "Ask for a call": "/",
@@ -205,7 +205,7 @@ def wait_until_ready(url: str, children: Sequence[Child]) -> None:
 def answers(url: str) -> bool:
     """Whether ``url`` answers 200 now."""
     try:
-        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - our own address
+        with urllib.request.urlopen(url, timeout=5) as response:  # nosec B310  # noqa: S310 - our own address
             return bool(response.status == HTTPStatus.OK)
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False

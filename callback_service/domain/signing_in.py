@@ -50,14 +50,14 @@ class Stage(StrEnum):
     """How far a browser has come. Only ``FULL`` is signed in."""
 
     START = "start"  # asked for a passkey; it may be anybody
-    PASSWORD = "password"  # noqa: S105 - gave the password, and nothing else yet
+    PASSWORD = "password"  # nosec B105  # noqa: S105 - gave the password, and nothing else yet
     FULL = "full"
 
 
 class Proof(StrEnum):
     """What a try is a try at; each is counted for itself."""
 
-    PASSWORD = "password"  # noqa: S105 - a word of the list
+    PASSWORD = "password"  # nosec B105  # noqa: S105 - a word of the list
     CODE = "code"
     RECOVERY_CODE = "recovery_code"
     PASSKEY = "passkey"

@@ -16,6 +16,7 @@ class TickName(StrEnum):
     LOOKUPS = "lookups"
     TEXTS = "texts"
     CALLS = "calls"
+    FORM_POSTS = "form_posts"
     RETENTION = "retention"
     COVER = "cover"
     SWAPS = "swaps"

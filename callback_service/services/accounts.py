@@ -149,8 +149,13 @@ def link_address(base_url: str, token: str) -> str:
     return f"{base_url}/invitation/{token}"
 
 
-def staff_by_link(session: Session, token: str, *, secret_key: str, now: datetime) -> Staff:
-    """The account a one-time link is for, locked; NotFound if it is used, old or made up."""
+def staff_by_link(
+    session: Session, token: str, *, secret_key: str | tuple[str, ...], now: datetime
+) -> Staff:
+    """The account a one-time link is for, locked; NotFound if it is used, old or made up.
+
+    Of several keys, any may have signed it.
+    """
     try:
         staff_id, stamp, until = _serializer(secret_key).loads(token)
     except BadSignature:
@@ -167,7 +172,7 @@ def accept_invitation(
     token: str,
     password: str,
     *,
-    secret_key: str,
+    secret_key: str | tuple[str, ...],
     about: Iterable[str],
     device: str,
     now: datetime,
@@ -179,7 +184,7 @@ def accept_invitation(
     return sign_in.start(session, staff, device=device, now=now)
 
 
-def _serializer(secret_key: str) -> URLSafeSerializer:
+def _serializer(secret_key: str | tuple[str, ...]) -> URLSafeSerializer:
     return URLSafeSerializer(secret_key, salt="staff one-time link")
 
 

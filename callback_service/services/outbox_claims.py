@@ -209,7 +209,7 @@ _TAKE: Final = _statement()
 
 def _unwanted(session: Session, found: Sequence[Found], *, now: datetime) -> dict[int, str]:
     """Which of these may go no more, and why, by id."""
-    requests = _by_id(
+    about = _by_id(
         session, CallbackRequest, {one.request_id for one in found},
         CallbackRequest.state, CallbackRequest.may_text, CallbackRequest.phone_kind,
         CallbackRequest.first_attempt_at,
@@ -220,7 +220,7 @@ def _unwanted(session: Session, found: Sequence[Found], *, now: datetime) -> dic
             message_id=one.id,
             kind=one.kind,
             to_index=one.to_index,
-            request=requests.get(one.request_id),
+            request=about.get(one.request_id),
             offer=offers.get(one.offer_id),
             expires_at=one.expires_at,
         )

@@ -137,7 +137,7 @@ def forecast_newcomer(
         latest_open_promise=latest_open_promise,
         lengths=learned_lengths(session),
         now=now,
-        chance=Random(int(now.timestamp())),  # noqa: S311 - the same facts, the same quote
+        chance=Random(int(now.timestamp())),  # nosec B311  # noqa: S311 - the same facts, the same quote
     )
     if forecast is None or not wished.kinds():
         return forecast

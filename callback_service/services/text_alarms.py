@@ -1,4 +1,4 @@
-"""Telling the duty lead that texts to callers need a look: seldom, so that it is read."""
+"""Telling the duty lead that texts or a flood of requests need a look: seldom, so it is read."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ def tell_of_spending(session: Session, *, now: datetime, tz: tzinfo) -> None:
     day = now.astimezone(tz).date().isoformat()
     reason = "the day's limit is reached and callers get no texts until midnight"
     _tell(session, f"spending:{day}", reason, "", now=now, tz=tz)
+
+
+def tell_of_flood(session: Session, *, now: datetime, tz: tzinfo) -> None:
+    """Say that requests are kept outside the queue because there are so many; once an hour."""
+    hour = now.astimezone(tz).strftime("%Y-%m-%dT%H")
+    reason = "very many requests came in and some wait outside the queue"
+    _tell(session, f"flood:{hour}", reason, "", now=now, tz=tz)
 
 
 def _tell(

@@ -34,7 +34,7 @@ TEMPLATES: Final = {
 _WORDINGS = Environment(
     loader=FileSystemLoader(FOLDER),
     undefined=StrictUndefined,
-    autoescape=False,  # noqa: S701 - plain text for a phone, and no typed words go in
+    autoescape=False,  # nosec B701  # noqa: S701 - plain text for a phone, and no typed words go in
 )
 _WORDINGS.globals["shows_number"] = False
 

@@ -43,7 +43,7 @@ class VoiceWords:
         self._templates = Environment(
             loader=ChoiceLoader([FileSystemLoader(folder) for folder in folders]),
             undefined=StrictUndefined,
-            autoescape=False,  # noqa: S701 - plain text to be spoken, and no typed words go in
+            autoescape=False,  # nosec B701  # noqa: S701 - plain text to be spoken, and no typed words go in
         )
         known = set(self._templates.list_templates())
         for language in languages:

@@ -92,7 +92,7 @@ class Planner:
             latest_open_promise=latest,
             lengths=self._lengths,
             now=now,
-            chance=Random(int(now.timestamp())),  # noqa: S311 - the same facts, the same quote
+            chance=Random(int(now.timestamp())),  # nosec B311  # noqa: S311 - the same facts, the same quote
         )
         if forecast is not None and wished.language is not None:
             forecast = self._not_before_who_speaks_it(forecast, wished.language, latest, now)

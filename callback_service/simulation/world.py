@@ -58,7 +58,7 @@ class World:
 
     def chance(self, name: object) -> Random:
         """Chances of its own for ``name``, the same in every run of the seed."""
-        return Random(f"{self.scenario.seed}:{name}")  # noqa: S311 - a run that can be repeated
+        return Random(f"{self.scenario.seed}:{name}")  # nosec B311  # noqa: S311 - a run that can be repeated
 
     def begin(self, request: Request) -> None:
         """A request is kept."""

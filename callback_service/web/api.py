@@ -92,6 +92,14 @@ def _moment(name: str) -> date:
         raise _bad(name, f"Give {EXAMPLE}.") from None
 
 
+@bp.before_request
+def refuse_doubles() -> None:
+    """A parameter given twice is refused: whoever checked the one may not have meant the other."""
+    for name, given in request.args.lists():
+        if len(given) > 1:
+            raise _bad(name[:60], "Give it once.")
+
+
 def _value(name: str, read: Callable[[str], Value], otherwise: Value) -> Value:
     text = request.args.get(name)
     if text is None:

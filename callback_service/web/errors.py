@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from callback_service.errors import BadInput, Busy, CallbackServiceError
 from callback_service.extensions import db, is_busy
 from callback_service.web import access, public
-from callback_service.web.problems import is_api, problem
+from callback_service.web.problems import problem, wants_problem
 
 logger = logging.getLogger(__name__)
 
@@ -48,13 +48,13 @@ def _token_refused(error: CSRFError) -> ResponseReturnValue:
         return public.form_again(
             "The page had been open for a long time. Check it, then send it again"
         )
-    return _page(400, *_SENTENCES[400]), 400
+    return _http_error(error)
 
 
 def _refused(error: CallbackServiceError) -> ResponseReturnValue:
     if error.status >= 500 and not isinstance(error, Busy):
         logger.error("refused with a fault: %s", error.message)
-    if is_api():
+    if wants_problem():
         fields = error.fields if isinstance(error, BadInput) else None
         return problem(error.status, error.message, fields=fields)
     return _page(error.status, error.title, error.message), error.status
@@ -79,7 +79,7 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     if status < 400:
         return error.get_response()
     response = error.get_response()
-    if is_api():
+    if wants_problem():
         answer = problem(status, _SENTENCES.get(status, _FAULT)[1])
         answer.headers.extend(
             {name: value for name, value in response.headers if name in {"Allow", "Retry-After"}}
@@ -97,7 +97,7 @@ def _fault(error: Exception) -> ResponseReturnValue:
     access.assume_signed_out()  # the database may be what failed: ask it nothing more
     error_id = secrets.token_hex(4)
     logger.error("unexpected fault %s at %s", error_id, request.endpoint, exc_info=error)
-    if is_api():
+    if wants_problem():
         return problem(500, _FAULT[1], error_id=error_id)
     return _page(500, *_FAULT, error_id=error_id), 500
 

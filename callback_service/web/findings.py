@@ -10,7 +10,7 @@ from callback_service.clock import utc_now
 from callback_service.domain.auditing import FindingKind
 from callback_service.domain.staff import Role
 from callback_service.extensions import current_settings, reading
-from callback_service.services import findings
+from callback_service.services import findings, form_posts
 from callback_service.web.access import requires
 from callback_service.web.addresses import row_id
 
@@ -46,10 +46,12 @@ def page() -> str:
             before_id=request.args.get("before", type=row_id),
         )
         counts = findings.counts(session, now=now)
+        waits_outside = form_posts.is_any_waiting(session)
     return render_template(
         "manager/findings.html",
         rows=rows,
         counts=counts,
+        waits_outside=waits_outside,
         next_before=rows[-1].id if len(rows) == PAGE_LENGTH else None,
         now=now,
         tz=current_settings().service_time_zone,

@@ -51,6 +51,7 @@ PART_OF: Final = {
     "passkeys": "account",
     "held": "account",
     "staff_skills": "admin",
+    "form_posts": "findings",
 }
 
 

@@ -31,6 +31,13 @@ def is_api() -> bool:
     return request.path.startswith(API_PREFIX)
 
 
+def wants_problem() -> bool:
+    """Whether an error is for a program: one of the API, or one that takes JSON and no page."""
+    accepts = request.accept_mimetypes
+    takes_json = "application/json" in accepts or "application/problem+json" in accepts
+    return is_api() or (takes_json and not accepts.accept_html)
+
+
 def problem(
     status: int, detail: str, *, fields: Mapping[str, str] | None = None, **more: str
 ) -> Response:

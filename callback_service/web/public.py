@@ -15,11 +15,24 @@ from callback_service.domain import wording
 from callback_service.domain.contact import SafeContact, Window
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.texting import REMINDER_NEEDS
-from callback_service.errors import NotFound, WindowGone
-from callback_service.extensions import caller_network, current_settings, reading, transaction
+from callback_service.errors import NotFound, TooMany, WindowGone
+from callback_service.extensions import (
+    caller_address,
+    caller_network,
+    current_settings,
+    reading,
+    transaction,
+)
 from callback_service.models.callback import Submission
 from callback_service.models.outbox import TextKind
-from callback_service.services import intake, promises, requests, staff_skills, text_wording
+from callback_service.services import (
+    form_posts,
+    intake,
+    promises,
+    requests,
+    staff_skills,
+    text_wording,
+)
 from callback_service.web.access import public
 from callback_service.web.public_form import (
     CONSENT_VERSION,
@@ -58,14 +71,18 @@ def send() -> ResponseReturnValue:
         return _render(form, quote, now=now), 422
     try:
         with transaction() as db_session:
-            key = intake.take_request(
+            key = form_posts.take(
                 db_session,
                 form.ask(network=caller_network()),
+                address=caller_address(),
+                limits=current_settings().form_limits,
                 now=now,
                 tz=current_settings().service_time_zone,
             )
     except WindowGone as gone:
         return _form_without_window(gone, now=now)
+    except TooMany as full:
+        return form_again(full.message, status=full.status)
     return redirect(url_for("public.done", token=key), code=303)
 
 
@@ -106,6 +123,7 @@ def _form(kind: type[OneForm], *, now: datetime) -> tuple[OneForm, promises.Quot
         wished = form.wishes
         windows = promises.windows_with_room(db_session, wished=wished, now=now, tz=tz)
         quote = promises.quote_as_soon_as_possible(db_session, wished=wished, now=now, tz=tz)
+        form.is_flooded = form_posts.is_flooded(db_session, limits=settings.form_limits, now=now)
     form.offer_windows(windows, now=now, tz=tz)
     return form, quote
 
@@ -179,7 +197,7 @@ def done(token: str) -> ResponseReturnValue:
     """What happens next, after the form was sent."""
     shown = _shown(token)
     if shown is None:
-        return _unknown()
+        return _kept_or_unknown(token)
     return render_template("public/done.html", **_page(shown, token))
 
 
@@ -189,7 +207,7 @@ def manage(token: str) -> ResponseReturnValue:
     """What was asked, and a button to take it back."""
     shown = _shown(token)
     if shown is None:
-        return _unknown()
+        return _kept_or_unknown(token)
     return render_template("public/manage.html", **_page(shown, token))
 
 
@@ -198,10 +216,12 @@ def manage(token: str) -> ResponseReturnValue:
 def withdraw(token: str) -> ResponseReturnValue:
     """Take the call back."""
     with transaction() as db_session:
-        submission = intake.submission_by_key(db_session, token)
+        submission, now = intake.submission_by_key(db_session, token), utc_now()
         if submission is not None:
             tz = current_settings().service_time_zone
-            requests.withdraw(db_session, submission, now=utc_now(), tz=tz)
+            requests.withdraw(db_session, submission, now=now, tz=tz)
+        elif form_posts.withdraw(db_session, token, now=now):
+            return render_template("public/kept.html", withdrawn=True)
     return redirect(url_for("public.manage", token=token), code=303)
 
 
@@ -278,6 +298,15 @@ def _page(shown: _Shown, token: str) -> dict[str, Any]:
         "token": token,
         "manage_url": url_for("public.manage", token=token),
     }
+
+
+def _kept_or_unknown(token: str) -> ResponseReturnValue:
+    """The page of a post that waits to be let in, whose time nobody can promise yet."""
+    with reading() as db_session:
+        is_waiting = form_posts.is_waiting(db_session, token)
+    if not is_waiting:
+        return _unknown()
+    return render_template("public/kept.html", token=token, withdrawn=False)
 
 
 def _unknown() -> ResponseReturnValue:

@@ -81,6 +81,7 @@ class AskForm(FlaskForm):
     parsed_phone: Phone
     window: Window | None
     windows: Sequence[Window] = ()
+    is_flooded = False  # so much comes in that callers are asked to ring instead
 
     def __init__(
         self,

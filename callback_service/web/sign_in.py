@@ -116,10 +116,15 @@ def sign_out() -> ResponseReturnValue:
 
 @bp.app_errorhandler(NotSignedIn)
 def ask_to_sign_in(error: NotSignedIn) -> ResponseReturnValue:
-    """The sign-in page in the place of what was asked for, leading back to the page before."""
-    came_from = (request.referrer or "").removeprefix(request.host_url.rstrip("/"))
-    form = SignInForm(formdata=None, next=error.leads_to or access.safe_next(came_from))
+    """The sign-in page in the place of what was asked for, leading back to where that was."""
+    form = SignInForm(formdata=None, next=error.leads_to or access.safe_next(_page_before()))
     return _sign_in_page(form, note=error.message), error.status
+
+
+def _page_before() -> str:
+    """The page that asked, as its script says; a form's own address otherwise."""
+    page = request.headers.get("HX-Current-URL", "").removeprefix(request.host_url.rstrip("/"))
+    return page or request.path
 
 
 @bp.get("/invitation/<token>")
@@ -143,7 +148,7 @@ def accept_invitation(token: str) -> ResponseReturnValue:
                 session,
                 token,
                 form.password.data or "",
-                secret_key=current_settings().secret_key,
+                secret_key=current_settings().signing_keys,
                 about=(current_settings().service_name,),
                 device=device(),
                 now=clock.utc_now(),
@@ -176,7 +181,7 @@ def _sign_in_page(form: SignInForm, *, note: str | None = None) -> str:
 def _invitation_page(token: str, form: NewPasswordForm) -> str:
     with reading() as session:
         staff = accounts.staff_by_link(
-            session, token, secret_key=current_settings().secret_key, now=clock.utc_now()
+            session, token, secret_key=current_settings().signing_keys, now=clock.utc_now()
         )
         name, email = staff.name, staff.email
     return render_template(

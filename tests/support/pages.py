@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 
 _TOKEN = re.compile(r"<input[^>]*\bname=\"csrf_token\"[^>]*>")
 _VALUE = re.compile(r"\bvalue=\"([^\"]+)\"")
+_NONCE = re.compile(r" nonce=\"[^\"]+\"")
 _SEEN = re.compile(r"name=\"seen_revision\" value=\"(\d+)\"")
 
 
@@ -31,3 +32,11 @@ def submit(
     shown = client.get(page or path).get_data(as_text=True)
     seen = {"seen_revision": found.group(1)} if (found := _SEEN.search(shown)) else {}
     return client.post(path, data={**seen, **data, "csrf_token": csrf_token(shown)})
+
+
+def without_chance(page: str) -> str:
+    """``page`` without what differs each time it is made: tokens of forms, and the scripts' nonce.
+
+    Two pages that are the same then tell nobody anything by their words.
+    """
+    return _NONCE.sub("", _TOKEN.sub("", page))

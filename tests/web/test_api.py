@@ -110,6 +110,8 @@ def test_a_plus_sign_that_was_not_encoded_is_understood(app: Flask) -> None:
         ("/callback-requests?cursor=x", "cursor"),
         ("/callback-requests?cursor=%F0%9F%98%80", "cursor"),
         ("/callback-requests?cursor=YWZ0ZXI6LTE", "cursor"),
+        ("/callback-requests?limit=5&limit=200", "limit"),
+        ("/rota/shifts?from=2026-10-24&to=2026-10-26&to=2027-10-26", "to"),
     ],
 )
 def test_a_bad_field_is_named_with_its_reason(app: Flask, path: str, field: str) -> None:

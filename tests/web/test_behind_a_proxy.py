@@ -9,8 +9,10 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+import requests
 
 from tests.journey.processes import House
+from tests.support.pages import csrf_token
 from tests.twilio_double.webhooks import sign
 
 PUBLIC = "https://callback.example.org"
@@ -68,3 +70,33 @@ def test_an_address_of_any_letters_is_taken_as_it_was_signed_and_no_other(house:
     inner = "http://inner.example.org:8080"
     refused = {one: post(house, one, sign(inner + one, FORM, token)) for one in TARGETS}
     assert refused == dict.fromkeys(TARGETS, 403)
+
+
+def sign_in(house: House, forwarded: str | None) -> int:
+    """What a wrong password is answered that comes with this ``X-Forwarded-For``."""
+    with requests.Session() as http:
+        http.headers.update({"X-Forwarded-For": forwarded} if forwarded else {})
+        page = http.get(f"{house.url}/sign-in", timeout=20).text
+        form = {"csrf_token": csrf_token(page), "email": "a@example.org", "password": "x"}
+        return http.post(f"{house.url}/sign-in", data=form, timeout=20).status_code
+
+
+def networks(house: House) -> int:
+    return int(house.row("SELECT count(DISTINCT network_key) FROM sign_in_attempt")[0])
+
+
+def test_only_the_address_that_the_nearest_proxy_saw_is_counted(house: House) -> None:
+    house.environ["PUBLIC_BASE_URL"] = house.url  # plain, so that cookies come back
+    house.parts[-1].stop()
+    house.wait_until_up(house.start_web())
+    forged = [f"{first}, 54.172.60.1" for first in ("1.1.1.1", "8.8.8.8, 9.9.9.9", "127.0.0.1")]
+    assert [sign_in(house, one) for one in forged] == [422] * 3
+    assert networks(house) == 1
+    sign_in(house, "1.1.1.1, 54.172.60.2")
+    assert networks(house) == 2
+    del house.environ["TRUSTED_HOPS"]  # nobody stands in front: the header is a caller's own
+    house.parts[-1].stop()
+    house.wait_until_up(house.start_web())
+    for one in ("54.172.60.3", "54.172.60.4", None):
+        sign_in(house, one)
+    assert networks(house) == 3

@@ -13,6 +13,7 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
+from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
 from callback_service import create_app
@@ -346,6 +347,28 @@ def test_a_body_over_64_kib_is_refused_with_the_number_to_ring(
     assert "We have not booked a call." in text_of(answer)
     assert "01632 960 000" in text_of(answer)
     assert counts(app)["callback_request"] == 0
+
+
+@pytest.mark.one_database
+def test_what_is_sent_twice_counts_once_and_as_it_was_checked(
+    app: Flask, client: FlaskClient
+) -> None:
+    page = client.get("/").get_data(as_text=True)
+    twice = MultiDict(answers(phone="07700 900123", consent=""))
+    twice.update(csrf_token=csrf_token(page), submission_key=submission_key(page))
+    twice.add("phone", "0909 8790000")
+    twice.add("consent", "y")
+    assert client.post("/", data=twice).status_code == 303
+    with stored(app) as session:
+        assert session.scalars(select(CallbackRequest)).one().phone == "+447700900123"
+
+
+@pytest.mark.one_database
+def test_a_form_in_very_many_parts_is_refused(client: FlaskClient) -> None:
+    parts = {f"part{n}": "x" for n in range(101)}
+    answer = client.post("/", data=parts, content_type="multipart/form-data")
+    assert answer.status_code == 413
+    assert b"01632 960 000" in answer.get_data()
 
 
 @pytest.mark.one_database

@@ -91,6 +91,7 @@ def test_what_is_sensitive_is_on_the_list(app: Flask) -> None:
         "second_step.finish_replacing",
         "second_step.renew_codes",
         "second_step.replace",
+        "form_posts.discard",
     }
 
 

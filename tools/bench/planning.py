@@ -26,7 +26,7 @@ RULES = {
 
 def waiting(requests: int, counsellors: int) -> tuple[list[Task], list[Availability]]:
     """So many who wait now for so many who are free now; three in ten need a skill."""
-    chance = Random(1)  # noqa: S311 - the same queue again, not a secret
+    chance = Random(1)  # nosec B311  # noqa: S311 - the same queue again, not a secret
     tasks = [
         Task(
             number,

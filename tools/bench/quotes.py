@@ -43,7 +43,7 @@ def quote_seconds(waiting: int, on_shift: int) -> list[float]:
     """Processor seconds of quotes with up to so many who wait, all on shift on a call."""
     found = []
     for seed in range(ROUNDS):
-        chance = Random(seed)  # noqa: S311 - the same queues again
+        chance = Random(seed)  # nosec B311  # noqa: S311 - the same queues again
         tasks = [
             Task(number, NOW, NOW + timedelta(minutes=chance.randrange(180)))
             for number in range(1, 1 + waiting * (seed + 1) // ROUNDS)

@@ -62,7 +62,7 @@ def _fill(session: Session, requests: int) -> None:
     for number in range(COUNSELLORS):
         staff = make_staff(session, name=f"Person {number}", email=f"p{number}@example.org")
         make_pattern(session, staff, "00:00", "00:00")
-    chance = Random(1)  # noqa: S311 - the same queue again, not a secret
+    chance = Random(1)  # nosec B311  # noqa: S311 - the same queue again, not a secret
     rows = [_request(number, chance.randrange(60 * 60)) for number in range(requests)]
     session.execute(insert(CallbackRequest), rows)
     session.commit()

@@ -1,0 +1,60 @@
+"""When a form that was posted is let into the queue, and when it waits until the flood is over.
+
+Nobody is turned away for what others do: a post that waits is let in later, or by a person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+#: Posts are counted over this time.
+COUNTED_FOR: Final = timedelta(hours=1)
+#: The first post of a network is let in up to so many times the limit of all: a flood from few
+#: addresses leaves this much to everybody else.
+FIRST_OF_NETWORK: Final = 3
+#: Posts of one network, and of all, that are kept waiting at most: a disk has an end.
+MOST_WAITING_OF_NETWORK: Final = 100
+MOST_WAITING: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class FormLimits:
+    """Posts of the form that go straight into the queue within an hour."""
+
+    a_network: int = 5  # from one IPv4 address, or one IPv6 /64
+    in_all: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What came within the last hour, and what waits now."""
+
+    let_in_from_network: int
+    let_in: int
+    waiting_from_network: int
+    waiting: int
+
+
+def must_wait(seen: Seen, limits: FormLimits) -> bool:
+    """Whether another post of that network has to wait. Those that wait already come before it."""
+    return seen.waiting_from_network > 0 or not has_room(seen, limits)
+
+
+def has_room(seen: Seen, limits: FormLimits) -> bool:
+    """Whether one more post of that network may be let in now."""
+    is_first = seen.let_in_from_network == 0
+    most = limits.in_all * (FIRST_OF_NETWORK if is_first else 1)
+    return seen.let_in_from_network < limits.a_network and seen.let_in < most
+
+
+def can_be_kept(seen: Seen) -> bool:
+    """Whether there is a place to wait in."""
+    is_own_full = seen.waiting_from_network >= MOST_WAITING_OF_NETWORK
+    return not is_own_full and seen.waiting < MOST_WAITING
+
+
+def is_flooded(seen: Seen, limits: FormLimits) -> bool:
+    """Whether callers are asked to ring instead, because so much comes in."""
+    return seen.let_in >= limits.in_all
