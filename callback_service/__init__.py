@@ -44,12 +44,14 @@ from callback_service.web import (
     held,
     leave,
     let_go,
+    lost_phones,
     manager,
     on_now,
     open_shifts,
     own_texts,
     passkeys,
     people,
+    person,
     presence,
     public,
     rota_changes,
@@ -152,8 +154,9 @@ def _add_web(app: Flask) -> None:
     for room in (
         public, sign_in, second_step, passkeys, step_up, account, own_texts, desk, bridge, presence,
         let_go, manager, findings, cover, gaps, rota_views, rota_changes, shift_patterns, people,
-        admin, staff_skills, twilio, calendar, open_shifts, swaps, availability, leave,
-        rota_notices, rota_history, health, api, demo, held, twilio_calls, twilio_inbound,
+        admin, person, lost_phones, staff_skills, twilio, calendar, open_shifts, swaps,
+        availability, leave, rota_notices, rota_history, health, api, demo, held, twilio_calls,
+        twilio_inbound,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (access, frame, on_now, headers, errors, cli):

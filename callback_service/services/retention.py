@@ -15,7 +15,7 @@ from callback_service.models.callback import CallbackRequest, Offer, Submission
 from callback_service.models.inbound import InboundText
 from callback_service.models.number import LineLookup
 from callback_service.models.outbox import OutboxMessage, TextKind
-from callback_service.services import audit, held_forms, inbound_calls
+from callback_service.services import audit, held_forms, inbound_calls, second_step_resets
 
 #: Number, name and notes are kept this long after a request is closed.
 KEPT_AFTER_CLOSING: Final = timedelta(days=30)
@@ -33,9 +33,9 @@ def erasure_is_due(session: Session, *, now: datetime) -> bool:
         _old(now), select(OutboxMessage.id).where(_has_old_network(now)), inbound_calls.old(now),
         _strangers(now), _answered_strangers(now), _stale_lookups(now),
     )  # fmt: skip
-    return held_forms.is_any_old(session, now=now) or any(
-        session.scalar(look.limit(1)) is not None for look in looks
-    )
+    if held_forms.is_any_old(session, now=now) or second_step_resets.is_any_old(session, now=now):
+        return True
+    return any(session.scalar(look.limit(1)) is not None for look in looks)
 
 
 def _has_old_network(now: datetime) -> ColumnElement[bool]:
@@ -81,6 +81,7 @@ def erase_old(session: Session, *, now: datetime) -> int:
     nobody came back for.
     """
     held_forms.erase_old(session, now=now)
+    second_step_resets.tidy(session, now=now)
     forget = (
         update(InboundText).where(InboundText.id.in_(_strangers(now))).values(phone_index=None),
         update(OutboxMessage)

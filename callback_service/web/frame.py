@@ -50,6 +50,8 @@ PART_OF: Final = {
     "passkeys": "account",
     "held": "account",
     "staff_skills": "admin",
+    "person": "admin",
+    "lost_phones": "admin",
 }
 
 
