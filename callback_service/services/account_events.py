@@ -46,7 +46,7 @@ LISTED: Final[Mapping[str, str]] = {
     "staff.signed_in": "Signed in",
     "staff.new_browser": "A browser we did not know signed in",
     "staff.sign_in_limited": "There were too many wrong tries",
-    "staff.sign_ins_ended": "Signed out everywhere else",
+    "staff.sign_ins_ended": "Signed out everywhere",
     "staff.sign_in_ended": "Signed out in one browser",
     "staff.texts_chosen": "The number for texts or the choice of texts was saved",
     "staff.reset_asked": "A reset of the second step was asked for",

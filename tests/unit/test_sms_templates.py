@@ -180,5 +180,12 @@ def test_every_kind_of_text_has_its_template_in_each_of_its_languages() -> None:
     assert {path.parent.name for path in FILES} == set(VOICES)
 
 
+@pytest.mark.parametrize("what", account_events.TEXTED.values())
+def test_no_news_of_an_account_says_who_we_are(what: str) -> None:
+    body = wording(TextKind.ACCOUNT, what=what)
+    assert forbidden_words(body, language=ENGLISH, also=("Callback",)) == []
+    assert segments(body) == 1
+
+
 def test_every_reason_of_an_escalation_has_its_words() -> None:
     assert set(escalation._REASONS) == set(Reason)
