@@ -18,7 +18,6 @@ from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.staff import Staff
 from callback_service.services import accounts, staff_skills
 from callback_service.web.access import current_staff, fresh, requires
-from callback_service.web.account import local_time
 from callback_service.web.one_time_link import link_page
 from callback_service.web.person import ROLES, role_choices
 
@@ -46,7 +45,6 @@ class Account:
     email: str
     role: str
     skills: str
-    since: str
     is_active: bool
     has_joined: bool
     is_own: bool
@@ -101,7 +99,6 @@ def _account(row: Staff, skills: frozenset[Skill]) -> Account:
         email=row.email,
         role=ROLES[row.role],
         skills=staff_skills.skills_in_words(skills),
-        since=local_time(row.created_at),
         is_active=row.is_active,
         has_joined=row.password_hash is not None,
         is_own=row.id == current_staff().id,

@@ -148,6 +148,7 @@ def _page(form: AskForm) -> str:
         form=form,
         lines=[_line(row) for row in waiting],
         only_one=administrators < 2,
+        runs_accounts=current_staff().role is Role.ADMINISTRATOR,
     )
 
 

@@ -74,6 +74,7 @@ class Person:
     email: str
     role: Role
     role_words: str
+    since: str
     is_active: bool
     has_joined: bool
     is_own: bool
@@ -223,6 +224,7 @@ def _person(staff_id: int) -> Person:
             email=row.email,
             role=row.role,
             role_words=ROLES[row.role],
+            since=local_time(row.created_at),
             is_active=row.is_active,
             has_joined=row.password_hash is not None,
             is_own=row.id == current_staff().id,

@@ -514,7 +514,7 @@ def test_a_lost_second_step_is_taken_away_with_the_password_and_every_sign_in(
 def test_a_form_nobody_came_back_for_is_erased_after_half_a_day(
     session: Session, now: datetime
 ) -> None:
-    held_forms.hold(session, make_staff(session).id, Held("/x", [("a", "b")]), now=now)
+    held_forms.hold(session, make_staff(session).id, Held("/x", [("a", "b")], now))
     almost = now + held_forms.KEPT_FOR - SECOND
     assert not retention.erasure_is_due(session, now=almost)
     assert retention.erasure_is_due(session, now=now + held_forms.KEPT_FOR)

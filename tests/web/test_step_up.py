@@ -244,8 +244,8 @@ def test_what_was_sent_too_late_can_be_thrown_away(
     client = sign_in_as(Role.COUNSELLOR, email=EMAIL)
     with app.app_context(), transaction() as within:
         staff = within.scalars(select(Staff).where(Staff.email == EMAIL)).one()
-        form = Held("/account/tokens", [("name", "a b")])
-        hold(within, staff.id, form, now=datetime.now(UTC))
+        form = Held("/account/tokens", [("name", "a b")], datetime.now(UTC))
+        hold(within, staff.id, form)
     submit(client, "/account/held/drop", {}, page="/account/held")
     assert client.get("/account/held").location == "/desk"
     assert tokens(session) == []
