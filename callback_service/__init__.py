@@ -46,6 +46,7 @@ from callback_service.web import (
     held,
     leave,
     let_go,
+    lost_phones,
     manager,
     on_now,
     open_shifts,
@@ -54,6 +55,7 @@ from callback_service.web import (
     pace,
     passkeys,
     people,
+    person,
     presence,
     public,
     request_ids,
@@ -161,9 +163,9 @@ def _add_web(app: Flask) -> None:
     for room in (
         public, sign_in, second_step, passkeys, step_up, account, own_texts, desk, bridge, presence,
         let_go, manager, findings, cover, gaps, rota_views, rota_changes, shift_patterns, people,
-        admin, staff_skills, twilio, calendar, open_shifts, swaps, availability, leave,
-        rota_notices, rota_history, audit, health, api, demo, held, twilio_calls, twilio_inbound,
-        security_txt, form_posts,
+        admin, person, lost_phones, staff_skills, twilio, calendar, open_shifts, swaps,
+        availability, leave, rota_notices, rota_history, audit, health, api, demo, held,
+        twilio_calls, twilio_inbound, security_txt, form_posts,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (request_ids, pace, csrf, origins, access, frame, on_now, headers, errors, cli):

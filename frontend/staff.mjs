@@ -141,10 +141,24 @@ function handleClick(event) {
 const warning = document.querySelector('[data-warned-after]')
 let usedAt = Date.now()
 
+const SIGNED_OUT = 'You are signed out. If you send a form now, it is kept and you can send it on once you sign in again.'
+
 // Counted by the clock, not by a timer: a laptop that slept is warned as soon as it wakes.
 function warnBeforeSignOut() {
   if (warning) {
-    warning.hidden = Date.now() - usedAt < Number(warning.dataset.warnedAfter) * 1000
+    const unusedMs = Date.now() - usedAt
+    warning.hidden = unusedMs < Number(warning.dataset.warnedAfter) * 1000
+    if (unusedMs >= Number(warning.dataset.overAfter) * 1000) {
+      saySignedOut()
+    }
+  }
+}
+
+function saySignedOut() {
+  const says = warning.querySelector('[data-says]')
+  if (says.textContent !== SIGNED_OUT) {
+    says.textContent = SIGNED_OUT
+    warning.querySelector('button').hidden = true
   }
 }
 
@@ -157,7 +171,7 @@ async function staySignedIn(event) {
       usedAt = Date.now()
       warnBeforeSignOut()
     } else {
-      warning.querySelector('p').textContent = 'You are signed out. Copy what you typed before you leave this page.'
+      saySignedOut()
     }
   }
 }

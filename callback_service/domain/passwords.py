@@ -3,17 +3,22 @@
 Length does most of the work, as NIST SP 800-63B and OWASP ASVS 5.0 (6.2) advise: no rules on kinds
 of characters, no forced change. On top, whatever a guesser tries first is crossed out (common words
 and phrases, also spelt with digits, runs of the alphabet or keyboard, years, repetitions), and
-enough must be left.
+enough must be left. One word of a list of stolen passwords and frequent words is refused, and two
+in a row, also spelt with digits, or with digits and signs around them.
 
-What this does not do: it is no list of leaked passwords, knows no dictionary, and measures no
-entropy. A long password that somebody already used elsewhere and lost there passes.
+What this does not do: it measures no entropy. A long password that somebody used elsewhere and lost
+there, and that few others have, passes.
 """
 
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from collections.abc import Iterable, Iterator
+from functools import cache
+
+from callback_service.domain.known_passwords import known_passwords
 
 MIN_CHARS = 15
 MAX_CHARS = 128
@@ -28,6 +33,7 @@ TOO_SHORT = f"Use at least {MIN_CHARS} characters. Four unrelated words work wel
 TOO_LONG = f"Use at most {MAX_CHARS} characters."
 OWN_WORDS = "Leave out your name, your e-mail address and the name of this service."
 TOO_EASY = "This is easy to guess. Try four unrelated words instead."
+KNOWN = "This is one or two words that guessers try first. Try four unrelated words instead."
 
 _ROWS = (
     "abcdefghijklmnopqrstuvwxyz",
@@ -74,6 +80,7 @@ _SPELT_WITH_DIGITS = (
     str.maketrans("0134578@$!", "oieastbasi"),
     str.maketrans("0134578@$!", "oleastbasi"),
 )
+_AROUND = string.digits + string.punctuation
 _SEPARATORS = re.compile(r"[\s\-_.,;:'/]+")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _REPEATED_CHARACTER = re.compile(r"(.)\1{2,}")
@@ -100,7 +107,7 @@ def fault_of(password: str, *, about: Iterable[str]) -> str | None:
         return OWN_WORDS
     if len(set(folded)) < MIN_DISTINCT or _hard_characters(folded) < MIN_LEFT:
         return TOO_EASY
-    return None
+    return KNOWN if any(_is_known(core) for core in _cores(folded)) else None
 
 
 def _folded(text: str) -> str:
@@ -113,6 +120,28 @@ def _folded(text: str) -> str:
 
 def _spellings(folded: str) -> tuple[str, ...]:
     return (folded, *(folded.translate(table) for table in _SPELT_WITH_DIGITS))
+
+
+def _cores(folded: str) -> Iterator[str]:
+    """``folded`` without digits and signs around it, and without repetitions, in each spelling."""
+    for text in (folded, folded.strip(_AROUND)):
+        for spelling in _spellings(text):
+            yield spelling
+            if period := _period(spelling):
+                yield spelling[:period]
+
+
+def _is_known(core: str) -> bool:
+    """Whether ``core`` is a known password or word, or two of them in a row."""
+    known = _known()
+    return core in known or any(
+        core[:cut] in known and core[cut:] in known for cut in range(1, len(core))
+    )
+
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(_folded(word) for word in known_passwords())
 
 
 def _own_words(about: Iterable[str]) -> frozenset[str]:

@@ -45,6 +45,7 @@ class TextKind(StrEnum):
     SWAP_DECIDED = "swap_decided"
     LEAVE_DECIDED = "leave_decided"
     AUDIT = "audit"
+    ACCOUNT = "account"
 
 
 #: Kinds that go to callers; all others are notices to staff.

@@ -45,6 +45,9 @@ class Staff(Base):
     created_at: Mapped[datetime]
     totp_secret_sealed: Mapped[bytes | None]  # of the app that shows codes; base32
     totp_last_step: Mapped[int | None]  # of the last code used: it and those before work no more
+    links_ended: Mapped[int] = mapped_column(
+        default=0, server_default="0"
+    )  # counts; a one-time link holds the count of its making, and works while that is the same
 
     phone = Sealed()
     totp_secret = Sealed()

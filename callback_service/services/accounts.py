@@ -1,4 +1,4 @@
-"""Staff accounts: passwords, one-time links, switching an account off and on."""
+"""Staff accounts: passwords, one-time links, who there is."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.base import keyring
 from callback_service.models.staff import Staff
-from callback_service.services import api_tokens, audit, feeds, second_step, sign_in, staff_skills
-from callback_service.services.plan_trigger import ask_for_plan
+from callback_service.services import account_events, second_step, sign_in, staff_skills
+from callback_service.services.account_events import record
 from callback_service.services.tries import Caller, folded_email, forget_tries
 
 INVITATION_LIFETIME = timedelta(days=3)
@@ -63,7 +63,8 @@ def set_password(
     staff.password_hash = hash_password(password)
     session.flush()
     sign_in.end_all(session, staff.id, keep=keep)
-    _record(session, "staff.password_set", staff.id, actor_id=staff.id, now=now)
+    end_links(staff)
+    record(session, "staff.password_set", staff, actor_id=staff.id, now=now)
 
 
 def hash_password(password: str) -> str:
@@ -104,14 +105,13 @@ def invite(
     now: datetime,
 ) -> str:
     """Make an account without a password; the token of the one-time link that sets one (3 days)."""
-    staff = Staff(email=_usable_email(email), name=_usable_name(name), role=role, created_at=now)
+    staff = Staff(email=usable_email(email), name=_usable_name(name), role=role, created_at=now)
     try:
         with session.begin_nested():
             session.add(staff)
     except IntegrityError:
-        message = "There is an account with this e-mail address already."
-        raise BadInput(message, {"email": message}) from None
-    _record(session, "staff.invited", staff.id, actor_id=actor_id, now=now, role=role)
+        raise taken() from None
+    record(session, "staff.invited", staff, actor_id=actor_id, now=now, role=role)
     if skills:
         staff_skills.set_skills(session, staff.id, skills, actor_id=actor_id, now=now)
     return _link_token(staff, secret_key, now + INVITATION_LIFETIME)
@@ -120,10 +120,14 @@ def invite(
 def make_link(
     session: Session, staff_id: int, *, secret_key: str, actor_id: int | None, now: datetime
 ) -> str:
-    """The token of a new one-time link: for a lost invitation (3 days) or password (1 hour)."""
-    staff = _active(session, staff_id)
+    """The token of a new one-time link: for a lost invitation (3 days) or password (1 hour).
+
+    Links made before are dead.
+    """
+    staff = active(session, staff_id)
     has_joined = staff.password_hash is not None
-    _record(session, "staff.link_made", staff.id, actor_id=actor_id, now=now, has_joined=has_joined)
+    end_links(staff)
+    record(session, "staff.link_made", staff, actor_id=actor_id, now=now, has_joined=has_joined)
     lifetime = NEW_PASSWORD_LIFETIME if has_joined else INVITATION_LIFETIME
     return _link_token(staff, secret_key, now + lifetime)
 
@@ -135,12 +139,13 @@ def reset_second_step(
 
     Without the password's end, whoever learnt it could now set up a phone of their own.
     """
-    staff = _active(session, staff_id)
+    staff = active(session, staff_id)
     second_step.remove(session, staff)
     staff.password_hash = None
+    end_links(staff)
     session.flush()
     sign_in.end_all(session, staff.id)
-    _record(session, "staff.second_step_reset", staff.id, actor_id=actor_id, now=now)
+    record(session, "staff.second_step_reset", staff, actor_id=actor_id, now=now)
     return _link_token(staff, secret_key, now + NEW_PASSWORD_LIFETIME)
 
 
@@ -179,7 +184,7 @@ def accept_invitation(
 ) -> sign_in.Opened:
     """Use a one-time link: set the password, which kills the link. The second step follows."""
     staff = staff_by_link(session, token, secret_key=secret_key, now=now)
-    _record(session, "staff.link_used", staff.id, actor_id=staff.id, now=now)
+    record(session, "staff.link_used", staff, actor_id=staff.id, now=now)
     set_password(session, staff, password, about=about, now=now)
     return sign_in.start(session, staff, device=device, now=now)
 
@@ -193,9 +198,14 @@ def _link_token(staff: Staff, secret_key: str, until: datetime) -> str:
     return token if isinstance(token, str) else token.decode("ascii")
 
 
+def end_links(staff: Staff) -> None:
+    """Kill every one-time link of an account that was made and not used."""
+    staff.links_ended += 1
+
+
 def _stamp(staff: Staff) -> str:
-    """Changes with the password, so a link dies when it is used."""
-    return keyring().blind_index("one-time link", f"{staff.uid}:{staff.password_hash}").hex()
+    """What a link says of the account, and that changes when its links end."""
+    return keyring().blind_index("one-time link", f"{staff.uid}:{staff.links_ended}").hex()
 
 
 def texts_of(session: Session, staff_id: int) -> OwnTexts:
@@ -210,12 +220,12 @@ def choose_texts(
     """Keep somebody's own number and choice of texts."""
     if texts_offers and phone is None:
         raise BadInput("Enter your mobile number, or take away the tick")
-    staff = _locked(session, staff_id)
-    staff.phone, staff.texts_offers = phone.e164 if phone else None, texts_offers
-    _record(session, "staff.texts_chosen", staff_id, actor_id=staff_id, now=now)
-
-
-# What an administrator does
+    staff = locked(session, staff_id)
+    number = phone.e164 if phone else None
+    if staff.phone not in {None, number}:
+        account_events.tell(session, "staff.number_changed", staff, now=now)  # at the old number
+    staff.phone, staff.texts_offers = number, texts_offers
+    record(session, "staff.texts_chosen", staff, actor_id=staff_id, now=now)
 
 
 def list_staff(session: Session) -> Sequence[Staff]:
@@ -223,38 +233,6 @@ def list_staff(session: Session) -> Sequence[Staff]:
     return session.scalars(
         select(Staff).order_by(Staff.is_active.desc(), func.lower(Staff.name), Staff.id)
     ).all()
-
-
-def disable(session: Session, staff_id: int, *, actor_id: int, now: datetime) -> None:
-    """Switch an account off: out everywhere at the next request, links and tokens too, and out of
-    the plan.
-    """
-    staff = _active(session, staff_id)
-    if staff.id == actor_id:
-        raise Refused("You cannot disable your own account.")
-    staff.is_active = False
-    sign_in.end_all(session, staff.id)
-    api_tokens.end_all(session, staff.id, now=now)
-    feeds.end_all(session, staff.id, now=now)
-    _record(session, "staff.disabled", staff.id, actor_id=actor_id, now=now)
-    ask_for_plan(session, reason="account", now=now)
-
-
-def end_sign_ins(session: Session, staff_id: int, *, actor_id: int, now: datetime) -> None:
-    """Sign somebody else out everywhere, at their next request."""
-    staff = _locked(session, staff_id)
-    sign_in.end_all(session, staff.id)
-    _record(session, "staff.sign_ins_ended", staff.id, actor_id=actor_id, now=now)
-
-
-def enable(session: Session, staff_id: int, *, actor_id: int, now: datetime) -> None:
-    """Switch an account on again. Sign-ins from before stay ended."""
-    staff = _locked(session, staff_id)
-    if staff.is_active:
-        raise Refused("This account is enabled already.")
-    staff.is_active = True
-    _record(session, "staff.enabled", staff.id, actor_id=actor_id, now=now)
-    ask_for_plan(session, reason="account", now=now)
 
 
 def staff_by_email(session: Session, email: str) -> Staff:
@@ -265,15 +243,20 @@ def staff_by_email(session: Session, email: str) -> Staff:
     return staff
 
 
+def staff_by_id(session: Session, staff_id: int) -> Staff:
+    """An account to look at; raises NotFound."""
+    staff = session.get(Staff, staff_id)
+    if staff is None:
+        raise NotFound("There is no such account.")
+    return staff
+
+
 def staff_name(session: Session, staff_id: int) -> str:
     """What colleagues call somebody; raises NotFound."""
-    name = session.scalar(select(Staff.name).where(Staff.id == staff_id))
-    if name is None:
-        raise NotFound("There is no such account.")
-    return name
+    return staff_by_id(session, staff_id).name
 
 
-def _locked(session: Session, staff_id: int) -> Staff:
+def locked(session: Session, staff_id: int) -> Staff:
     """The account as it is now, held until the transaction ends (SQLite has one writer anyway)."""
     staff = session.get(Staff, staff_id, with_for_update=True, populate_existing=True)
     if staff is None:
@@ -281,14 +264,22 @@ def _locked(session: Session, staff_id: int) -> Staff:
     return staff
 
 
-def _active(session: Session, staff_id: int) -> Staff:
-    staff = _locked(session, staff_id)
+def active(session: Session, staff_id: int) -> Staff:
+    """The same; raises Refused where it is switched off."""
+    staff = locked(session, staff_id)
     if not staff.is_active:
         raise Refused("This account is disabled.")
     return staff
 
 
-def _usable_email(email: str) -> str:
+def taken() -> BadInput:
+    """The refusal of an address that somebody has."""
+    message = "There is an account with this e-mail address already."
+    return BadInput(message, {"email": message})
+
+
+def usable_email(email: str) -> str:
+    """``email`` as it is kept; raises BadInput at the field ``email``."""
     folded = folded_email(email)
     if len(folded) > 254 or not folded.isascii() or not _EMAIL.fullmatch(folded):
         message = "Enter an e-mail address, like name@example.org."
@@ -303,17 +294,3 @@ def _usable_name(name: str) -> str:
         message = f"Enter a name of up to {_NAME_MAX_CHARS} characters."
         raise BadInput(message, {"name": message})
     return tidy
-
-
-def _record(
-    session: Session,
-    action: str,
-    staff_id: int | None,
-    *,
-    actor_id: int | None = None,
-    now: datetime,
-    **detail: str | int,
-) -> None:
-    audit.record(
-        session, action, subject="staff", subject_id=staff_id, actor_id=actor_id, now=now, **detail
-    )

@@ -26,10 +26,11 @@ Fields = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A form that waits: where it was going, and its fields."""
+    """A form that waits: where it was going, its fields, and when it came."""
 
     path: str
     fields: Fields = field(repr=False)
+    at: datetime
 
 
 def holdable(fields: Iterable[tuple[str, str]]) -> Fields:
@@ -37,10 +38,10 @@ def holdable(fields: Iterable[tuple[str, str]]) -> Fields:
     return [(name, value) for name, value in fields if name not in NEVER_HELD]
 
 
-def hold(session: Session, staff_id: int, form: Held, *, now: datetime) -> None:
+def hold(session: Session, staff_id: int, form: Held) -> None:
     """Keep ``form`` for its sender, in the place of an older one."""
     drop(session, staff_id)
-    row = HeldForm(uid=new_uid(), staff_id=staff_id, path=form.path, held_at=now)
+    row = HeldForm(uid=new_uid(), staff_id=staff_id, path=form.path, held_at=form.at)
     row.fields = json.dumps(form.fields)
     session.add(row)
     session.flush()
@@ -53,7 +54,8 @@ def held_of(session: Session, staff_id: int, *, now: datetime) -> Held | None:
     )
     if row is None:
         return None
-    return Held(row.path, [(name, value) for name, value in json.loads(row.fields or "[]")])
+    fields = [(name, value) for name, value in json.loads(row.fields or "[]")]
+    return Held(row.path, fields, row.held_at)
 
 
 def drop(session: Session, staff_id: int) -> None:

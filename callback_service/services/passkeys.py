@@ -29,7 +29,8 @@ from webauthn.helpers.structs import (
 from callback_service.domain.signing_in import HALF_WAY_LIMIT, Proof, Stage
 from callback_service.errors import BadInput, NotFound
 from callback_service.models.staff import Passkey, SignIn, Staff, new_uid
-from callback_service.services import audit, sign_in
+from callback_service.services import sign_in
+from callback_service.services.account_events import record
 from callback_service.services.sign_in import Opened
 
 MOST_PASSKEYS: Final = 5  # of one account
@@ -180,7 +181,7 @@ def add(
     )
     session.add(passkey)
     session.flush()
-    _record(session, "staff.passkey_added", staff.id, passkey.id, now=now)
+    _record(session, "staff.passkey_added", staff, passkey.id, now=now)
 
 
 def remove(session: Session, staff_id: int, passkey_id: int, *, now: datetime) -> None:
@@ -188,7 +189,8 @@ def remove(session: Session, staff_id: int, passkey_id: int, *, now: datetime) -
     theirs = Passkey.id == passkey_id, Passkey.staff_id == staff_id
     if session.scalar(delete(Passkey).where(*theirs).returning(Passkey.id)) is None:
         raise NotFound("There is no such passkey.")
-    _record(session, "staff.passkey_removed", staff_id, passkey_id, now=now)
+    staff = session.get_one(Staff, staff_id)
+    _record(session, "staff.passkey_removed", staff, passkey_id, now=now)
 
 
 def credential_of(answer: str) -> str:
@@ -252,15 +254,5 @@ def _tidy_name(name: str) -> str:
     return tidy
 
 
-def _record(
-    session: Session, action: str, staff_id: int, passkey_id: int, *, now: datetime
-) -> None:
-    audit.record(
-        session,
-        action,
-        subject="staff",
-        subject_id=staff_id,
-        actor_id=staff_id,
-        now=now,
-        passkey_id=passkey_id,
-    )
+def _record(session: Session, action: str, staff: Staff, passkey_id: int, *, now: datetime) -> None:
+    record(session, action, staff, actor_id=staff.id, now=now, passkey_id=passkey_id)

@@ -15,7 +15,13 @@ from callback_service.models.callback import CallbackRequest, Offer, Submission
 from callback_service.models.inbound import InboundText
 from callback_service.models.number import LineLookup
 from callback_service.models.outbox import OutboxMessage, TextKind
-from callback_service.services import audit, form_posts, held_forms, inbound_calls
+from callback_service.services import (
+    audit,
+    form_posts,
+    held_forms,
+    inbound_calls,
+    second_step_resets,
+)
 
 #: Number, name and notes are kept this long after a request is closed.
 KEPT_AFTER_CLOSING: Final = timedelta(days=30)
@@ -33,7 +39,7 @@ def erasure_is_due(session: Session, *, now: datetime) -> bool:
         _old(now), select(OutboxMessage.id).where(_has_old_network(now)), inbound_calls.old(now),
         _strangers(now), _answered_strangers(now), _stale_lookups(now),
     )  # fmt: skip
-    rooms = held_forms, form_posts
+    rooms = held_forms, form_posts, second_step_resets
     return any(room.is_any_old(session, now=now) for room in rooms) or any(
         session.scalar(look.limit(1)) is not None for look in looks
     )
@@ -83,6 +89,7 @@ def erase_old(session: Session, *, now: datetime) -> int:
     """
     held_forms.erase_old(session, now=now)
     form_posts.forget_old(session, now=now)
+    second_step_resets.tidy(session, now=now)
     forget = (
         update(InboundText).where(InboundText.id.in_(_strangers(now))).values(phone_index=None),
         update(OutboxMessage)

@@ -25,7 +25,8 @@ from callback_service.domain.signing_in import (
 from callback_service.errors import BadInput, Forbidden
 from callback_service.models.base import keyring
 from callback_service.models.staff import Passkey, RecoveryCode, SignIn, Staff
-from callback_service.services import audit, sign_in
+from callback_service.services import sign_in
+from callback_service.services.account_events import record, tell
 from callback_service.services.sign_in import Opened
 from callback_service.services.tries import Caller, forget_tries
 
@@ -80,7 +81,7 @@ def finish_set_up(
     if step is None:
         raise _wrong("This code is not right. Type the one that your app shows now.")
     staff.totp_secret, staff.totp_last_step = secret, step
-    _record(session, "staff.app_set_up", staff, now=now)
+    record(session, "staff.app_set_up", staff, actor_id=staff.id, now=now)
     codes = _new_codes(session, staff, now=now)
     sign_in.end_all(session, staff.id, keep=row.id)
     return SetUp(_enter(session, row, staff, caller=caller, by=Proof.CODE, now=now), codes)
@@ -122,13 +123,14 @@ def give_recovery_code(
     )
     if used is None:
         raise _wrong(RECOVERY_NOT_RIGHT)
-    _record(session, "staff.recovery_code_used", staff, now=now)
+    record(session, "staff.recovery_code_used", staff, actor_id=staff.id, now=now)
     return _enter(session, row, staff, caller=caller, by=Proof.RECOVERY_CODE, now=now)
 
 
 def renew_recovery_codes(session: Session, staff_id: int, *, now: datetime) -> tuple[str, ...]:
     """New recovery codes in the place of the old, kept nowhere else."""
     staff = session.get_one(Staff, staff_id, with_for_update=True)
+    tell(session, "staff.codes_renewed", staff, now=now)
     return _new_codes(session, staff, now=now)
 
 
@@ -182,7 +184,7 @@ def _new_codes(session: Session, staff: Staff, *, now: datetime) -> tuple[str, .
     codes = tuple(_random_code() for _ in range(RECOVERY_CODES))
     session.add_all(RecoveryCode(staff_id=staff.id, digest=_digest(staff, code)) for code in codes)
     session.flush()
-    _record(session, "staff.recovery_codes_made", staff, now=now)
+    record(session, "staff.recovery_codes_made", staff, actor_id=staff.id, now=now)
     return codes
 
 
@@ -199,7 +201,3 @@ def _digest(staff: Staff, code: str) -> bytes:
 
 def _wrong(sentence: str) -> BadInput:
     return BadInput(sentence, {"code": sentence})
-
-
-def _record(session: Session, action: str, staff: Staff, *, now: datetime) -> None:
-    audit.record(session, action, subject="staff", subject_id=staff.id, actor_id=staff.id, now=now)

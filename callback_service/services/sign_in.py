@@ -272,19 +272,14 @@ def sign_out(session: Session, token: str, *, now: datetime) -> None:
             _record(session, "staff.signed_out", staff_id, actor_id=staff_id, now=now)
 
 
-def still_open(session: Session, staff: StaffMember, *, now: datetime) -> Sequence[SignIn]:
+def still_open(session: Session, staff_id: int, *, now: datetime) -> Sequence[SignIn]:
     """The browsers that somebody is signed in with, last used first."""
-    limits = LIMITS[staff.role]
-    return session.scalars(
+    rows = session.scalars(
         select(SignIn)
-        .where(
-            SignIn.staff_id == staff.id,
-            SignIn.stage == Stage.FULL,
-            SignIn.seen_at > now - limits.idle,
-            SignIn.created_at > now - limits.absolute,
-        )
+        .where(SignIn.staff_id == staff_id, SignIn.stage == Stage.FULL)
         .order_by(SignIn.seen_at.desc(), SignIn.id.desc())
-    ).all()
+    )
+    return [row for row in rows if _why_over(session, row, now=now) is None]
 
 
 def end_others(session: Session, staff_id: int, *, keep: int, now: datetime) -> None:

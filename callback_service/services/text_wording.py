@@ -29,6 +29,7 @@ TEMPLATES: Final = {
     TextKind.SWAP_DECIDED: "swap_decided.v1",
     TextKind.LEAVE_DECIDED: "leave_decided.v2",
     TextKind.AUDIT: "audit.v1",
+    TextKind.ACCOUNT: "account.v1",
 }
 
 _WORDINGS = Environment(

@@ -20,6 +20,7 @@ from callback_service.errors import TooMany
 from callback_service.models.base import keyring
 from callback_service.models.staff import KnownDevice, SignInAttempt, Staff
 from callback_service.services import audit
+from callback_service.services.account_events import record
 
 TRIES_WINDOW: Final = timedelta(minutes=15)
 TRIES_PER_ACCOUNT: Final = 10  # from one network, or from one browser that is known
@@ -123,9 +124,27 @@ def know_device(session: Session, staff_id: int, device: str | None, *, now: dat
         update(KnownDevice).where(*mine).values(seen_at=now).returning(KnownDevice.id)
     )
     if seen is None:
+        _note_new_browser(session, staff_id, now=now)
         session.add(KnownDevice(staff_id=staff_id, token_digest=_digest(token), seen_at=now))
         session.flush()
     return token
+
+
+def _note_new_browser(session: Session, staff_id: int, *, now: datetime) -> None:
+    """Tell the owner, but for the first browser of an account."""
+    others = select(KnownDevice.id).where(KnownDevice.staff_id == staff_id)
+    if session.scalar(others.limit(1)) is not None:
+        staff = session.get_one(Staff, staff_id)
+        record(session, "staff.new_browser", staff, actor_id=staff_id, now=now)
+
+
+def move_tries(session: Session, was: str, email: str) -> None:
+    """Count the tries made at one address at another, as the account's address changed."""
+    session.execute(
+        update(SignInAttempt)
+        .where(SignInAttempt.account_key == _account_key(was))
+        .values(account_key=_account_key(email))
+    )
 
 
 def folded_email(email: str) -> str:

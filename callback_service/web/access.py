@@ -329,9 +329,9 @@ def _hold_form(visit: Visit) -> bool:
     is_short = len(request.path) <= held_forms.PATH_MAX_CHARS
     if visit.ended_of is None or not (is_over and is_short and fields):
         return False
-    form = held_forms.Held(request.path, fields)
+    form = held_forms.Held(request.path, fields, clock.utc_now())
     with transaction() as session:
-        held_forms.hold(session, visit.ended_of, form, now=clock.utc_now())
+        held_forms.hold(session, visit.ended_of, form)
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,8 +18,16 @@ from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, TooMany
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.api_token import ApiToken
-from callback_service.services import accounts, api_tokens, second_step, staff_skills
+from callback_service.services import (
+    account_events,
+    accounts,
+    api_tokens,
+    second_step,
+    second_step_resets,
+    staff_skills,
+)
 from callback_service.services import sign_in as sign_ins
+from callback_service.services.account_events import Event
 from callback_service.services.sign_in import ProvenPassword
 from callback_service.services.tries import Caller
 from callback_service.web import access
@@ -67,6 +76,15 @@ class OpenSignIn:
     began: str
     used: str
     is_this: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EventLine:
+    """One thing that happened to an account, in words."""
+
+    at: str
+    what: str
+    by: str
 
 
 @bp.get("/account")
@@ -181,11 +199,13 @@ def _own_page(
                 local_time(row.seen_at),
                 row.id == this,
             )
-            for row in sign_ins.still_open(session, staff, now=now)
+            for row in sign_ins.still_open(session, staff.id, now=now)
         ]
         tokens = [_own_token(row) for row in api_tokens.live_tokens(session, staff.id)]
         skills = staff_skills.skills_of(session, staff.id)
         codes_left = second_step.recovery_codes_left(session, staff.id)
+        events = event_lines(account_events.recent(session, staff.id))
+        reset = second_step_resets.waiting_for(session, staff.id, now=now)
     return render_template(
         "account/own.html",
         skills=staff_skills.skills_in_words(skills),
@@ -198,7 +218,14 @@ def _own_page(
         tokens=tokens,
         codes_left=codes_left,
         few_codes=codes_left <= FEW_CODES,
+        events=events,
+        reset=reset,
     )
+
+
+def event_lines(events: Sequence[Event]) -> list[EventLine]:
+    """``events`` for staff to read."""
+    return [EventLine(local_time(one.at), one.what, one.by or "") for one in events]
 
 
 def _own_token(row: ApiToken) -> OwnToken:

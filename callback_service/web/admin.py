@@ -1,10 +1,10 @@
-"""Staff accounts, for administrators. Nothing here shows or touches a caller."""
+"""The list of staff accounts, for administrators. Nothing here shows or touches a caller."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import EmailField, RadioField, StringField
@@ -18,16 +18,10 @@ from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.staff import Staff
 from callback_service.services import accounts, staff_skills
 from callback_service.web.access import current_staff, fresh, requires
-from callback_service.web.account import local_time
-from callback_service.web.choices import SelectChoice
+from callback_service.web.one_time_link import link_page
+from callback_service.web.person import ROLES, role_choices
 
 bp = Blueprint("admin", __name__)
-
-_ROLES = {
-    Role.COUNSELLOR: "Counsellor",
-    Role.MANAGER: "Manager",
-    Role.ADMINISTRATOR: "Administrator",
-}
 
 
 class InviteForm(FlaskForm):
@@ -37,7 +31,7 @@ class InviteForm(FlaskForm):
     email = EmailField("E-mail address", validators=[InputRequired("Enter an e-mail address.")])
     role = RadioField(
         "Role",
-        choices=[SelectChoice(role.value, label) for role, label in _ROLES.items()],
+        choices=role_choices(),
         validators=[InputRequired("Choose a role.")],
     )
 
@@ -51,7 +45,6 @@ class Account:
     email: str
     role: str
     skills: str
-    since: str
     is_active: bool
     has_joined: bool
     is_own: bool
@@ -87,56 +80,7 @@ def invite() -> ResponseReturnValue:
         for name, reason in refusal.fields.items():
             form[name].errors = [reason]
         return _page(form), refusal.status
-    return _link_page(token, f"{form.name.data} is invited", "3 days")
-
-
-@bp.post("/staff/<int:staff_id>/link")
-@requires(Role.ADMINISTRATOR)
-@fresh
-def make_link(staff_id: int) -> ResponseReturnValue:
-    """A new one-time link for a lost invitation or a forgotten password, shown this once."""
-    with transaction() as session:
-        token = accounts.make_link(
-            session,
-            staff_id,
-            secret_key=current_settings().secret_key,
-            actor_id=current_staff().id,
-            now=clock.utc_now(),
-        )
-    return _link_page(token, "A new link", "an hour, or 3 days where it is the first password")
-
-
-@bp.post("/staff/<int:staff_id>/sign-ins/end")
-@requires(Role.ADMINISTRATOR)
-@fresh
-def end_sign_ins(staff_id: int) -> ResponseReturnValue:
-    """Sign somebody out everywhere."""
-    with transaction() as session:
-        accounts.end_sign_ins(session, staff_id, actor_id=current_staff().id, now=clock.utc_now())
-    flash("They are signed out everywhere.", "success")
-    return redirect(url_for("admin.staff"), code=303)
-
-
-@bp.post("/staff/<int:staff_id>/disable")
-@requires(Role.ADMINISTRATOR)
-@fresh
-def disable(staff_id: int) -> ResponseReturnValue:
-    """Switch an account off."""
-    with transaction() as session:
-        accounts.disable(session, staff_id, actor_id=current_staff().id, now=clock.utc_now())
-    flash("The account is disabled and signed out everywhere.", "success")
-    return redirect(url_for("admin.staff"), code=303)
-
-
-@bp.post("/staff/<int:staff_id>/enable")
-@requires(Role.ADMINISTRATOR)
-@fresh
-def enable(staff_id: int) -> ResponseReturnValue:
-    """Switch an account on again."""
-    with transaction() as session:
-        accounts.enable(session, staff_id, actor_id=current_staff().id, now=clock.utc_now())
-    flash("The account is enabled.", "success")
-    return redirect(url_for("admin.staff"), code=303)
+    return link_page(token, f"{form.name.data} is invited", "3 days")
 
 
 def _page(form: InviteForm) -> str:
@@ -148,19 +92,13 @@ def _page(form: InviteForm) -> str:
     return render_template("manager/staff.html", form=form, accounts=rows)
 
 
-def _link_page(token: str, heading: str, lifetime: str) -> str:
-    link = accounts.link_address(current_settings().public_base_url, token)
-    return render_template("account/link.html", heading=heading, link=link, lifetime=lifetime)
-
-
 def _account(row: Staff, skills: frozenset[Skill]) -> Account:
     return Account(
         id=row.id,
         name=row.name,
         email=row.email,
-        role=_ROLES[row.role],
+        role=ROLES[row.role],
         skills=staff_skills.skills_in_words(skills),
-        since=local_time(row.created_at),
         is_active=row.is_active,
         has_joined=row.password_hash is not None,
         is_own=row.id == current_staff().id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flask import redirect, request
+from flask import flash, redirect, request
 from flask import session as browser_session
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
@@ -15,8 +15,8 @@ from callback_service import clock
 from callback_service.domain.signing_in import Proof
 from callback_service.errors import BadInput
 from callback_service.extensions import client_network, transaction
+from callback_service.services import account_events, tries
 from callback_service.services import sign_in as sign_ins
-from callback_service.services import tries
 from callback_service.services.sign_in import Opened
 from callback_service.services.tries import Caller
 from callback_service.web import access
@@ -69,7 +69,10 @@ def settle(response: Response, opened: Opened) -> None:
         device = tries.know_device(
             session, opened.staff.id, access.device_of(request), now=clock.utc_now()
         )
+        news = account_events.news(session, opened.staff.id)
     browser_session.clear()
+    if news:
+        flash(f"Since you last signed in: {'. '.join(news)}. Look at “Your account”.")
     access.give_cookie(response, opened.token)
     access.give_device_cookie(response, device)
 

@@ -52,6 +52,8 @@ PART_OF: Final = {
     "held": "account",
     "staff_skills": "admin",
     "form_posts": "findings",
+    "person": "admin",
+    "lost_phones": "admin",
 }
 
 

@@ -12,6 +12,7 @@ from callback_service.services import held_forms
 from callback_service.services.held_forms import Held
 from callback_service.web import access
 from callback_service.web.access import current_staff, requires
+from callback_service.web.account import local_time
 
 bp = Blueprint("held", __name__)
 
@@ -24,7 +25,7 @@ def page() -> ResponseReturnValue:
     if held is None:
         return redirect(access.landing(current_staff(), None), code=303)
     typed = [value for _, value in held.fields if " " in value.strip() or "\n" in value]
-    return render_template("account/held.html", held=held, typed=typed)
+    return render_template("account/held.html", held=held, typed=typed, at=local_time(held.at))
 
 
 @bp.post("/account/held")

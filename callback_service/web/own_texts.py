@@ -13,7 +13,7 @@ from callback_service.domain.staff import Role
 from callback_service.errors import BadInput
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.services import accounts
-from callback_service.web.access import current_staff, requires
+from callback_service.web.access import current_staff, fresh, requires
 
 bp = Blueprint("own_texts", __name__)
 
@@ -39,7 +39,7 @@ class TextsForm(FlaskForm):
 
 
 @bp.get("/account/texts")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(*Role)
 def choose() -> str:
     """The number, and which texts go to it."""
     with reading() as session:
@@ -53,7 +53,8 @@ def choose() -> str:
 
 
 @bp.post("/account/texts")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(*Role)
+@fresh
 def save() -> ResponseReturnValue:
     """Keep the number and the choice."""
     form = TextsForm()

@@ -28,22 +28,9 @@ _KEY_GROUP = 4  # letters between two spaces, as people type it off
 
 
 class CodeForm(FlaskForm):
-    """A code, and where to go with it."""
+    """A code, of the app or kept for the loss of the phone, and where to go with it."""
 
-    code = StringField(
-        "Code from your app",
-        validators=[InputRequired("Enter the code from your app."), Length(max=40)],
-    )
-    next = HiddenField()
-
-
-class RecoveryForm(FlaskForm):
-    """One of the codes kept for the loss of the phone."""
-
-    code = StringField(
-        "Recovery code",
-        validators=[InputRequired("Enter a recovery code."), Length(max=40)],
-    )
+    code = StringField(validators=[InputRequired("Enter the code."), Length(max=40)])
     next = HiddenField()
 
 
@@ -86,14 +73,14 @@ def give_code() -> ResponseReturnValue:
 def recovery() -> ResponseReturnValue:
     """Where a recovery code is typed."""
     wanted = access.safe_next(request.args.get("next"))
-    return _recovery_page(RecoveryForm(formdata=None, next=wanted))
+    return _recovery_page(CodeForm(formdata=None, next=wanted))
 
 
 @bp.post("/sign-in/recovery-code")
 @during(Stage.PASSWORD)
 def give_recovery_code() -> ResponseReturnValue:
     """Sign in with a recovery code, and say how many are left."""
-    form = RecoveryForm()
+    form = CodeForm()
     if not form.validate_on_submit():
         return _recovery_page(form), BadInput.status
     try:
@@ -193,7 +180,7 @@ def _code_page(form: CodeForm) -> str:
     return render_template("account/code.html", form=form)
 
 
-def _recovery_page(form: RecoveryForm) -> str:
+def _recovery_page(form: CodeForm) -> str:
     return render_template("account/recovery_code.html", form=form)
 
 

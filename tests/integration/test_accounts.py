@@ -23,7 +23,14 @@ from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import Attempt
 from callback_service.models.plan import PlanTrigger
 from callback_service.models.staff import HeldForm, SignIn, SignInAttempt, Staff
-from callback_service.services import accounts, held_forms, retention, second_step, sign_in
+from callback_service.services import (
+    account_changes,
+    accounts,
+    held_forms,
+    retention,
+    second_step,
+    sign_in,
+)
 from callback_service.services.held_forms import Held
 from callback_service.services.sign_in import Ended
 from callback_service.services.tries import (
@@ -154,7 +161,7 @@ def test_a_call_that_goes_on_counts_as_use(session: Session, now: datetime) -> N
 def test_anothers_sign_ins_are_ended_everywhere(session: Session, now: datetime) -> None:
     staff, boss = make_staff(session), make_staff(session, role=Role.ADMINISTRATOR)
     token, own = enter(session, staff, now=now), enter(session, boss, now=now)
-    accounts.end_sign_ins(session, staff.id, actor_id=boss.id, now=now)
+    account_changes.end_sign_ins(session, staff.id, actor_id=boss.id, now=now)
     assert not is_in(session, token, now=now)
     assert is_in(session, own, now=now)
     assert actions(session)[-1] == "staff.sign_ins_ended"
@@ -297,10 +304,10 @@ def test_disabling_signs_out_at_once_and_enabling_does_not_revive(
 ) -> None:
     staff, boss = make_staff(session), make_staff(session, role=Role.ADMINISTRATOR)
     token = enter(session, staff, now=now)
-    accounts.disable(session, staff.id, actor_id=boss.id, now=now)
+    account_changes.disable(session, staff.id, actor_id=boss.id, now=now)
     session.expire_all()
     assert not is_in(session, token, now=now)
-    accounts.enable(session, staff.id, actor_id=boss.id, now=now)
+    account_changes.enable(session, staff.id, actor_id=boss.id, now=now)
     session.expire_all()
     assert not is_in(session, token, now=now)
     assert session.scalars(select(PlanTrigger.reason)).all() == ["account", "account"]
@@ -311,20 +318,20 @@ def test_a_password_proven_before_the_account_was_disabled_does_not_open_it(
 ) -> None:
     staff, boss = make_staff(session), make_staff(session, role=Role.ADMINISTRATOR)
     proven = sign_in.check_password(session, email=staff.email, password=PASSWORD)
-    accounts.disable(session, staff.id, actor_id=boss.id, now=now)
+    account_changes.disable(session, staff.id, actor_id=boss.id, now=now)
     with pytest.raises(BadInput):
         sign_in.open_sign_in(session, proven, caller=HERE, now=now)
 
 
 def test_nobody_disables_themself_or_an_account_twice(session: Session, now: datetime) -> None:
     staff, boss = make_staff(session), make_staff(session, role=Role.ADMINISTRATOR)
-    accounts.disable(session, staff.id, actor_id=boss.id, now=now)
+    account_changes.disable(session, staff.id, actor_id=boss.id, now=now)
     with pytest.raises(Refused):
-        accounts.disable(session, staff.id, actor_id=boss.id, now=now)
+        account_changes.disable(session, staff.id, actor_id=boss.id, now=now)
     with pytest.raises(Refused):
-        accounts.disable(session, boss.id, actor_id=boss.id, now=now)
+        account_changes.disable(session, boss.id, actor_id=boss.id, now=now)
     with pytest.raises(Refused):
-        accounts.enable(session, boss.id, actor_id=boss.id, now=now)
+        account_changes.enable(session, boss.id, actor_id=boss.id, now=now)
 
 
 def test_an_invitation_opens_once(session: Session, now: datetime) -> None:
@@ -362,7 +369,7 @@ def test_a_link_of_another_key_or_a_disabled_account_is_dead(
     with pytest.raises(NotFound):
         accounts.staff_by_link(session, token[:-2], secret_key=KEY, now=now)
     newcomer = accounts.staff_by_email(session, "new@example.org")
-    accounts.disable(session, newcomer.id, actor_id=boss.id, now=now)
+    account_changes.disable(session, newcomer.id, actor_id=boss.id, now=now)
     with pytest.raises(NotFound):
         accounts.staff_by_link(session, token, secret_key=KEY, now=now)
 
@@ -431,8 +438,8 @@ def test_every_deed_is_written_down_without_an_address(session: Session, now: da
     use_up_tries(session, newcomer, now=now)
     sign_in.sign_out(session, token, now=now)
     accounts.make_link(session, newcomer.id, secret_key=KEY, actor_id=boss.id, now=now)
-    accounts.disable(session, newcomer.id, actor_id=boss.id, now=now)
-    accounts.enable(session, newcomer.id, actor_id=boss.id, now=now)
+    account_changes.disable(session, newcomer.id, actor_id=boss.id, now=now)
+    account_changes.enable(session, newcomer.id, actor_id=boss.id, now=now)
     session.flush()
     assert list(actions(session)) == [
         "staff.invited",
@@ -478,7 +485,7 @@ def test_the_commands_say_in_one_sentence_what_is_wrong(app: Flask) -> None:
 
 
 def test_unknown_accounts_are_refused_loudly(session: Session, now: datetime) -> None:
-    for deed in (accounts.disable, accounts.enable):
+    for deed in (account_changes.disable, account_changes.enable):
         with pytest.raises(CallbackServiceError):
             deed(session, 4711, actor_id=1, now=now)
 
@@ -507,7 +514,7 @@ def test_a_lost_second_step_is_taken_away_with_the_password_and_every_sign_in(
 def test_a_form_nobody_came_back_for_is_erased_after_half_a_day(
     session: Session, now: datetime
 ) -> None:
-    held_forms.hold(session, make_staff(session).id, Held("/x", [("a", "b")]), now=now)
+    held_forms.hold(session, make_staff(session).id, Held("/x", [("a", "b")], now))
     almost = now + held_forms.KEPT_FOR - SECOND
     assert not retention.erasure_is_due(session, now=almost)
     assert retention.erasure_is_due(session, now=now + held_forms.KEPT_FOR)

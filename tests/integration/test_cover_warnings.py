@@ -17,7 +17,7 @@ from callback_service.models.outbox import OutboxMessage, TextKind
 from callback_service.models.rota import ShiftPattern
 from callback_service.models.staff import Staff
 from callback_service.scheduler import TICKS, run_tick
-from callback_service.services import accounts, shift_patterns
+from callback_service.services import account_changes, shift_patterns
 from callback_service.services.cover import LOOK_AHEAD
 from callback_service.services.cover_warnings import (
     LOOK_EVERY,
@@ -134,7 +134,7 @@ def test_a_deactivated_account_is_no_cover(session: Session) -> None:
     admin = make_manager(session)
     pattern = staffed_but_for(session, weekdays=frozenset())
     look(session)
-    accounts.disable(session, pattern.staff_id or 0, actor_id=admin.id, now=NOW + H)
+    account_changes.disable(session, pattern.staff_id or 0, actor_id=admin.id, now=NOW + H)
     assert look_is_due(session, now=NOW + timedelta(minutes=1))
     assert look(session, now=NOW + H) == 1
 

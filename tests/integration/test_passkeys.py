@@ -13,7 +13,7 @@ from callback_service.domain.signing_in import Stage
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.staff import Passkey, SignIn, Staff
-from callback_service.services import accounts, passkeys, sign_in
+from callback_service.services import account_changes, passkeys, sign_in
 from callback_service.services.passkeys import CHALLENGE_LIMIT, MOST_PASSKEYS, Site
 from tests.support.builders import make_staff
 from tests.support.soft_passkey import SoftPasskey
@@ -159,11 +159,11 @@ def test_a_disabled_persons_passkey_opens_nothing_then_or_later(
     session: Session, owner: Staff, key: SoftPasskey, now: datetime
 ) -> None:
     boss = make_staff(session, role=Role.ADMINISTRATOR)
-    accounts.disable(session, owner.id, actor_id=boss.id, now=now)
+    account_changes.disable(session, owner.id, actor_id=boss.id, now=now)
     row_id, question = begin(session, now=now)
     with pytest.raises(BadInput):
         send(session, row_id, key.answer(question), now=now)
-    accounts.enable(session, owner.id, actor_id=boss.id, now=now)
+    account_changes.enable(session, owner.id, actor_id=boss.id, now=now)
     row = session.get_one(SignIn, row_id)
     assert (row.stage, row.staff_id) == (Stage.START, None)
 

@@ -12,7 +12,7 @@ from callback_service.domain.lifecycle import Disposition
 from callback_service.domain.planning import OFFER_LEASE, Planned
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.plan import PlanEntry, PlanTrigger
-from callback_service.services import accounts, offers, planning, requests
+from callback_service.services import account_changes, offers, planning, requests
 from tests.rota_builders import LONDON, local, make_pattern
 from tests.support.builders import NOW, make_staff
 from tests.support.request_builders import (
@@ -115,7 +115,7 @@ def test_a_disabled_counsellor_loses_the_place_in_the_plan_to_another(session: S
     request = make_request(session)
     plan(session)
     planned_for = entries(session)[request.id][0]
-    accounts.disable(session, planned_for, actor_id=manager.id, now=NOW)
+    account_changes.disable(session, planned_for, actor_id=manager.id, now=NOW)
     session.flush()
     plan(session)
     assert entries(session)[request.id][0] == ({first.id, second.id} - {planned_for}).pop()

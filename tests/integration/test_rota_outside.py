@@ -18,7 +18,7 @@ from callback_service import create_app
 from callback_service.domain.staff import Role
 from callback_service.extensions import db
 from callback_service.models.staff import Staff
-from callback_service.services import accounts
+from callback_service.services import account_changes
 from callback_service.services.api_tokens import make_token
 from tests.support.builders import NOW, make_staff
 from tests.support.request_builders import stored
@@ -89,7 +89,7 @@ class Installation:
         with stored(self._app) as session:
             staff = session.scalars(select(Staff).where(Staff.email == email)).one()
             lead = make_staff(session, role=Role.ADMINISTRATOR)
-            accounts.disable(session, staff.id, actor_id=lead.id, now=NOW)
+            account_changes.disable(session, staff.id, actor_id=lead.id, now=NOW)
 
 
 def _uids(lines: list[str]) -> set[str]:

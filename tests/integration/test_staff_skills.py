@@ -22,7 +22,7 @@ from callback_service.models.outbox import OutboxMessage
 from callback_service.models.rota import CoverRequirement
 from callback_service.models.staff import Staff
 from callback_service.models.staff_skill import StaffSkill
-from callback_service.services import accounts, cover, cover_requirements, staff_skills
+from callback_service.services import account_changes, cover, cover_requirements, staff_skills
 from callback_service.services.cover_warnings import (
     known_gaps,
     look_is_due,
@@ -201,12 +201,12 @@ def test_an_account_that_is_disabled_takes_its_skills_along(session: Session) ->
     woman = round_the_clock(session, "gender:woman", "skill:alcohol")
     need_skill(session, "gender:woman", "00:00", "00:00")
     look(session)
-    accounts.disable(session, woman.id, actor_id=manager.id, now=NOW)
+    account_changes.disable(session, woman.id, actor_id=manager.id, now=NOW)
     assert look_is_due(session, now=NOW)
     assert look(session) == 1
     [gap] = known_gaps(session, now=NOW)
     assert (gap.skill, gap.short) == (WOMAN, 1)
-    accounts.enable(session, woman.id, actor_id=manager.id, now=NOW)
+    account_changes.enable(session, woman.id, actor_id=manager.id, now=NOW)
     assert look(session, 1) == 0
     assert known_gaps(session, now=NOW) == []
 

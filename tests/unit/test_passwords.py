@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from callback_service.domain.known_passwords import known_passwords
 from callback_service.domain.passwords import (
+    KNOWN,
     MAX_CHARS,
     MIN_CHARS,
     OWN_WORDS,
@@ -69,6 +71,32 @@ def test_length_is_counted_from_fifteen_to_one_hundred_and_twenty_eight() -> Non
 )
 def test_what_a_guesser_tries_first_is_refused(password: str) -> None:
     assert fault(password) == TOO_EASY
+
+
+def test_every_known_password_that_is_long_enough_is_refused() -> None:
+    long_enough = [one for one in known_passwords() if len(one) >= MIN_CHARS]
+    assert len(long_enough) > 20
+    assert {fault(one) for one in long_enough} == {TOO_EASY, KNOWN}
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "chocolate butterfly",
+        "Chocolate-Butterfly",
+        "ch0c0l@te butterfly",
+        "1998 chocolate butterfly!!",
+        "skywalker skywalker",
+        "snowboard mountain",
+        "mercedes volkswagen 77",
+    ],
+)
+def test_known_passwords_in_a_row_or_dressed_up_are_refused(password: str) -> None:
+    assert fault(password) == KNOWN
+
+
+def test_three_known_words_and_one_that_is_none_pass() -> None:
+    assert fault("chocolate butterfly grommet mountain") is None
 
 
 @pytest.mark.parametrize(

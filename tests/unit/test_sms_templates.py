@@ -18,7 +18,7 @@ from callback_service.domain.languages import ENGLISH, NAMES
 from callback_service.domain.told import VOICES, Told, forbidden_words, spoken
 from callback_service.domain.wording import GSM_BASIC, segments, time_spoken, window_spoken
 from callback_service.models.outbox import FOR_CALLERS, TextKind
-from callback_service.services import auditor, escalation, text_wording
+from callback_service.services import account_events, auditor, escalation, text_wording
 from callback_service.services.text_wording import FOLDER, TEMPLATES, wording
 
 LONDON = ZoneInfo("Europe/London")
@@ -34,7 +34,7 @@ TEXTS: Final = [
 EVERY_TEXT = pytest.mark.parametrize(("kind", "language"), TEXTS, ids=str)
 #: What a text may be told: times, who is missing, a reason of ours and a reference. No name and
 #: no number.
-FACTS: Final = {"when", "whom", "reason", "reference", "shows_number"}
+FACTS: Final = {"when", "whom", "what", "reason", "reference", "shows_number"}
 
 
 def times() -> list[Told]:
@@ -89,6 +89,7 @@ def facts(kind: TextKind, when: str) -> dict[str, str]:
             "reason": max((auditor.said(kind, others=999) for kind in FindingKind), key=len),
             "reference": "MMMMMMMM",
         },
+        TextKind.ACCOUNT: {"what": max(account_events.TEXTED.values(), key=len)},
     }
     if kind in staff:
         return staff[kind]
@@ -177,6 +178,13 @@ def test_every_kind_of_text_has_its_template_in_each_of_its_languages() -> None:
     assert set(TEMPLATES) == set(TextKind)
     assert all(re.fullmatch(r"[a-z]{2}/[a-z_]+\.v\d+\.txt", name) for name in names)
     assert {path.parent.name for path in FILES} == set(VOICES)
+
+
+@pytest.mark.parametrize("what", account_events.TEXTED.values())
+def test_no_news_of_an_account_says_who_we_are(what: str) -> None:
+    body = wording(TextKind.ACCOUNT, what=what)
+    assert forbidden_words(body, language=ENGLISH, also=("Callback",)) == []
+    assert segments(body) == 1
 
 
 def test_every_reason_of_an_escalation_has_its_words() -> None:

@@ -17,7 +17,7 @@ from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.staff import Role
 from callback_service.models.api_token import ApiToken
 from callback_service.models.staff import Staff
-from callback_service.services import accounts
+from callback_service.services import account_changes
 from callback_service.services.api_tokens import end_token, make_token
 from callback_service.web import problems
 from tests.rota_builders import make_pattern
@@ -151,10 +151,10 @@ def test_a_token_dies_with_its_account_and_does_not_come_back(app: Flask) -> Non
     with stored(app) as session:
         [owner] = session.scalars(select(Staff))
         administrator = make_staff(session, role=Role.ADMINISTRATOR)
-        accounts.disable(session, owner.id, actor_id=administrator.id, now=NOW)
+        account_changes.disable(session, owner.id, actor_id=administrator.id, now=NOW)
     check_problem(ask(app, f"/rota/shifts?{RANGE}", token), 401, "token-needed")
     with stored(app) as session:
-        accounts.enable(session, owner.id, actor_id=administrator.id, now=NOW)
+        account_changes.enable(session, owner.id, actor_id=administrator.id, now=NOW)
     check_problem(ask(app, f"/rota/shifts?{RANGE}", token), 401, "token-needed")
 
 

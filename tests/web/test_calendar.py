@@ -14,7 +14,7 @@ from callback_service.domain.staff import Role
 from callback_service.models.calendar import CalendarFeed, FeedShift
 from callback_service.models.rota import ShiftPattern
 from callback_service.models.staff import Staff
-from callback_service.services import accounts
+from callback_service.services import account_changes
 from tests.rota_builders import make_pattern
 from tests.support.builders import NOW, make_staff
 from tests.support.calendars import events_of
@@ -116,13 +116,13 @@ def test_unknown_ended_and_orphaned_links_give_the_same_answer(
     with stored(app) as session:
         owner = session.scalars(select(Staff)).one()
         administrator = make_staff(session, role=Role.ADMINISTRATOR)
-        accounts.disable(session, owner.id, actor_id=administrator.id, now=NOW)
+        account_changes.disable(session, owner.id, actor_id=administrator.id, now=NOW)
     paths = [replaced, ended, orphaned, "/calendar/unknown.ics", "/calendar/%00%F0%9F.ics"]
     answers = [client.get(path) for path in paths]
     assert {answer.status_code for answer in answers} == {404}
     assert len({answer.data for answer in answers}) == 1
     with stored(app) as session:
-        accounts.enable(session, owner.id, actor_id=administrator.id, now=NOW)
+        account_changes.enable(session, owner.id, actor_id=administrator.id, now=NOW)
     assert client.get(orphaned).status_code == 404
 
 

@@ -52,7 +52,7 @@ def test_the_list_shows_every_account_and_its_state(
     make_staff(session, name="Robin Vale", email="robin@example.org").is_active = False
     session.commit()
     page = administrator.get("/staff").get_data(as_text=True)
-    for text in ("Sam Field", "This is you", "Robin Vale", "robin@example.org", "Disabled"):
+    for text in ("Sam Field", "You</strong>", "Robin Vale", "robin@example.org", "Disabled"):
         assert text in page
 
 
@@ -114,7 +114,7 @@ def test_an_account_is_disabled_and_enabled(administrator: FlaskClient, session:
     staff_id = staff.id
     for deed, is_active in (("disable", False), ("enable", True)):
         answer = submit(administrator, f"/staff/{staff_id}/{deed}", {}, page="/staff")
-        assert answer.location == "/staff"
+        assert answer.location == f"/staff/{staff_id}"
         session.rollback()
         assert session.get_one(Staff, staff_id).is_active is is_active
 

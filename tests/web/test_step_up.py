@@ -79,15 +79,21 @@ def test_what_is_sensitive_is_on_the_list(app: Flask) -> None:
         "account.change_password",
         "account.end_others",
         "account.make_token",
-        "admin.disable",
-        "admin.enable",
-        "admin.end_sign_ins",
         "admin.invite",
-        "admin.make_link",
         "calendar.make_link",
+        "lost_phones.ask",
+        "lost_phones.confirm",
+        "own_texts.save",
         "passkeys.add",
         "passkeys.own",
         "passkeys.remove",
+        "person.change_email",
+        "person.change_role",
+        "person.disable",
+        "person.enable",
+        "person.end_sign_in",
+        "person.end_sign_ins",
+        "person.make_link",
         "second_step.finish_replacing",
         "second_step.renew_codes",
         "second_step.replace",
@@ -239,8 +245,8 @@ def test_what_was_sent_too_late_can_be_thrown_away(
     client = sign_in_as(Role.COUNSELLOR, email=EMAIL)
     with app.app_context(), transaction() as within:
         staff = within.scalars(select(Staff).where(Staff.email == EMAIL)).one()
-        form = Held("/account/tokens", [("name", "a b")])
-        hold(within, staff.id, form, now=datetime.now(UTC))
+        form = Held("/account/tokens", [("name", "a b")], datetime.now(UTC))
+        hold(within, staff.id, form)
     submit(client, "/account/held/drop", {}, page="/account/held")
     assert client.get("/account/held").location == "/desk"
     assert tokens(session) == []
