@@ -7,15 +7,21 @@ somebody waits for the page.
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from math import inf
 from random import Random
 from typing import Final, NamedTuple
 
+from callback_service.domain.breaks import break_to_come
 from callback_service.domain.call_lengths import CallLengths
-from callback_service.domain.planning import HANDOVER_MARGIN, Availability, Task
+from callback_service.domain.planning import (
+    HANDOVER_MARGIN,
+    OFFER_LEASE,
+    Availability,
+    Task,
+)
 from callback_service.domain.presence import REST
 from callback_service.domain.retry import AFTER_NO_ANSWER, RETRY_SLACK
 
@@ -23,10 +29,16 @@ from callback_service.domain.retry import AFTER_NO_ANSWER, RETRY_SLACK
 UNANSWERED_SHARE: Final = 0.25
 RINGS: Final = timedelta(minutes=2)
 UNANSWERED_LENGTH: Final = RINGS + REST
+#: To see an offer, take it, read it and dial, about.
+TAKING: Final = timedelta(minutes=1)
+#: Stands for the length of an attempt that was not made, as nobody took the offer.
+LAPSED: Final = -1.0
 
 _PAUSES: Final = tuple(pause.total_seconds() for pause in AFTER_NO_ANSWER)
 _SLACK: Final = RETRY_SLACK.total_seconds()
 _UNANSWERED: Final = UNANSWERED_LENGTH.total_seconds()
+_TAKING: Final = TAKING.total_seconds()
+_LEASE: Final = OFFER_LEASE.total_seconds()
 
 #: When a request is to be rung by, and how often it was tried.
 _Waiting = tuple[float, int]
@@ -35,6 +47,9 @@ _Coming = tuple[float, float, int]
 #: First and last second at which a call may start.
 _Span = tuple[float, float]
 _NO_SPAN: Final[_Span] = (inf, -inf)
+_NO_BREAK: Final[_Span] = (inf, inf)
+#: Somebody who is due behind the newcomer, and comes no second time.
+_BEHIND: Final[_Waiting] = (inf, len(_PAUSES))
 
 
 class Before(NamedTuple):
@@ -64,15 +79,25 @@ class Queue:
     def _due_by(self, due: float) -> list[tuple[float, float]]:
         return self._all[: bisect_right(self._all, (due, inf))]
 
-    def released_by(self, due: float) -> int:
-        """How many of those due by then wait already."""
-        return sum(release == 0 for _, release in self._due_by(due))
-
     def before(self, due: float) -> Before:
         """Those due by then."""
         some = self._due_by(due)
         waiting = [(target, 0) for target, release in reversed(some) if not release]
         return Before(waiting, sorted((release, target, 0) for target, release in some if release))
+
+
+class Future(NamedTuple):
+    """By counsellor: when they come free first, and from when on they take a break."""
+
+    free: list[float]
+    breaks: list[float]
+
+
+class Starts(NamedTuple):
+    """When the newcomer is rung: if the first offer is taken, and if it lapses."""
+
+    taken: float
+    lapsed: float
 
 
 class Seats:
@@ -89,8 +114,9 @@ class Seats:
         self._spans: list[list[_Span]] = []
         self._free: list[float] = []
         self._talked: list[tuple[int, float]] = []
+        self._breaks: list[_Span] = []  # the first and last second at which it begins
+        self.break_lengths: list[float] = []
         self._lengths = lengths
-        self.idle = 0
         margin = HANDOVER_MARGIN.total_seconds()
         for place, one in enumerate(counsellors):
             spans = [
@@ -98,27 +124,42 @@ class Seats:
                 for start, end in one.spans
             ]
             self._spans.append([span for span in spans if span[0] <= span[1]])
-            free = max((one.free_at - now).total_seconds(), 0.0)
-            self._free.append(free)
+            self._free.append(max((one.free_at - now).total_seconds(), 0.0))
+            self._add_break(one, now)
             if one.counsellor_id in talked:
                 self._talked.append((place, talked[one.counsellor_id].total_seconds()))
-            elif free == 0 and self.ready(place, 0) == 0:
-                self.idle += 1
 
-    def expected(self) -> list[float]:
-        """When each comes free on average."""
+    def _add_break(self, one: Availability, now: datetime) -> None:
+        is_due = one.spans and not one.has_had_break
+        found = break_to_come(one.spans[0], now=now) if is_due else None
+        if found is None:
+            self._breaks.append(_NO_BREAK)
+            self.break_lengths.append(0.0)
+        else:
+            earliest, latest, lasts = found
+            self._breaks.append(((earliest - now).total_seconds(), (latest - now).total_seconds()))
+            self.break_lengths.append(lasts.total_seconds())
+
+    def expected(self) -> Future:
+        """What comes on average; without the breaks, each of which may also come later."""
         free = list(self._free)
         for place, talked in self._talked:
             free[place] = self._lengths.left(talked)
-        return free
+        return Future(free, [inf] * len(free))
 
-    def sampled(self, futures: int, chance: Random) -> list[list[float]]:
-        """When each comes free, in so many futures."""
-        found = [list(self._free) for _ in range(futures)]
+    def sampled(self, futures: int, chance: Random) -> list[Future]:
+        """When each comes free and takes a break, in so many futures."""
+        found = [Future(list(self._free), [inf] * len(self._free)) for _ in range(futures)]
         for place, talked in self._talked:
             chances = [chance.random() for _ in range(futures)]
-            for free, left in zip(found, self._lengths.remaining(talked, chances), strict=True):
-                free[place] = left
+            lefts = self._lengths.remaining(talked, chances)
+            for future, left in zip(found, lefts, strict=True):
+                future.free[place] = left
+        random = chance.random
+        for place, (earliest, latest) in enumerate(self._breaks):
+            if earliest < inf:
+                for future in found:
+                    future.breaks[place] = earliest + (latest - earliest) * random()
         return found
 
     def turns(self, free: Iterable[float]) -> list[tuple[float, int]]:
@@ -137,47 +178,90 @@ class Seats:
                 return max(at, start)
         return None
 
+    def open_until(self, place: int, at: float) -> float:
+        """The last second of the span that holds at ``at``; that itself where none does."""
+        return max((last for start, last in self._spans[place] if start <= at <= last), default=at)
 
-def draws(lengths: CallLengths, chance: Random) -> Iterator[float | None]:
-    """How long one attempt after the other takes, without end; None where nobody answers."""
+
+def draws(lengths: CallLengths, lapses: float, chance: Random) -> Iterator[float | None]:
+    """How long one attempt after the other takes, without end; None where nobody answers.
+
+    LAPSED where nobody takes the offer, which is so for the share ``lapses`` of them.
+    """
     random, answered = chance.random, lengths.samples(chance)
+    unanswered = lapses + (1 - lapses) * UNANSWERED_SHARE
     while True:
-        yield None if random() < UNANSWERED_SHARE else next(answered)
+        u = random()
+        if u >= unanswered:
+            yield next(answered) + _TAKING
+        else:
+            yield LAPSED if u < lapses else None
 
 
 def start_of_newcomer(
     seats: Seats,
-    free: Iterable[float],
+    future: Future,
     before: Before,
     due: float,
     attempts: Iterator[float | None],
-) -> float | None:
-    """The second at which a newcomer ``due`` then is rung; None if nobody is left to do it.
+    open_from: Sequence[float],
+) -> Starts | None:
+    """The seconds at which a newcomer ``due`` then is rung; None if nobody is left to do it.
 
-    Whoever comes free takes the released request that is due first. ``free`` says when each does.
+    Whoever comes free takes the released request that is due first. ``open_from`` says from when on
+    each counsellor may take the newcomer; until then they take somebody who is due behind.
     """
     waiting, coming = before.waiting.copy(), before.coming.copy()
     again: list[_Waiting] = []  # a heap of those released meanwhile
-    spans = seats.first_spans()
-    turns = seats.turns(free)
+    spans, breaks = seats.first_spans(), future.breaks
+    turns = seats.turns(future.free)
     for turn, (at, place) in enumerate(turns):  # it grows meanwhile
         while coming and coming[0][0] <= at:
             heappush(again, heappop(coming)[1:])
-        if again and not (waiting and waiting[-1] <= again[0]):
-            tries = heappop(again)[1]
-        elif waiting:
-            tries = waiting.pop()[1]
+        if breaks[place] <= at:
+            length = seats.break_lengths[place]
+            breaks[place] = inf
         else:
-            return at  # the newcomer is the next
-        if (length := next(attempts)) is None:
-            length = _UNANSWERED
-            _try_again(coming, at + length, tries, due)
+            if again and not (waiting and waiting[-1] <= again[0]):
+                target, tries = heappop(again)
+            elif waiting:
+                target, tries = waiting.pop()
+            elif open_from[place] <= at:
+                lapsed = _if_lapsed(seats, turns[turn + 1 :], at, place, open_from)
+                return Starts(at, lapsed)
+            else:
+                target, tries = _BEHIND
+            if (drawn := next(attempts)) is None:
+                length = _UNANSWERED + _TAKING
+                _try_again(coming, at + length, tries, due)
+            elif drawn == LAPSED:
+                length = _LEASE
+                if target <= due:
+                    heappush(coming, (at + length, target, tries))
+            else:
+                length = drawn
         ends = at + length
         start, last = spans[place]
         following = ends if start <= ends <= last else seats.ready(place, ends)
         if following is not None:
             insort(turns, (following, place), turn)  # later than this turn
     return None
+
+
+def _if_lapsed(
+    seats: Seats,
+    following: Iterable[tuple[float, int]],
+    at: float,
+    place: int,
+    open_from: Sequence[float],
+) -> float:
+    """When the newcomer is rung whose offer to ``place`` at ``at`` lapses: by a colleague.
+
+    Or by the same one, once no colleague is on shift any more.
+    """
+    others = [(max(turn, open_from[other]), other) for turn, other in following if other != place]
+    alone = max((seats.open_until(other, at) for _, other in others), default=at)
+    return max(min([alone, *(turn for turn, _ in others)]), at + _LEASE)
 
 
 def _try_again(coming: list[_Coming], at: float, tries: int, due: float) -> None:

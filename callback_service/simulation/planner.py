@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
-from callback_service.domain import call_lengths, promises, quotes, wishes
+from callback_service.domain import call_lengths, habits, promises, quotes, wishes
 from callback_service.domain.call_lengths import CallLengths
 from callback_service.domain.contact import Window
+from callback_service.domain.habits import Habits
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.planning import (
     MISSED_CAP,
@@ -50,7 +51,17 @@ class Planner:
         self._room = Room(scenario, counsellors, open_requests)
         self._quotes: deque[Came] = deque(maxlen=quotes.MOST_RESULTS)
         self._calls: deque[timedelta] = deque(maxlen=call_lengths.MOST_CALLS)
+        self._offers: deque[bool] = deque(maxlen=habits.MOST_OFFERS)  # whether each lapsed
         self._lengths = self._believed()
+
+    def learn_offer(self, *, lapsed: bool) -> None:
+        """An offer was taken, or lapsed."""
+        self._offers.append(lapsed)
+
+    @property
+    def _habits(self) -> Habits:
+        lapses = habits.learned_lapses(sum(self._offers), len(self._offers))
+        return Habits(self._lengths, lapses)
 
     def _believed(self) -> CallLengths:
         learned = call_lengths.learned(self._calls)
@@ -84,13 +95,14 @@ class Planner:
     def quote(self, now: datetime, wished: Wishes) -> tuple[datetime, Forecast | None]:
         """The time to promise to somebody who asks now, and what was foreseen."""
         latest = max((one.due_at for one in self.ahead_of(wished)), default=None)
-        tasks, _ = self._work(now)
+        tasks, steps_of = self._work(now)
+        people = self._availability(now, steps_of)
         forecast = quotes.forecast(
-            tasks,
-            self._availability(now, {}),
+            wishes.as_they_may_be_rung(tasks, steps_of, people, now=now),
+            people,
             {one.id: now - one.since for one in self._counsellors.values() if one.since},
             latest_open_promise=latest,
-            lengths=self._lengths,
+            habits=self._habits,
             now=now,
             chance=Random(int(now.timestamp())),  # noqa: S311 - the same facts, the same quote
         )
@@ -158,7 +170,16 @@ class Planner:
                 met = frozenset(
                     need for need in needs if wishes.meets(need, staff_id=one.id, skills=one.skills)
                 )
-                found.append(Availability(one.id, self._free_at(one, now), spans, recent, met))
+                found.append(
+                    Availability(
+                        one.id,
+                        self._free_at(one, now),
+                        spans,
+                        recent,
+                        met,
+                        has_had_break=one.has_had_break(now),
+                    )
+                )
         return found
 
     def _free_at(self, one: Counsellor, now: datetime) -> datetime:
