@@ -39,6 +39,7 @@ _SLACK: Final = RETRY_SLACK.total_seconds()
 _UNANSWERED: Final = UNANSWERED_LENGTH.total_seconds()
 _TAKING: Final = TAKING.total_seconds()
 _LEASE: Final = OFFER_LEASE.total_seconds()
+_MARGIN: Final = HANDOVER_MARGIN.total_seconds()
 
 #: When a request is to be rung by, and how often it was tried.
 _Waiting = tuple[float, int]
@@ -117,10 +118,9 @@ class Seats:
         self._breaks: list[_Span] = []  # the first and last second at which it begins
         self.break_lengths: list[float] = []
         self._lengths = lengths
-        margin = HANDOVER_MARGIN.total_seconds()
         for place, one in enumerate(counsellors):
             spans = [
-                ((start - now).total_seconds(), (end - now).total_seconds() - margin)
+                ((start - now).total_seconds(), (end - now).total_seconds() - _MARGIN)
                 for start, end in one.spans
             ]
             self._spans.append([span for span in spans if span[0] <= span[1]])
@@ -178,9 +178,16 @@ class Seats:
                 return max(at, start)
         return None
 
-    def open_until(self, place: int, at: float) -> float:
-        """The last second of the span that holds at ``at``; that itself where none does."""
-        return max((last for start, last in self._spans[place] if start <= at <= last), default=at)
+    def alone_from(self, place: int, at: float) -> float:
+        """When the last colleague leaves who is on shift at ``at``; that itself without one."""
+        ends = (
+            last + _MARGIN
+            for other, spans in enumerate(self._spans)
+            if other != place
+            for start, last in spans
+            if start <= at <= last
+        )
+        return max(ends, default=at)
 
 
 def draws(lengths: CallLengths, lapses: float, chance: Random) -> Iterator[float | None]:
@@ -198,6 +205,42 @@ def draws(lengths: CallLengths, lapses: float, chance: Random) -> Iterator[float
             yield LAPSED if u < lapses else None
 
 
+class _Line:
+    """Who is served before a newcomer ``due`` then, in one future; some of them more than once."""
+
+    def __init__(self, before: Before, due: float) -> None:
+        self._waiting, self._coming = before.waiting.copy(), before.coming.copy()
+        self._released: list[_Waiting] = []  # a heap of those released meanwhile
+        self._due = due
+
+    def next(self, at: float) -> _Waiting | None:
+        """Who is rung next by somebody free ``at`` then; None if it is the newcomer's turn."""
+        waiting, coming, released = self._waiting, self._coming, self._released
+        while coming and coming[0][0] <= at:
+            heappush(released, heappop(coming)[1:])
+        if released and not (waiting and waiting[-1] <= released[0]):
+            return heappop(released)
+        return waiting.pop() if waiting else None
+
+    def attempt(self, one: _Waiting, length: float | None, at: float) -> float:
+        """Seconds that an attempt takes from ``at`` on; see ``draws``. They may come again."""
+        target, tries = one
+        if length is None:
+            length = _UNANSWERED + _TAKING
+            if tries < len(_PAUSES):
+                release = at + length + _PAUSES[tries]
+                self._come((release, release + _SLACK, tries + 1))
+        elif length == LAPSED:
+            length = _LEASE
+            self._come((at + length, target, tries))
+        return length
+
+    def _come(self, one: _Coming) -> None:
+        """Let somebody come, if they are due before the newcomer."""
+        if one[1] <= self._due:
+            heappush(self._coming, one)
+
+
 def start_of_newcomer(
     seats: Seats,
     future: Future,
@@ -211,35 +254,16 @@ def start_of_newcomer(
     Whoever comes free takes the released request that is due first. ``open_from`` says from when on
     each counsellor may take the newcomer; until then they take somebody who is due behind.
     """
-    waiting, coming = before.waiting.copy(), before.coming.copy()
-    again: list[_Waiting] = []  # a heap of those released meanwhile
-    spans, breaks = seats.first_spans(), future.breaks
+    line, breaks, spans = _Line(before, due), future.breaks, seats.first_spans()
     turns = seats.turns(future.free)
     for turn, (at, place) in enumerate(turns):  # it grows meanwhile
-        while coming and coming[0][0] <= at:
-            heappush(again, heappop(coming)[1:])
         if breaks[place] <= at:
-            length = seats.break_lengths[place]
-            breaks[place] = inf
+            length, breaks[place] = seats.break_lengths[place], inf
         else:
-            if again and not (waiting and waiting[-1] <= again[0]):
-                target, tries = heappop(again)
-            elif waiting:
-                target, tries = waiting.pop()
-            elif open_from[place] <= at:
-                lapsed = _if_lapsed(seats, turns[turn + 1 :], at, place, open_from)
-                return Starts(at, lapsed)
-            else:
-                target, tries = _BEHIND
-            if (drawn := next(attempts)) is None:
-                length = _UNANSWERED + _TAKING
-                _try_again(coming, at + length, tries, due)
-            elif drawn == LAPSED:
-                length = _LEASE
-                if target <= due:
-                    heappush(coming, (at + length, target, tries))
-            else:
-                length = drawn
+            taken = line.next(at)
+            if taken is None and open_from[place] <= at:
+                return Starts(at, _if_lapsed(seats, turns[turn + 1 :], at, place, open_from))
+            length = line.attempt(taken or _BEHIND, next(attempts), at)
         ends = at + length
         start, last = spans[place]
         following = ends if start <= ends <= last else seats.ready(place, ends)
@@ -260,13 +284,5 @@ def _if_lapsed(
     Or by the same one, once no colleague is on shift any more.
     """
     others = [(max(turn, open_from[other]), other) for turn, other in following if other != place]
-    alone = max((seats.open_until(other, at) for _, other in others), default=at)
+    alone = seats.alone_from(place, at)
     return max(min([alone, *(turn for turn, _ in others)]), at + _LEASE)
-
-
-def _try_again(coming: list[_Coming], at: float, tries: int, due: float) -> None:
-    """Let a request that was not answered come again, if that is due before the newcomer."""
-    if tries < len(_PAUSES):
-        release = at + _PAUSES[tries]
-        if release + _SLACK <= due:
-            heappush(coming, (release, release + _SLACK, tries + 1))

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import repeat
-from math import ceil, sqrt
+from math import ceil, log, sqrt
 from random import Random
 from statistics import fmean
 from typing import Final, NamedTuple
@@ -34,14 +34,14 @@ MOST_STEPS: Final = 1500
 KEPT_SHARE: Final = 0.985
 #: The share that z is chosen to keep stays within these, however the last promises turned out.
 SHARES: Final = (0.95, 0.995)
-#: z until this many quotes have turned out one way or the other.
+#: z until the first quotes have turned out, and how many results it weighs as much as.
 FIRST_Z: Final = 3.0
-FEWEST_RESULTS: Final = 60
+PRIOR_WEIGHT: Final = 100
 MOST_RESULTS: Final = 500
 #: No z is higher, whatever went wrong lately: an outage must not put off all who ask after it.
 HIGHEST_Z: Final = 12.0
-#: Added to every standard deviation: somebody has to see the offer and take it.
-LEAST_SPREAD: Final = timedelta(minutes=2)
+#: Added to every standard deviation, for what the futures do not know: as long as an offer lasts.
+LEAST_SPREAD: Final = OFFER_LEASE
 #: A newcomer is planned as if due this soon, unless an older promise stands behind that.
 NEWCOMER_DUE: Final = timedelta(minutes=30)
 #: Promised when the rota holds nobody: the duty lead is told at once and has this long.
@@ -86,6 +86,13 @@ def round_up(at: datetime, step: timedelta) -> datetime:
     return datetime.fromtimestamp(ceil(at.timestamp() / seconds) * seconds, tz=at.tzinfo)
 
 
+#: Exponential, as many waits are far shorter than the longest.
+_FIRST_SURPRISES: Final = tuple(
+    FIRST_Z * log((number + 0.5) / PRIOR_WEIGHT) / log(1 - KEPT_SHARE)
+    for number in range(PRIOR_WEIGHT)
+)
+
+
 class Came(NamedTuple):
     """What a quote came to: see ``Forecast.surprise``; and whether the promise was kept."""
 
@@ -99,14 +106,14 @@ def learned_z(last: Sequence[Came]) -> float:
     Promises are later than z alone would have them, as they are rounded up and wait for the
     latest one open; so where more were kept than we aim at, fewer are aimed at by as much, and the
     other way round. Source: I. Gibbs and E. Candes, "Adaptive conformal inference under
-    distribution shift" (2021), with the steps of all the last quotes taken at once.
+    distribution shift" (2021), with the steps of all the last quotes taken at once. Before them
+    come PRIOR_WEIGHT others, of which FIRST_Z would have kept that share.
     """
-    if len(last) < FEWEST_RESULTS:
-        return FIRST_Z
-    kept = sum(came.is_kept for came in last) / len(last)
+    count = len(last) + PRIOR_WEIGHT
+    kept = (sum(came.is_kept for came in last) + KEPT_SHARE * PRIOR_WEIGHT) / count
     share = min(max(2 * KEPT_SHARE - kept, SHARES[0]), SHARES[1])
-    place = ceil(share * len(last)) - 1
-    return min(sorted(came.surprise for came in last)[place], HIGHEST_Z)
+    surprises = sorted([*_FIRST_SURPRISES, *(came.surprise for came in last)])
+    return min(surprises[ceil(share * count) - 1], HIGHEST_Z)
 
 
 def forecast(

@@ -14,12 +14,20 @@ from callback_service.clock import utc_now
 from callback_service.domain import wording
 from callback_service.domain.contact import SafeContact, Window
 from callback_service.domain.lifecycle import RequestState
+from callback_service.domain.newcomers import Quote
 from callback_service.domain.texting import REMINDER_NEEDS
 from callback_service.errors import NotFound, WindowGone
 from callback_service.extensions import caller_network, current_settings, reading, transaction
 from callback_service.models.callback import Submission
 from callback_service.models.outbox import TextKind
-from callback_service.services import intake, promises, requests, staff_skills, text_wording
+from callback_service.services import (
+    intake,
+    promises,
+    quoting,
+    requests,
+    staff_skills,
+    text_wording,
+)
 from callback_service.web.access import public
 from callback_service.web.public_form import (
     CONSENT_VERSION,
@@ -93,7 +101,7 @@ def _without_window(form: AskForm, gone: WindowGone, *, now: datetime) -> None:
     form.later.data = ""
 
 
-def _form(kind: type[OneForm], *, now: datetime) -> tuple[OneForm, promises.Quote]:
+def _form(kind: type[OneForm], *, now: datetime) -> tuple[OneForm, Quote]:
     settings = current_settings()
     tz = settings.service_time_zone
     with reading() as db_session:
@@ -105,12 +113,12 @@ def _form(kind: type[OneForm], *, now: datetime) -> tuple[OneForm, promises.Quot
         )
         wished = form.wishes
         windows = promises.windows_with_room(db_session, wished=wished, now=now, tz=tz)
-        quote = promises.quote_as_soon_as_possible(db_session, wished=wished, now=now, tz=tz)
+        quote = quoting.quote_as_soon_as_possible(db_session, wished=wished, now=now, tz=tz)
     form.offer_windows(windows, now=now, tz=tz)
     return form, quote
 
 
-def _render(form: AskForm, quote: promises.Quote, *, now: datetime) -> str:
+def _render(form: AskForm, quote: Quote, *, now: datetime) -> str:
     expected = _expected(quote, now=now)
     return render_template(
         "public/form.html",
@@ -135,7 +143,7 @@ def _reminder_hint(form: AskForm, *, now: datetime) -> str | None:
     return f"It comes {ahead} before, if that time is {asked} hours away or more: “{says}”"
 
 
-def _around(form: AskForm, quote: promises.Quote, *, now: datetime) -> dict[str, Any]:
+def _around(form: AskForm, quote: Quote, *, now: datetime) -> dict[str, Any]:
     """What both forms are shown with."""
     return {
         "form": form,
@@ -146,7 +154,7 @@ def _around(form: AskForm, quote: promises.Quote, *, now: datetime) -> dict[str,
     }
 
 
-def _asap_hint(quote: promises.Quote, *, now: datetime) -> str | None:
+def _asap_hint(quote: Quote, *, now: datetime) -> str | None:
     expected = _expected(quote, now=now)
     if not quote.is_staffed:
         return None
@@ -155,7 +163,7 @@ def _asap_hint(quote: promises.Quote, *, now: datetime) -> str | None:
     return f"It is busy: we expect to ring by {expected}. A time below may suit you better."
 
 
-def _expected(quote: promises.Quote, *, now: datetime) -> str:
+def _expected(quote: Quote, *, now: datetime) -> str:
     return wording.time_spoken(quote.due_at, now=now, tz=current_settings().service_time_zone)
 
 
@@ -255,7 +263,7 @@ def _ask_again(token: str, form: AgainForm, *, now: datetime) -> str:
 
 
 def _render_again(
-    form: AgainForm, quote: promises.Quote, shown: _Shown, token: str, *, now: datetime
+    form: AgainForm, quote: Quote, shown: _Shown, token: str, *, now: datetime
 ) -> str:
     return render_template(
         "public/again.html",

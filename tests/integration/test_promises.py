@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from callback_service.domain import quotes
 from callback_service.domain.contact import LineKind, Window
 from callback_service.domain.lifecycle import Disposition, Outcome, RequestState
+from callback_service.domain.newcomers import Quote
 from callback_service.domain.promises import places
 from callback_service.domain.rota import Duty
 from callback_service.domain.skills import Gender
@@ -23,7 +24,7 @@ from callback_service.models.callback import (
     Submission,
 )
 from callback_service.models.staff import Staff
-from callback_service.services import promises, requests, window_room
+from callback_service.services import promises, quoting, requests, window_room
 from callback_service.services.learning import learned_lengths
 from tests.rota_builders import LONDON, local, make_pattern
 from tests.support.builders import NOW, make_staff
@@ -44,8 +45,8 @@ def windows(session: Session, *, now: datetime = NOW) -> list[Window]:
     return promises.windows_with_room(session, now=now, tz=LONDON)
 
 
-def quoted(session: Session, *, now: datetime = NOW) -> promises.Quote:
-    return promises.quote_as_soon_as_possible(session, now=now, tz=LONDON)
+def quoted(session: Session, *, now: datetime = NOW) -> Quote:
+    return quoting.quote_as_soon_as_possible(session, now=now, tz=LONDON)
 
 
 class TestWindows:

@@ -17,7 +17,15 @@ from callback_service.errors import Refused, WindowGone
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.plan import PlanEntry
 from callback_service.models.staff import Staff
-from callback_service.services import attempts, desk, planning, promises, retention, staff_skills
+from callback_service.services import (
+    attempts,
+    desk,
+    planning,
+    promises,
+    quoting,
+    retention,
+    staff_skills,
+)
 from callback_service.services.intake import Ask
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
@@ -103,8 +111,8 @@ def test_a_manager_may_step_in_while_a_wish_holds(session: Session) -> None:
 def test_a_language_is_promised_for_when_somebody_who_speaks_it_can_ring(session: Session) -> None:
     make_shift(session)
     give(session, make_shift(session, "23:00", "08:00", name="Ola Nowak"), POLISH)
-    usual = promises.quote_as_soon_as_possible(session, now=NOW, tz=LONDON)
-    polish = promises.quote_as_soon_as_possible(session, wished=Wishes("pl"), now=NOW, tz=LONDON)
+    usual = quoting.quote_as_soon_as_possible(session, now=NOW, tz=LONDON)
+    polish = quoting.quote_as_soon_as_possible(session, wished=Wishes("pl"), now=NOW, tz=LONDON)
     assert usual.due_at < NOW + timedelta(hours=1)
     assert polish.due_at >= NOW + timedelta(hours=3)
 
@@ -129,8 +137,8 @@ def test_who_waits_for_a_language_puts_nobody_off_who_can_do_without_it(session:
     make_shift(session)
     give(session, make_shift(session, "23:00", "08:00", name="Ola Nowak"), POLISH)
     polish = wishing(session, Wishes("pl"))
-    usual = promises.quote_as_soon_as_possible(session, now=NOW, tz=LONDON)
-    alike = promises.quote_as_soon_as_possible(session, wished=Wishes("pl"), now=NOW, tz=LONDON)
+    usual = quoting.quote_as_soon_as_possible(session, now=NOW, tz=LONDON)
+    alike = quoting.quote_as_soon_as_possible(session, wished=Wishes("pl"), now=NOW, tz=LONDON)
     assert usual.due_at < NOW + timedelta(hours=1)
     assert alike.due_at >= polish.due_at >= NOW + timedelta(hours=3)
 
