@@ -31,15 +31,18 @@ RINGS: Final = timedelta(minutes=2)
 UNANSWERED_LENGTH: Final = RINGS + REST
 #: To see an offer, take it, read it and dial, about.
 TAKING: Final = timedelta(minutes=1)
-#: Stands for the length of an attempt that was not made, as nobody took the offer.
+#: Stand for the length of an attempt that was not made, as nobody took the offer, or in vain.
 LAPSED: Final = -1.0
+UNANSWERED: Final = -2.0
 
 _PAUSES: Final = tuple(pause.total_seconds() for pause in AFTER_NO_ANSWER)
 _SLACK: Final = RETRY_SLACK.total_seconds()
-_UNANSWERED: Final = UNANSWERED_LENGTH.total_seconds()
 _TAKING: Final = TAKING.total_seconds()
+_IN_VAIN: Final = UNANSWERED_LENGTH.total_seconds() + _TAKING
 _LEASE: Final = OFFER_LEASE.total_seconds()
 _MARGIN: Final = HANDOVER_MARGIN.total_seconds()
+
+_AT_ONCE: Final = 100  # draws: each costs less so
 
 #: When a request is to be rung by, and how often it was tried.
 _Waiting = tuple[float, int]
@@ -190,19 +193,17 @@ class Seats:
         return max(ends, default=at)
 
 
-def draws(lengths: CallLengths, lapses: float, chance: Random) -> Iterator[float | None]:
-    """How long one attempt after the other takes, without end; None where nobody answers.
+def draws(lengths: CallLengths, lapses: float, chance: Random) -> Iterator[float]:
+    """How long one attempt after the other takes, without end, in seconds.
 
-    LAPSED where nobody takes the offer, which is so for the share ``lapses`` of them.
+    LAPSED for the share ``lapses`` of offers, UNANSWERED for its share of the rest.
     """
-    random, answered = chance.random, lengths.samples(chance)
-    unanswered = lapses + (1 - lapses) * UNANSWERED_SHARE
+    answered = [length + _TAKING for length in lengths.likely]
+    taken = len(answered) / (1 - UNANSWERED_SHARE)
+    lapsed = round(taken * lapses / (1 - lapses))
+    likely = [*answered, *[UNANSWERED] * (round(taken) - len(answered)), *[LAPSED] * lapsed]
     while True:
-        u = random()
-        if u >= unanswered:
-            yield next(answered) + _TAKING
-        else:
-            yield LAPSED if u < lapses else None
+        yield from chance.choices(likely, k=_AT_ONCE)
 
 
 class _Line:
@@ -222,18 +223,16 @@ class _Line:
             return heappop(released)
         return waiting.pop() if waiting else None
 
-    def attempt(self, one: _Waiting, length: float | None, at: float) -> float:
-        """Seconds that an attempt takes from ``at`` on; see ``draws``. They may come again."""
+    def missed(self, one: _Waiting, drawn: float, at: float) -> float:
+        """Let somebody come again whom nobody spoke with; how many seconds that took."""
         target, tries = one
-        if length is None:
-            length = _UNANSWERED + _TAKING
-            if tries < len(_PAUSES):
-                release = at + length + _PAUSES[tries]
-                self._come((release, release + _SLACK, tries + 1))
-        elif length == LAPSED:
-            length = _LEASE
-            self._come((at + length, target, tries))
-        return length
+        if drawn == LAPSED:
+            self._come((at + _LEASE, target, tries))
+            return _LEASE
+        if tries < len(_PAUSES):
+            release = at + _IN_VAIN + _PAUSES[tries]
+            self._come((release, release + _SLACK, tries + 1))
+        return _IN_VAIN
 
     def _come(self, one: _Coming) -> None:
         """Let somebody come, if they are due before the newcomer."""
@@ -246,7 +245,7 @@ def start_of_newcomer(
     future: Future,
     before: Before,
     due: float,
-    attempts: Iterator[float | None],
+    attempts: Iterator[float],
     open_from: Sequence[float],
 ) -> Starts | None:
     """The seconds at which a newcomer ``due`` then is rung; None if nobody is left to do it.
@@ -263,7 +262,9 @@ def start_of_newcomer(
             taken = line.next(at)
             if taken is None and open_from[place] <= at:
                 return Starts(at, _if_lapsed(seats, turns[turn + 1 :], at, place, open_from))
-            length = line.attempt(taken or _BEHIND, next(attempts), at)
+            length = next(attempts)
+            if length < 0:
+                length = line.missed(taken or _BEHIND, length, at)
         ends = at + length
         start, last = spans[place]
         following = ends if start <= ends <= last else seats.ready(place, ends)

@@ -29,7 +29,7 @@ from callback_service.domain.wishes import Step
 FUTURES: Final = 20
 FEWEST_FUTURES: Final = 6
 #: Requests ahead, times futures, that are followed: it bounds the time of a quote.
-MOST_STEPS: Final = 1500
+MOST_STEPS: Final = 1000
 #: The share of promises to be kept: half a point above the goal, as learning comes after the fact.
 KEPT_SHARE: Final = 0.985
 #: The share that z is chosen to keep stays within these, however the last promises turned out.

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callback_service.domain.breaks import break_to_come
-from callback_service.domain.call_lengths import PRIOR, CallLengths
+from callback_service.domain.call_lengths import PRIOR
 from callback_service.domain.planning import (
     HANDOVER_MARGIN,
     OFFER_LEASE,
@@ -23,6 +23,7 @@ from callback_service.domain.planning import (
 from callback_service.domain.quote_futures import (
     LAPSED,
     TAKING,
+    UNANSWERED,
     UNANSWERED_LENGTH,
     UNANSWERED_SHARE,
     Future,
@@ -58,13 +59,13 @@ class Seat:
 
 
 def plain_attempt(
-    length: float | None, taken: tuple[float, float, int], since: float
+    length: float, taken: tuple[float, float, int], since: float
 ) -> tuple[float, tuple[float, float, int] | None]:
     """How long an attempt takes that begins then, and when the request comes again."""
     if length == LAPSED:
         lease = OFFER_LEASE.total_seconds()
         return lease, (since + lease, *taken[1:])
-    if length is not None:
+    if length != UNANSWERED:
         return length, None
     length = (UNANSWERED_LENGTH + TAKING).total_seconds()
     if taken[2] >= len(AFTER_NO_ANSWER):
@@ -74,7 +75,7 @@ def plain_attempt(
 
 
 def plain_start(
-    seats: list[Seat], tasks: list[Task], due: float, attempts: list[float | None]
+    seats: list[Seat], tasks: list[Task], due: float, attempts: list[float]
 ) -> float | None:
     """The rule, step by step: all are looked at each time."""
     queue = [
@@ -123,13 +124,13 @@ spans = st.lists(quarters, max_size=4, unique=True).map(
     ),
     waiting=st.lists(st.tuples(quarters, quarters), max_size=8),
     due=quarters,
-    attempts=st.lists(st.sampled_from([None, LAPSED, 900.0, 1800.0, 2000.0]), max_size=5),
+    attempts=st.lists(st.sampled_from([UNANSWERED, LAPSED, 900.0, 1800.0, 2000.0]), max_size=5),
 )
 def test_a_newcomer_is_rung_when_all_who_are_due_before_have_been(
     rota: list[tuple[float, list[tuple[datetime, datetime]], float, float]],
     waiting: list[tuple[float, float]],
     due: float,
-    attempts: list[float | None],
+    attempts: list[float],
 ) -> None:
     attempts.append(1800.0)  # an end to offers that lapse
     people = [Availability(number, NOW, tuple(own)) for number, (_, own, *_) in enumerate(rota)]
@@ -189,23 +190,15 @@ def test_who_may_not_ring_the_newcomer_yet_rings_those_who_are_due_behind() -> N
     assert starts([0, 50], opens=[20, 0]).taken == 30  # after a call of half an hour
 
 
-@pytest.mark.parametrize("lengths", [PRIOR, CallLengths(900, 0.3)])
-def test_lengths_one_after_the_other_are_those_that_are_asked_for_singly(
-    lengths: CallLengths,
-) -> None:
-    singly, chance = Random(3), Random(3)  # noqa: S311 - twice the same
-    assert list(islice(lengths.samples(chance), 99)) == [lengths.sample(singly) for _ in range(99)]
-
-
 def test_a_quarter_of_the_attempts_are_not_answered() -> None:
     some = list(islice(draws(PRIOR, 0.0, Random(1)), 4000))  # noqa: S311 - the same chance again
-    assert some.count(None) / len(some) == pytest.approx(UNANSWERED_SHARE, abs=0.02)
+    assert some.count(UNANSWERED) / len(some) == pytest.approx(UNANSWERED_SHARE, abs=0.02)
 
 
 def test_as_many_offers_lapse_as_are_said_to_and_of_the_rest_a_quarter_is_not_answered() -> None:
     some = list(islice(draws(PRIOR, 0.2, Random(1)), 4000))  # noqa: S311 - the same chance again
     assert some.count(LAPSED) / len(some) == pytest.approx(0.2, abs=0.02)
-    assert some.count(None) / len(some) == pytest.approx(0.8 * UNANSWERED_SHARE, abs=0.02)
+    assert some.count(UNANSWERED) / len(some) == pytest.approx(0.8 * UNANSWERED_SHARE, abs=0.02)
 
 
 class TestBreaksToCome:

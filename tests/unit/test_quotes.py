@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from random import Random
-from statistics import fmean, quantiles
+from statistics import fmean, quantiles, stdev
 
 import pytest
 from hypothesis import given, settings
@@ -238,6 +238,13 @@ class TestCallLengths:
         for talked in (0, 600, 10**6):
             [left] = PRIOR.remaining(talked, [u])
             assert 0 <= left < 10**6
+
+    @pytest.mark.parametrize("lengths", [PRIOR, CallLengths(900, 0.3)])
+    def test_likely_lengths_have_the_mean_and_the_spread_of_calls(
+        self, lengths: CallLengths
+    ) -> None:
+        assert fmean(lengths.likely) == pytest.approx(lengths.mean, rel=0.005)
+        assert stdev(lengths.likely) / lengths.mean == pytest.approx(lengths.cv, rel=0.03)
 
     def test_samples_have_the_mean_and_the_spread_that_are_asked_for(self) -> None:
         chance = Random(3)  # noqa: S311 - a chance that comes again
