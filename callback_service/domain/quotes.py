@@ -27,9 +27,9 @@ from callback_service.domain.wishes import Step
 
 #: Futures looked at. More gained nothing with mean and standard deviation.
 FUTURES: Final = 20
-FEWEST_FUTURES: Final = 6
+FEWEST_FUTURES: Final = 4
 #: Requests ahead, times futures, that are followed: it bounds the time of a quote.
-MOST_STEPS: Final = 1000
+MOST_STEPS: Final = 800
 #: The share of promises to be kept: half a point above the goal, as learning comes after the fact.
 KEPT_SHARE: Final = 0.985
 #: The share that z is chosen to keep stays within these, however the last promises turned out.
@@ -40,8 +40,8 @@ PRIOR_WEIGHT: Final = 100
 MOST_RESULTS: Final = 500
 #: No z is higher, whatever went wrong lately: an outage must not put off all who ask after it.
 HIGHEST_Z: Final = 12.0
-#: Added to every standard deviation, for what the futures do not know: as long as an offer lasts.
-LEAST_SPREAD: Final = OFFER_LEASE
+#: Added to every standard deviation, for what the futures do not know of.
+LEAST_SPREAD: Final = timedelta(minutes=3)
 #: A newcomer is planned as if due this soon, unless an older promise stands behind that.
 NEWCOMER_DUE: Final = timedelta(minutes=30)
 #: Promised when the rota holds nobody: the duty lead is told at once and has this long.
