@@ -41,7 +41,7 @@ MOST_RESULTS: Final = 500
 #: No z is higher, whatever went wrong lately: an outage must not put off all who ask after it.
 HIGHEST_Z: Final = 12.0
 #: Added to every standard deviation, for what the futures do not know of.
-LEAST_SPREAD: Final = timedelta(minutes=3)
+LEAST_SPREAD: Final = timedelta(minutes=2)
 #: A newcomer is planned as if due this soon, unless an older promise stands behind that.
 NEWCOMER_DUE: Final = timedelta(minutes=30)
 #: Promised when the rota holds nobody: the duty lead is told at once and has this long.

@@ -115,7 +115,7 @@ class TestForecast:
 class TestPromise:
     def test_is_the_mean_and_z_deviations_up_to_the_next_five_minutes(self) -> None:
         due = quotes.promise(Forecast(600, 180), z=2, latest_open_promise=None, now=NOW)
-        assert due == at(25)  # 10 + 2 x (3 + 3), and up
+        assert due == at(20)  # 10 + 2 x (3 + 2)
 
     def test_leaves_the_first_offer_its_lease_before_the_duty_lead_is_told(self) -> None:
         due = quotes.promise(Forecast(0, 0), z=0, latest_open_promise=None, now=NOW)
@@ -182,7 +182,7 @@ class TestNobodyIsOvertaken:
 class TestLearning:
     def test_a_quote_that_came_out_at_the_mean_is_no_surprise(self) -> None:
         assert Forecast(600, 180).surprise(minutes(10)) == 0
-        assert Forecast(600, 180).surprise(minutes(22)) == 2
+        assert Forecast(600, 180).surprise(minutes(20)) == 2
 
     def test_z_is_what_is_believed_at_first_and_moves_with_what_comes_of_the_quotes(self) -> None:
         assert learned_z([]) == pytest.approx(quotes.FIRST_Z, rel=0.1)
