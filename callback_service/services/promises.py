@@ -100,20 +100,7 @@ def hold_place(
     The unique index decides between two callers who reach for the same place. A request that
     holds a place of this window already needs no second one.
     """
-    taken = dict(
-        session.execute(
-            select(ContactWindow.place, ContactWindow.request_id).where(
-                ContactWindow.starts_at == window.start, ContactWindow.place.is_not(None)
-            )
-        ).all()
-    )
-    free: list[int | None] = [None]
-    if request_id not in taken.values():
-        capacity = capacity_of(session, [window], tz=tz, asking=request_id)[window]
-        check_room_for_wishes(session, window, wished, tz=tz)
-        free = [place for place in range(1, capacity + 1) if place not in taken]
-        del free[max(capacity - len(taken), 0) :]  # what shrank may hold more than it has room for
-    for place in free:
+    for place in _free_places(session, window, request_id, wished, tz=tz):
         held = ContactWindow(
             request_id=request_id,
             submission_id=submission_id,
@@ -127,6 +114,23 @@ def hold_place(
     raise WindowGone(
         "That time has just been taken. Choose another", {"when": "That time has just been taken"}
     )
+
+
+def _free_places(
+    session: Session, window: Window, request_id: int, wished: Wishes, *, tz: tzinfo
+) -> list[int | None]:
+    """The places of a window that a request may reach for; None stands for needing none."""
+    places = select(ContactWindow.place, ContactWindow.request_id).where(
+        ContactWindow.starts_at == window.start, ContactWindow.place.is_not(None)
+    )
+    taken = dict(session.execute(places).all())
+    if request_id in taken.values():
+        return [None]
+    capacity = capacity_of(session, [window], tz=tz, asking=request_id)[window]
+    check_room_for_wishes(session, window, wished, tz=tz)
+    free: list[int | None] = [place for place in range(1, capacity + 1) if place not in taken]
+    # A window that shrank may hold more than it has room for.
+    return free[: max(capacity - len(taken), 0)]
 
 
 def _is_kept(session: Session, held: ContactWindow) -> bool:

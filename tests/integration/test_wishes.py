@@ -35,6 +35,7 @@ from tests.support.request_builders import (
     make_manager,
     make_request,
     make_shift,
+    make_shifts,
     member,
     mobile,
     plan,
