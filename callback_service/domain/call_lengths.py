@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from math import cos, erfc, exp, log, sin, sqrt, tau
+from math import erfc, exp, log, sqrt
 from random import Random
 from statistics import NormalDist
 from typing import Final
@@ -21,6 +21,8 @@ LONGEST: Final = timedelta(hours=2)
 
 _NORMAL: Final = NormalDist()
 _ALMOST_ALL: Final = 1 - 2**-52  # the normal knows no value that all are above
+#: The middles of 500 parts of a standard normal that are as likely as each other.
+_LIKELY: Final = tuple(_NORMAL.inv_cdf((part + 0.5) / 500) for part in range(500))
 _MOST: Final = LONGEST.total_seconds()
 
 
@@ -48,18 +50,11 @@ class CallLengths:
         """The length of one call, in seconds."""
         return exp(self._mu + self._sigma * chance.gauss(0, 1))
 
-    def samples(self, chance: Random) -> Iterator[float]:
-        """The lengths of one call after the other, as ``sample`` gives them, at half its price.
-
-        It keeps one number of each pair for the next call, so ``chance`` is to give it no other
-        normals meanwhile. Source: Box and Muller, as ``Random.gauss`` does it.
-        """
-        mu, sigma, random = self._mu, self._sigma, chance.random
-        while True:
-            turn = random() * tau
-            far = sqrt(-2.0 * log(1.0 - random()))
-            yield exp(mu + sigma * (cos(turn) * far))
-            yield exp(mu + sigma * (sin(turn) * far))
+    @property
+    def likely(self) -> list[float]:
+        """So many lengths of calls, in seconds, that each is as likely as another."""
+        mu, sigma = self._mu, self._sigma
+        return [exp(mu + sigma * z) for z in _LIKELY]
 
     def left(self, talked: float) -> float:
         """Seconds that a call still lasts on average that has lasted ``talked`` seconds; never 0.

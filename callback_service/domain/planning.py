@@ -63,13 +63,17 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """One counsellor: duty ``spans`` (start, end) in order, and the instant they are next free."""
+    """One counsellor: duty ``spans`` (start, end) in order, and the instant they are next free.
+
+    ``has_had_break`` says so of the first of the spans, if it has begun.
+    """
 
     counsellor_id: int
     free_at: datetime
     spans: tuple[tuple[datetime, datetime], ...]
     calls_taken: int = 0
     skills: frozenset[str] = frozenset()
+    has_had_break: bool = False
 
 
 def whom_to_avoid(let_go_by: Set[int], never: Set[int], here: Set[int]) -> frozenset[int]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from callback_service.domain.breaks import BREAK_SHARE
 from callback_service.domain.contact import Window
 
 #: Share of counsellor minutes sold as windows; the rest serves "as soon as you can". The lesser
@@ -15,8 +16,6 @@ SOLD_SHARE: Final = 0.7
 SOLD_SHARE_OF_FEW: Final = 0.4
 MANY_ON_SHIFT: Final = 4
 LONG_WINDOW: Final = timedelta(hours=2)
-#: Share of a shift that goes to breaks, 30 minutes in 8 hours, where it does not say when they are.
-BREAK_SHARE: Final = 30 / (8 * 60)
 #: Minutes one request costs on average, retries included, where p = 25% do not answer:
 #: (1 + p + p^2) ((1 - p) 30 + 2 p). What is lost beside, like the rest after a try in vain, is in
 #: the share that is not sold.

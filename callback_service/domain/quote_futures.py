@@ -7,15 +7,21 @@ somebody waits for the page.
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from math import inf
 from random import Random
 from typing import Final, NamedTuple
 
+from callback_service.domain.breaks import break_to_come
 from callback_service.domain.call_lengths import CallLengths
-from callback_service.domain.planning import HANDOVER_MARGIN, Availability, Task
+from callback_service.domain.planning import (
+    HANDOVER_MARGIN,
+    OFFER_LEASE,
+    Availability,
+    Task,
+)
 from callback_service.domain.presence import REST
 from callback_service.domain.retry import AFTER_NO_ANSWER, RETRY_SLACK
 
@@ -23,10 +29,20 @@ from callback_service.domain.retry import AFTER_NO_ANSWER, RETRY_SLACK
 UNANSWERED_SHARE: Final = 0.25
 RINGS: Final = timedelta(minutes=2)
 UNANSWERED_LENGTH: Final = RINGS + REST
+#: To see an offer, take it, read it and dial, about.
+TAKING: Final = timedelta(minutes=1)
+#: Stand for the length of an attempt that was not made, as nobody took the offer, or in vain.
+LAPSED: Final = -1.0
+UNANSWERED: Final = -2.0
 
 _PAUSES: Final = tuple(pause.total_seconds() for pause in AFTER_NO_ANSWER)
 _SLACK: Final = RETRY_SLACK.total_seconds()
-_UNANSWERED: Final = UNANSWERED_LENGTH.total_seconds()
+_TAKING: Final = TAKING.total_seconds()
+_IN_VAIN: Final = UNANSWERED_LENGTH.total_seconds() + _TAKING
+_LEASE: Final = OFFER_LEASE.total_seconds()
+_MARGIN: Final = HANDOVER_MARGIN.total_seconds()
+
+_AT_ONCE: Final = 100  # draws: each costs less so
 
 #: When a request is to be rung by, and how often it was tried.
 _Waiting = tuple[float, int]
@@ -35,6 +51,9 @@ _Coming = tuple[float, float, int]
 #: First and last second at which a call may start.
 _Span = tuple[float, float]
 _NO_SPAN: Final[_Span] = (inf, -inf)
+_NO_BREAK: Final[_Span] = (inf, inf)
+#: Somebody who is due behind the newcomer, and comes no second time.
+_BEHIND: Final[_Waiting] = (inf, len(_PAUSES))
 
 
 class Before(NamedTuple):
@@ -64,15 +83,25 @@ class Queue:
     def _due_by(self, due: float) -> list[tuple[float, float]]:
         return self._all[: bisect_right(self._all, (due, inf))]
 
-    def released_by(self, due: float) -> int:
-        """How many of those due by then wait already."""
-        return sum(release == 0 for _, release in self._due_by(due))
-
     def before(self, due: float) -> Before:
         """Those due by then."""
         some = self._due_by(due)
         waiting = [(target, 0) for target, release in reversed(some) if not release]
         return Before(waiting, sorted((release, target, 0) for target, release in some if release))
+
+
+class Future(NamedTuple):
+    """By counsellor: when they come free first, and from when on they take a break."""
+
+    free: list[float]
+    breaks: list[float]
+
+
+class Starts(NamedTuple):
+    """When the newcomer is rung: if the first offer is taken, and if it lapses."""
+
+    taken: float
+    lapsed: float
 
 
 class Seats:
@@ -89,36 +118,51 @@ class Seats:
         self._spans: list[list[_Span]] = []
         self._free: list[float] = []
         self._talked: list[tuple[int, float]] = []
+        self._breaks: list[_Span] = []  # the first and last second at which it begins
+        self.break_lengths: list[float] = []
         self._lengths = lengths
-        self.idle = 0
-        margin = HANDOVER_MARGIN.total_seconds()
         for place, one in enumerate(counsellors):
             spans = [
-                ((start - now).total_seconds(), (end - now).total_seconds() - margin)
+                ((start - now).total_seconds(), (end - now).total_seconds() - _MARGIN)
                 for start, end in one.spans
             ]
             self._spans.append([span for span in spans if span[0] <= span[1]])
-            free = max((one.free_at - now).total_seconds(), 0.0)
-            self._free.append(free)
+            self._free.append(max((one.free_at - now).total_seconds(), 0.0))
+            self._add_break(one, now)
             if one.counsellor_id in talked:
                 self._talked.append((place, talked[one.counsellor_id].total_seconds()))
-            elif free == 0 and self.ready(place, 0) == 0:
-                self.idle += 1
 
-    def expected(self) -> list[float]:
-        """When each comes free on average."""
+    def _add_break(self, one: Availability, now: datetime) -> None:
+        is_due = one.spans and not one.has_had_break
+        found = break_to_come(one.spans[0], now=now) if is_due else None
+        if found is None:
+            self._breaks.append(_NO_BREAK)
+            self.break_lengths.append(0.0)
+        else:
+            earliest, latest, lasts = found
+            self._breaks.append(((earliest - now).total_seconds(), (latest - now).total_seconds()))
+            self.break_lengths.append(lasts.total_seconds())
+
+    def expected(self) -> Future:
+        """What comes on average; without the breaks, each of which may also come later."""
         free = list(self._free)
         for place, talked in self._talked:
             free[place] = self._lengths.left(talked)
-        return free
+        return Future(free, [inf] * len(free))
 
-    def sampled(self, futures: int, chance: Random) -> list[list[float]]:
-        """When each comes free, in so many futures."""
-        found = [list(self._free) for _ in range(futures)]
+    def sampled(self, futures: int, chance: Random) -> list[Future]:
+        """When each comes free and takes a break, in so many futures."""
+        found = [Future(list(self._free), [inf] * len(self._free)) for _ in range(futures)]
         for place, talked in self._talked:
             chances = [chance.random() for _ in range(futures)]
-            for free, left in zip(found, self._lengths.remaining(talked, chances), strict=True):
-                free[place] = left
+            lefts = self._lengths.remaining(talked, chances)
+            for future, left in zip(found, lefts, strict=True):
+                future.free[place] = left
+        random = chance.random
+        for place, (earliest, latest) in enumerate(self._breaks):
+            if earliest < inf:
+                for future in found:
+                    future.breaks[place] = earliest + (latest - earliest) * random()
         return found
 
     def turns(self, free: Iterable[float]) -> list[tuple[float, int]]:
@@ -137,41 +181,90 @@ class Seats:
                 return max(at, start)
         return None
 
+    def alone_from(self, place: int, at: float) -> float:
+        """When the last colleague leaves who is on shift at ``at``; that itself without one."""
+        ends = (
+            last + _MARGIN
+            for other, spans in enumerate(self._spans)
+            if other != place
+            for start, last in spans
+            if start <= at <= last
+        )
+        return max(ends, default=at)
 
-def draws(lengths: CallLengths, chance: Random) -> Iterator[float | None]:
-    """How long one attempt after the other takes, without end; None where nobody answers."""
-    random, answered = chance.random, lengths.samples(chance)
+
+def draws(lengths: CallLengths, lapses: float, chance: Random) -> Iterator[float]:
+    """How long one attempt after the other takes, without end, in seconds.
+
+    LAPSED for the share ``lapses`` of offers, UNANSWERED for its share of the rest.
+    """
+    answered = [length + _TAKING for length in lengths.likely]
+    taken = len(answered) / (1 - UNANSWERED_SHARE)
+    lapsed = round(taken * lapses / (1 - lapses))
+    likely = [*answered, *[UNANSWERED] * (round(taken) - len(answered)), *[LAPSED] * lapsed]
     while True:
-        yield None if random() < UNANSWERED_SHARE else next(answered)
+        yield from chance.choices(likely, k=_AT_ONCE)
+
+
+class _Line:
+    """Who is served before a newcomer ``due`` then, in one future; some of them more than once."""
+
+    def __init__(self, before: Before, due: float) -> None:
+        self._waiting, self._coming = before.waiting.copy(), before.coming.copy()
+        self._released: list[_Waiting] = []  # a heap of those released meanwhile
+        self._due = due
+
+    def next(self, at: float) -> _Waiting | None:
+        """Who is rung next by somebody free ``at`` then; None if it is the newcomer's turn."""
+        waiting, coming, released = self._waiting, self._coming, self._released
+        while coming and coming[0][0] <= at:
+            heappush(released, heappop(coming)[1:])
+        if released and not (waiting and waiting[-1] <= released[0]):
+            return heappop(released)
+        return waiting.pop() if waiting else None
+
+    def missed(self, one: _Waiting, drawn: float, at: float) -> float:
+        """Let somebody come again whom nobody spoke with; how many seconds that took."""
+        target, tries = one
+        if drawn == LAPSED:
+            self._come((at + _LEASE, target, tries))
+            return _LEASE
+        if tries < len(_PAUSES):
+            release = at + _IN_VAIN + _PAUSES[tries]
+            self._come((release, release + _SLACK, tries + 1))
+        return _IN_VAIN
+
+    def _come(self, one: _Coming) -> None:
+        """Let somebody come, if they are due before the newcomer."""
+        if one[1] <= self._due:
+            heappush(self._coming, one)
 
 
 def start_of_newcomer(
     seats: Seats,
-    free: Iterable[float],
+    future: Future,
     before: Before,
     due: float,
-    attempts: Iterator[float | None],
-) -> float | None:
-    """The second at which a newcomer ``due`` then is rung; None if nobody is left to do it.
+    attempts: Iterator[float],
+    open_from: Sequence[float],
+) -> Starts | None:
+    """The seconds at which a newcomer ``due`` then is rung; None if nobody is left to do it.
 
-    Whoever comes free takes the released request that is due first. ``free`` says when each does.
+    Whoever comes free takes the released request that is due first. ``open_from`` says from when on
+    each counsellor may take the newcomer; until then they take somebody who is due behind.
     """
-    waiting, coming = before.waiting.copy(), before.coming.copy()
-    again: list[_Waiting] = []  # a heap of those released meanwhile
-    spans = seats.first_spans()
-    turns = seats.turns(free)
+    line, breaks, spans = _Line(before, due), future.breaks, seats.first_spans()
+    turns = seats.turns(future.free)
     for turn, (at, place) in enumerate(turns):  # it grows meanwhile
-        while coming and coming[0][0] <= at:
-            heappush(again, heappop(coming)[1:])
-        if again and not (waiting and waiting[-1] <= again[0]):
-            tries = heappop(again)[1]
-        elif waiting:
-            tries = waiting.pop()[1]
+        if breaks[place] <= at:
+            length, breaks[place] = seats.break_lengths[place], inf
         else:
-            return at  # the newcomer is the next
-        if (length := next(attempts)) is None:
-            length = _UNANSWERED
-            _try_again(coming, at + length, tries, due)
+            taken = line.next(at)
+            if taken is None and open_from[place] <= at:
+                return Starts(at, _if_lapsed(seats, turns[turn + 1 :], at, place, open_from))
+            length = next(attempts)
+            if length < 0:
+                length = line.missed(taken or _BEHIND, length, at)
         ends = at + length
         start, last = spans[place]
         following = ends if start <= ends <= last else seats.ready(place, ends)
@@ -180,9 +273,17 @@ def start_of_newcomer(
     return None
 
 
-def _try_again(coming: list[_Coming], at: float, tries: int, due: float) -> None:
-    """Let a request that was not answered come again, if that is due before the newcomer."""
-    if tries < len(_PAUSES):
-        release = at + _PAUSES[tries]
-        if release + _SLACK <= due:
-            heappush(coming, (release, release + _SLACK, tries + 1))
+def _if_lapsed(
+    seats: Seats,
+    following: Iterable[tuple[float, int]],
+    at: float,
+    place: int,
+    open_from: Sequence[float],
+) -> float:
+    """When the newcomer is rung whose offer to ``place`` at ``at`` lapses: by a colleague.
+
+    Or by the same one, once no colleague is on shift any more.
+    """
+    others = [(max(turn, open_from[other]), other) for turn, other in following if other != place]
+    alone = seats.alone_from(place, at)
+    return max(min([alone, *(turn for turn, _ in others)]), at + _LEASE)

@@ -14,32 +14,33 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import repeat
-from math import ceil
+from math import ceil, log, sqrt
 from random import Random
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Final, NamedTuple
 
-from callback_service.domain.call_lengths import CallLengths
 from callback_service.domain.escalation import NEAR_DUE
+from callback_service.domain.habits import Habits
 from callback_service.domain.planning import OFFER_LEASE, Availability, Task
-from callback_service.domain.quote_futures import Queue, Seats, draws, start_of_newcomer
+from callback_service.domain.quote_futures import Queue, Seats, Starts, draws, start_of_newcomer
+from callback_service.domain.wishes import Step
 
 #: Futures looked at. More gained nothing with mean and standard deviation.
 FUTURES: Final = 20
-FEWEST_FUTURES: Final = 6
+FEWEST_FUTURES: Final = 4
 #: Requests ahead, times futures, that are followed: it bounds the time of a quote.
-MOST_STEPS: Final = 1500
+MOST_STEPS: Final = 800
 #: The share of promises to be kept: half a point above the goal, as learning comes after the fact.
 KEPT_SHARE: Final = 0.985
 #: The share that z is chosen to keep stays within these, however the last promises turned out.
 SHARES: Final = (0.95, 0.995)
-#: z until this many quotes have turned out one way or the other.
+#: z until the first quotes have turned out, and how many results it weighs as much as.
 FIRST_Z: Final = 3.0
-FEWEST_RESULTS: Final = 60
+PRIOR_WEIGHT: Final = 100
 MOST_RESULTS: Final = 500
 #: No z is higher, whatever went wrong lately: an outage must not put off all who ask after it.
 HIGHEST_Z: Final = 12.0
-#: Added to every standard deviation: somebody has to see the offer and take it.
+#: Added to every standard deviation, for what the futures do not know of.
 LEAST_SPREAD: Final = timedelta(minutes=2)
 #: A newcomer is planned as if due this soon, unless an older promise stands behind that.
 NEWCOMER_DUE: Final = timedelta(minutes=30)
@@ -85,6 +86,13 @@ def round_up(at: datetime, step: timedelta) -> datetime:
     return datetime.fromtimestamp(ceil(at.timestamp() / seconds) * seconds, tz=at.tzinfo)
 
 
+#: Exponential, as many waits are far shorter than the longest.
+_FIRST_SURPRISES: Final = tuple(
+    FIRST_Z * log((number + 0.5) / PRIOR_WEIGHT) / log(1 - KEPT_SHARE)
+    for number in range(PRIOR_WEIGHT)
+)
+
+
 class Came(NamedTuple):
     """What a quote came to: see ``Forecast.surprise``; and whether the promise was kept."""
 
@@ -98,14 +106,14 @@ def learned_z(last: Sequence[Came]) -> float:
     Promises are later than z alone would have them, as they are rounded up and wait for the
     latest one open; so where more were kept than we aim at, fewer are aimed at by as much, and the
     other way round. Source: I. Gibbs and E. Candes, "Adaptive conformal inference under
-    distribution shift" (2021), with the steps of all the last quotes taken at once.
+    distribution shift" (2021), with the steps of all the last quotes taken at once. Before them
+    come PRIOR_WEIGHT others, of which FIRST_Z would have kept that share.
     """
-    if len(last) < FEWEST_RESULTS:
-        return FIRST_Z
-    kept = sum(came.is_kept for came in last) / len(last)
+    count = len(last) + PRIOR_WEIGHT
+    kept = (sum(came.is_kept for came in last) + KEPT_SHARE * PRIOR_WEIGHT) / count
     share = min(max(2 * KEPT_SHARE - kept, SHARES[0]), SHARES[1])
-    place = ceil(share * len(last)) - 1
-    return min(sorted(came.surprise for came in last)[place], HIGHEST_Z)
+    surprises = sorted([*_FIRST_SURPRISES, *(came.surprise for came in last)])
+    return min(surprises[ceil(share * count) - 1], HIGHEST_Z)
 
 
 def forecast(
@@ -114,31 +122,51 @@ def forecast(
     talked: Mapping[int, timedelta],
     *,
     latest_open_promise: datetime | None,
-    lengths: CallLengths,
+    habits: Habits,
+    steps: Sequence[Step] = (),
     now: datetime,
     chance: Random,
 ) -> Forecast | None:
     """When somebody who asks ``now`` would be rung; None if the rota holds nobody to do it.
 
-    ``talked`` says of counsellors on a call how long it has lasted. Breaks are holes in the spans
-    of counsellors. The same facts and the same ``chance`` give the same forecast.
+    ``talked`` says of counsellors on a call how long it has lasted. ``steps`` are those of the
+    newcomer's wishes. Breaks that were planned are holes in the spans of counsellors. The same
+    facts and the same ``chance`` give the same forecast.
     """
+    people = list(counsellors)
     latest = (latest_open_promise - now).total_seconds() if latest_open_promise else 0.0
-    queue = Queue(tasks, now=now)
-    seats = Seats(counsellors, talked, lengths, now=now)
+    queue, lengths = Queue(tasks, now=now), habits.lengths
+    seats = Seats(people, talked, lengths, now=now)
     due = max(NEWCOMER_DUE.total_seconds(), latest)
-    if seats.idle > queue.released_by(due):
-        return Forecast(0.0, 0.0)
+    opens = [_open_from(one, steps, now) for one in people]
     mean = repeat(lengths.mean)
-    expected = start_of_newcomer(seats, seats.expected(), queue.before(due), due, mean)
+    expected = start_of_newcomer(seats, seats.expected(), queue.before(due), due, mean, opens)
     if expected is None:
         return None
-    due = max(latest, 1.2 * expected + 15 * 60)
-    before, lasting = queue.before(due), draws(lengths, chance)
+    due = max(latest, 1.2 * expected.taken + 15 * 60)
+    before, lasting = queue.before(due), draws(lengths, habits.lapses, chance)
     futures = min(max(MOST_STEPS // (before.size + 1), FEWEST_FUTURES), FUTURES)
     starts = [
-        start_of_newcomer(seats, free, before, due, lasting)
-        for free in seats.sampled(futures, chance)
+        start_of_newcomer(seats, future, before, due, lasting, opens)
+        for future in seats.sampled(futures, chance)
     ]
     found = [start for start in starts if start is not None]
-    return Forecast(fmean(found), stdev(found)) if len(found) > 1 else Forecast(expected, 0.0)
+    return _mixed(found, habits.lapses) if len(found) > 1 else Forecast(expected.taken, 0.0)
+
+
+def _open_from(one: Availability, steps: Sequence[Step], now: datetime) -> float:
+    """The second from which on somebody may ring a newcomer with these steps of wishes."""
+    first = (step.since for step in steps if step.needs <= one.skills)
+    return max((next(first, now) - now).total_seconds(), 0.0)
+
+
+def _mixed(starts: Sequence[Starts], lapses: float) -> Forecast:
+    """The mean and the deviation, where the share ``lapses`` of first offers are not taken."""
+    taken, lapsed = [start.taken for start in starts], [start.lapsed for start in starts]
+    mean = (1 - lapses) * fmean(taken) + lapses * fmean(lapsed)
+    within = (1 - lapses) * _square(taken, mean) + lapses * _square(lapsed, mean)
+    return Forecast(mean, sqrt(within * len(starts) / (len(starts) - 1)))
+
+
+def _square(values: Sequence[float], mean: float) -> float:
+    return fmean((value - mean) ** 2 for value in values)

@@ -33,6 +33,9 @@ HOLDS_FOR: Final[Mapping[WishKind, float]] = {
     WishKind.GENDER: 0.75,
     WishKind.LANGUAGE: 5 / 6,
 }
+#: No wish but a language holds for longer than it does in a window of two hours: it grew with the
+#: promise otherwise, and the promises of all who ask later with it.
+LONGEST: Final = timedelta(hours=2)
 #: A language holds until this long before "promised by", if that is later: who speaks it may come
 #: on shift hours after everybody else could have rung, and that is what was promised then.
 LAST_CHANCE: Final = timedelta(minutes=30)
@@ -105,8 +108,10 @@ class Step(NamedTuple):
 
 def widened_at(kind: WishKind, *, ring_from: datetime, due_at: datetime) -> datetime:
     """When a wish of this kind is widened to everybody, who still have time to keep the promise."""
-    share = ring_from + HOLDS_FOR[kind] * (due_at - ring_from)
-    return max(share, due_at - LAST_CHANCE) if kind is WishKind.LANGUAGE else share
+    promised = due_at - ring_from
+    if kind is WishKind.LANGUAGE:
+        return max(ring_from + HOLDS_FOR[kind] * promised, due_at - LAST_CHANCE)
+    return ring_from + HOLDS_FOR[kind] * min(promised, LONGEST)
 
 
 def steps(wishes: Wishes, *, ring_from: datetime, due_at: datetime) -> list[Step]:
@@ -123,6 +128,13 @@ def _needs(wishes: Wishes, kinds: Iterable[WishKind]) -> frozenset[str]:
     return frozenset(wishes.need_of(kind) for kind in kinds)
 
 
+def may_ring_from(found: Sequence[Step], skills: Iterable[frozenset[str]]) -> datetime:
+    """When the first of some counsellors, given what each can do, may ring by these steps."""
+    known = list(skills)
+    able = (step.since for step in found if any(step.needs <= own for own in known))
+    return next(able, found[-1].since)
+
+
 def in_force(found: Sequence[Step], *, now: datetime) -> list[Step]:
     """The step that holds at ``now``, and those that follow."""
     begun = sum(step.since <= now for step in found)
@@ -135,6 +147,23 @@ def meets(need: str, *, staff_id: int, skills: frozenset[Skill]) -> bool:
     if kind == WishKind.COUNSELLOR:
         return value == str(staff_id)
     return has(skills, Skill(SkillKind(kind), value))
+
+
+def as_they_may_be_rung(
+    tasks: Iterable[Task],
+    steps_of: Mapping[int, Sequence[Step]],
+    counsellors: Iterable[Availability],
+    *,
+    now: datetime,
+) -> list[Task]:
+    """The tasks, each from when on somebody who is on shift ``now`` may ring."""
+    here = {one.skills for one in counsellors if one.spans and one.spans[0][0] <= now}
+    return [
+        replace(task, release=max(task.release, may_ring_from(steps, here)))
+        if (steps := steps_of.get(task.request_id))
+        else task
+        for task in tasks
+    ]
 
 
 def plan_with_wishes(

@@ -255,11 +255,7 @@ def call_sheet(
     Each look is an audit row with why it was allowed, and whether the number was shown; so is each
     asking for the number where it is not shown anyway.
     """
-    request = session.get(CallbackRequest, request_id)
-    if request is None or request.assigned_to_id is None:
-        raise NotFound("You do not hold this request.")
-    if request.assigned_to_id != staff.id and staff.role is not Role.MANAGER:
-        raise NotFound("You do not hold this request.")
+    request = _held_by(session, request_id, staff)
     audit.record(
         session,
         "request.number_read" if number is NumberShown.ON_ASKING else "request.read",
@@ -270,6 +266,27 @@ def call_sheet(
         why="own_call" if request.assigned_to_id == staff.id else "stepped_in",
         shows_number=number is not NumberShown.NEVER,
     )
+    return _sheet(session, request, staff, number, now=now)
+
+
+def _held_by(session: Session, request_id: int, staff: StaffMember) -> CallbackRequest:
+    """A request that somebody holds; NotFound unless they do, or are a manager who steps in."""
+    request = session.get(CallbackRequest, request_id)
+    if request is None or request.assigned_to_id is None:
+        raise NotFound("You do not hold this request.")
+    if request.assigned_to_id != staff.id and staff.role is not Role.MANAGER:
+        raise NotFound("You do not hold this request.")
+    return request
+
+
+def _sheet(
+    session: Session,
+    request: CallbackRequest,
+    staff: StaffMember,
+    number: NumberShown,
+    *,
+    now: datetime,
+) -> CallSheet:
     attempts = list(request.attempts)
     return CallSheet(
         request_id=request.id,
@@ -291,6 +308,6 @@ def call_sheet(
         calling_since=next((a.started_at for a in attempts if a.ended_at is None), None),
         hold_until=request.hold_until,
         attempts=attempts,
-        texts=text_news(session, [request])[request_id],
-        written=words_of(session, request_id),
+        texts=text_news(session, [request])[request.id],
+        written=words_of(session, request.id),
     )

@@ -16,12 +16,13 @@ from sqlalchemy.orm import Session
 from callback_service.domain.contact import Phone, SafeContact, Window
 from callback_service.domain.languages import ENGLISH
 from callback_service.domain.lifecycle import NOT_REACHED, Outcome, RequestState
+from callback_service.domain.newcomers import Quote
 from callback_service.domain.told import Told, spoken
 from callback_service.domain.wishes import NO_WISHES, Wishes
 from callback_service.errors import CallbackServiceError, NotFound
 from callback_service.models.base import keyring
 from callback_service.models.callback import Attempt, CallbackRequest, ContactWindow, Submission
-from callback_service.services import audit, promises, texts
+from callback_service.services import audit, promises, quoting, texts
 from callback_service.services.plan_trigger import ask_for_plan
 
 #: Spoken letters and digits that are not mistaken for each other.
@@ -211,12 +212,12 @@ def _keep(session: Session, ask: Ask, promised: Window, *, now: datetime, tz: tz
 
 def _promise(
     session: Session, ask: Ask, *, now: datetime, tz: tzinfo
-) -> tuple[Window, promises.Quote | None]:
+) -> tuple[Window, Quote | None]:
     """The span to ring in: the window that was asked for, or from now until the time we quote."""
     if ask.window is not None:
         promises.check_window(ask.window, now=now, tz=tz)
         return ask.window, None
-    quote = promises.quote_as_soon_as_possible(session, wished=ask.wishes, now=now, tz=tz)
+    quote = quoting.quote_as_soon_as_possible(session, wished=ask.wishes, now=now, tz=tz)
     return Window(now, quote.due_at), quote
 
 
@@ -308,7 +309,7 @@ def _open_window(
     promised: Window,
     submission: Submission,
     *,
-    quote: promises.Quote | None = None,
+    quote: Quote | None = None,
 ) -> None:
     """A window that holds no place of those sold; with what its quote foresaw."""
     forecast = quote.forecast if quote else None

@@ -5,12 +5,19 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from callback_service.domain import call_lengths, quotes
+from callback_service.domain import call_lengths, habits, quotes
 from callback_service.domain.call_lengths import CallLengths
+from callback_service.domain.habits import Habits
 from callback_service.domain.lifecycle import Outcome
 from callback_service.domain.presence import WRAP_UP
 from callback_service.domain.quotes import Came, Forecast
-from callback_service.models.callback import Attempt, CallbackRequest, ContactWindow
+from callback_service.models.callback import (
+    Attempt,
+    CallbackRequest,
+    ContactWindow,
+    Offer,
+    OfferEnding,
+)
 
 
 def learned_lengths(session: Session) -> CallLengths:
@@ -23,6 +30,18 @@ def learned_lengths(session: Session) -> CallLengths:
     )
     lasted = (ended - started + WRAP_UP for started, ended in rows if ended is not None)
     return call_lengths.learned(lasted)
+
+
+def learned_habits(session: Session) -> Habits:
+    """How long calls last, and which share of offers nobody takes in time: from the last ones."""
+    endings = session.scalars(
+        select(Offer.ending)
+        .where(Offer.ending.in_((OfferEnding.ACCEPTED, OfferEnding.LAPSED)))
+        .order_by(Offer.id.desc())
+        .limit(habits.MOST_OFFERS)
+    ).all()
+    lapsed = endings.count(OfferEnding.LAPSED)
+    return Habits(learned_lengths(session), habits.learned_lapses(lapsed, len(endings)))
 
 
 def learned_z(session: Session) -> float:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
-from random import Random
 from typing import Final
 
 from sqlalchemy import Row, delete, func, select, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session, aliased
 
-from callback_service.domain import promises, quotes, wishes
+from callback_service.domain import promises, wishes
 from callback_service.domain.call_lengths import CallLengths
 from callback_service.domain.lifecycle import LetGo, RequestState
 from callback_service.domain.planning import (
@@ -23,11 +22,10 @@ from callback_service.domain.planning import (
     Task,
     whom_to_avoid,
 )
-from callback_service.domain.quotes import Forecast
 from callback_service.domain.rota import Duty
 from callback_service.domain.skills import NO_SKILLS, Gender
 from callback_service.domain.spans import joined
-from callback_service.domain.wishes import NO_WISHES, Step, Wishes, plan_with_wishes
+from callback_service.domain.wishes import Step, Wishes, plan_with_wishes
 from callback_service.models.callback import Attempt, CallbackRequest, Offer, OfferEnding
 from callback_service.models.plan import PlanEntry, PlanTrigger
 from callback_service.services import presence
@@ -41,8 +39,6 @@ LOOK_PAST: Final = timedelta(days=2)
 RECENT: Final = timedelta(hours=8)
 #: Endings that mean: this counsellor let the request go by.
 LET_GO: Final = (OfferEnding.LAPSED, OfferEnding.RELEASED, OfferEnding.DECLINED)
-#: Stands for somebody who asks now: behind every request that is due at the same instant.
-NEWCOMER: Final = 2**63
 _AT_ONCE: Final = 1000  # rows in one statement: databases take so many values and not many more
 PLANNER_LOCK: Final = 7_702_026  # any number; shared by all planners on one PostgreSQL
 _PUT_COLUMNS: Final = text("""
@@ -114,48 +110,6 @@ def plan_work(work: Work, people: Collection[Availability], *, now: datetime) ->
     The cap is fixed: one that follows how late the latest is feeds on itself from plan to plan.
     """
     return plan_with_wishes(work.tasks, work.steps_of, people, now=now, cap=MISSED_CAP)
-
-
-def forecast_newcomer(
-    session: Session,
-    *,
-    latest_open_promise: datetime | None,
-    wished: Wishes = NO_WISHES,
-    now: datetime,
-    tz: tzinfo,
-) -> Forecast | None:
-    """When somebody who asks now would be rung; None if the rota holds nobody to do it.
-
-    By those who meet what is ``wished``, where the rota holds any: on average when the plan has
-    them ring, and spread like any other call.
-    """
-    work = open_work(session, now=now, tz=tz)
-    forecast = quotes.forecast(
-        work.tasks,
-        availability(session, work, now=now, tz=tz),
-        {who: max(now - since, timedelta()) for who, since in _busy_since(session).items()},
-        latest_open_promise=latest_open_promise,
-        lengths=learned_lengths(session),
-        now=now,
-        chance=Random(int(now.timestamp())),  # nosec B311  # noqa: S311 - the same facts, the same quote
-    )
-    if forecast is None or not wished.kinds():
-        return forecast
-    due = max(now + quotes.NEWCOMER_DUE, latest_open_promise or now)
-    starts = _start_of_wishing(session, work, wished, due, now=now, tz=tz)
-    if starts is None:
-        return forecast
-    return replace(forecast, mean=max(forecast.mean, (starts - now).total_seconds()))
-
-
-def _start_of_wishing(
-    session: Session, work: Work, wished: Wishes, due: datetime, *, now: datetime, tz: tzinfo
-) -> datetime | None:
-    """When the plan has a newcomer rung by those they wish for, for as long as it takes."""
-    work.tasks.append(Task(NEWCOMER, release=now, target=due))
-    work.steps_of[NEWCOMER] = wishes.steps(wished, ring_from=now, due_at=due)[:1]
-    plan = plan_work(work, availability(session, work, now=now, tz=tz), now=now)
-    return next((entry.start for entry in plan if entry.request_id == NEWCOMER), None)
 
 
 def open_work(
@@ -259,10 +213,12 @@ def availability(
     now: datetime,
     tz: tzinfo,
     proposed: Collection[Proposal] = (),
+    also_asked: frozenset[str] = frozenset(),
 ) -> list[Availability]:
     """Every counsellor with a shift that could serve ``work``, and when they are free.
 
-    What is ``proposed`` for the rota counts as if it were stored.
+    What is ``proposed`` for the rota counts as if it were stored. ``also_asked`` are needs beside
+    those of ``work``, of which each counsellor has those that they meet.
     """
     until = max((task.release for task in work.tasks), default=now) + LOOK_PAST
     spans: defaultdict[int, list[tuple[datetime, datetime]]] = defaultdict(list)
@@ -272,7 +228,8 @@ def availability(
             spans[shift.person.id].append((shift.start, shift.end))
     busy = _busy_until(session, learned_lengths(session), now=now)
     load, away = _recent_calls(session, now), presence.away_until(session, now=now)
-    needs = work.needs
+    breaks = presence.last_breaks(session, now=now)
+    needs = work.needs | also_asked
     skills = skills_of_staff(session) if needs else {}
     return [
         Availability(
@@ -280,6 +237,7 @@ def availability(
             free_at=max(busy.get(counsellor_id, now), away.get(counsellor_id, now)),
             spans=tuple(joined(own)),  # a shift that follows on another is no end of duty
             calls_taken=load.get(counsellor_id, 0),
+            has_had_break=breaks.get(counsellor_id, own[0][0]) > own[0][0],
             skills=frozenset(
                 need
                 for need in needs
@@ -296,11 +254,11 @@ def _busy_until(session: Session, lengths: CallLengths, *, now: datetime) -> dic
     """When each counsellor who holds a request, or has one on offer, is expected to be free."""
     return {
         counsellor_id: now + timedelta(seconds=lengths.left((now - since).total_seconds()))
-        for counsellor_id, since in _busy_since(session).items()
+        for counsellor_id, since in busy_since(session).items()
     }
 
 
-def _busy_since(session: Session) -> dict[int, datetime]:
+def busy_since(session: Session) -> dict[int, datetime]:
     """Since when counsellors hold a request, or have one on offer."""
     holds = session.execute(
         select(CallbackRequest.assigned_to_id, CallbackRequest.assigned_at).where(

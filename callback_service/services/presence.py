@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import HELD, LetGo, Outcome, RequestState
@@ -51,6 +51,16 @@ def signed_off(session: Session, *, now: datetime) -> set[int]:
     """Who is on shift by the rota, and not here."""
     rows = session.scalars(_holding(now).where(Presence.kind == PresenceKind.SIGNED_OFF))
     return {one.staff_id for one in rows}
+
+
+def last_breaks(session: Session, *, now: datetime) -> dict[int, datetime]:
+    """When the last break began of each person who has had one of late."""
+    rows = session.execute(
+        select(Presence.staff_id, func.max(Presence.since))
+        .where(Presence.kind == PresenceKind.BREAK, Presence.since > now - LONGEST_DUTY)
+        .group_by(Presence.staff_id)
+    )
+    return dict(rows.all())
 
 
 def present_of(session: Session, staff_id: int, *, now: datetime) -> Presence | None:

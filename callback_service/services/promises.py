@@ -1,4 +1,4 @@
-"""What may be promised: windows the rota has room for, and a time for "as soon as you can"."""
+"""Windows that may be promised: the rota has room for them."""
 
 from __future__ import annotations
 
@@ -7,39 +7,21 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callback_service.domain import promises as rules
-from callback_service.domain import quotes
 from callback_service.domain.contact import Window, window_grid
-from callback_service.domain.lifecycle import RequestState
-from callback_service.domain.quotes import Forecast
 from callback_service.domain.wishes import NO_WISHES, Wishes
 from callback_service.errors import WindowGone
-from callback_service.models.callback import CallbackRequest, ContactWindow
-from callback_service.services.learning import learned_z
-from callback_service.services.planning import forecast_newcomer
+from callback_service.models.callback import ContactWindow
 from callback_service.services.rota import Proposal
 from callback_service.services.window_room import (
     capacity_of,
     check_room_for_wishes,
     room_for_wishes,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """The time to promise, and what the plan foresaw; None if it holds nobody to keep it."""
-
-    due_at: datetime
-    forecast: Forecast | None
-
-    @property
-    def is_staffed(self) -> bool:
-        """Whether the plan holds somebody to keep it."""
-        return self.forecast is not None
 
 
 def windows_with_room(
@@ -118,20 +100,7 @@ def hold_place(
     The unique index decides between two callers who reach for the same place. A request that
     holds a place of this window already needs no second one.
     """
-    taken = dict(
-        session.execute(
-            select(ContactWindow.place, ContactWindow.request_id).where(
-                ContactWindow.starts_at == window.start, ContactWindow.place.is_not(None)
-            )
-        ).all()
-    )
-    free: list[int | None] = [None]
-    if request_id not in taken.values():
-        capacity = capacity_of(session, [window], tz=tz, asking=request_id)[window]
-        check_room_for_wishes(session, window, wished, tz=tz)
-        free = [place for place in range(1, capacity + 1) if place not in taken]
-        del free[max(capacity - len(taken), 0) :]  # what shrank may hold more than it has room for
-    for place in free:
+    for place in _free_places(session, window, request_id, wished, tz=tz):
         held = ContactWindow(
             request_id=request_id,
             submission_id=submission_id,
@@ -147,6 +116,23 @@ def hold_place(
     )
 
 
+def _free_places(
+    session: Session, window: Window, request_id: int, wished: Wishes, *, tz: tzinfo
+) -> list[int | None]:
+    """The places of a window that a request may reach for; None stands for needing none."""
+    places = select(ContactWindow.place, ContactWindow.request_id).where(
+        ContactWindow.starts_at == window.start, ContactWindow.place.is_not(None)
+    )
+    taken = dict(session.execute(places).all())
+    if request_id in taken.values():
+        return [None]
+    capacity = capacity_of(session, [window], tz=tz, asking=request_id)[window]
+    check_room_for_wishes(session, window, wished, tz=tz)
+    free: list[int | None] = [place for place in range(1, capacity + 1) if place not in taken]
+    # A window that shrank may hold more than it has room for.
+    return free[: max(capacity - len(taken), 0)]
+
+
 def _is_kept(session: Session, held: ContactWindow) -> bool:
     """Keep a place; False if somebody else has it."""
     try:
@@ -155,39 +141,3 @@ def _is_kept(session: Session, held: ContactWindow) -> bool:
     except IntegrityError:
         return False
     return True
-
-
-def quote_as_soon_as_possible(
-    session: Session, *, wished: Wishes = NO_WISHES, now: datetime, tz: tzinfo
-) -> Quote:
-    """What to promise for "as soon as you can": never ahead of an older promise.
-
-    Of the wishes only the language counts here: the others are widened in time to keep any promise.
-    """
-    latest = _latest_open_promise(session, wished)
-    forecast = forecast_newcomer(
-        session,
-        latest_open_promise=latest,
-        wished=Wishes(wished.language),
-        now=now,
-        tz=tz,
-    )
-    due = quotes.promise(forecast, z=learned_z(session), latest_open_promise=latest, now=now)
-    return Quote(due, forecast)
-
-
-def _latest_open_promise(session: Session, wished: Wishes) -> datetime | None:
-    """The latest promise a newcomer is held back by (``wishes.is_held_back_by``, as a query)."""
-    language = CallbackRequest.wish_language
-    alike = [language.is_(None), *([language == wished.language] if wished.language else [])]
-    return session.scalar(
-        select(func.max(ContactWindow.due_at))
-        .join(CallbackRequest, CallbackRequest.id == ContactWindow.request_id)
-        .where(
-            ContactWindow.is_window.is_(False),
-            ContactWindow.ended_at.is_(None),
-            CallbackRequest.state == RequestState.WAITING,
-            CallbackRequest.first_attempt_at.is_(None),
-            or_(*alike),
-        )
-    )

@@ -71,9 +71,9 @@ class Callers:
         promised, forecast = self._chosen_window(chance, wishes), None
         is_window = promised is not None
         if promised is None:
-            due, forecast = world.planner.quote(now, wishes)
-            world.result.quoted(due, world.planner.ahead_of(wishes))
-            promised = Window(now, due)
+            quote = world.planner.quote(now, wishes)
+            world.result.quoted(quote.due_at, world.planner.ahead_of(wishes))
+            promised, forecast = Window(now, quote.due_at), quote.forecast
         request = Request(number, now, promised, is_window, chance, forecast, wishes)
         self._keep(request)
         if chance.random() < self._rates.withdrawals:

@@ -75,6 +75,7 @@ class Desk:
             return  # it ended meanwhile
         if lapses:
             world.result.lapsed += 1
+            world.planner.learn_offer(lapsed=True)
             self.let_go(offer)
             return
         self._accept(offer)
@@ -88,6 +89,7 @@ class Desk:
 
     def _accept(self, offer: Offer) -> None:
         request, who = offer.request, offer.who
+        self._world.planner.learn_offer(lapsed=False)
         self._world.end_offer(request)
         request.state, who.request, who.since = RequestState.ASSIGNED, request, self._world.now
         self._world.start(self._call(request, who, offer.made_at))

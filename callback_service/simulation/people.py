@@ -7,25 +7,18 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
+from callback_service.domain.breaks import BREAK_FROM, usual_break
 from callback_service.domain.contact import Window
 from callback_service.domain.escalation import Step
 from callback_service.domain.lifecycle import Disposition, RequestState
 from callback_service.domain.planning import HANDOVER_MARGIN, Planned
-from callback_service.domain.presence import (
-    BREAK_MINUTES,
-    DeskState,
-    PresenceKind,
-    desk_state,
-    end_of_duty,
-)
-from callback_service.domain.promises import BREAK_SHARE
+from callback_service.domain.presence import DeskState, PresenceKind, desk_state, end_of_duty
 from callback_service.domain.quotes import Forecast
 from callback_service.domain.rota import Shift
 from callback_service.domain.skills import NO_SKILLS, Skill
 from callback_service.domain.wall_time import Span
 from callback_service.domain.wishes import NO_WISHES, Wishes, in_force, steps
 from callback_service.domain.wishes import Step as Widened
-from callback_service.simulation.scenario import BREAK_FROM
 
 #: Breaks of one shift are this far apart from each other's, so that not all are away at once.
 APART: Final = timedelta(minutes=35)
@@ -73,7 +66,7 @@ class Counsellor:
             shift.start,
             shift.end,
             _whole_minute(middle) if length >= BREAK_FROM else None,
-            _nearest_break(length * BREAK_SHARE),
+            usual_break(length),
         )
         self.shifts.append(own)
         return own
@@ -81,6 +74,11 @@ class Counsellor:
     def shift_at(self, now: datetime) -> OnDuty | None:
         """The shift they are on."""
         return next((one for one in self.shifts if one.start <= now < one.end), None)
+
+    def has_had_break(self, now: datetime) -> bool:
+        """Whether they are on shift, and have had the break that is due in it."""
+        shift = self.shift_at(now)
+        return shift is not None and shift.break_from is None
 
     def is_here(self, now: datetime) -> bool:
         """Whether they are on shift and have not signed off."""
@@ -105,11 +103,6 @@ class Counsellor:
 
 def _whole_minute(at: datetime) -> datetime:
     return at.replace(second=0, microsecond=0)
-
-
-def _nearest_break(length: timedelta) -> timedelta:
-    lengths = [timedelta(minutes=minutes) for minutes in BREAK_MINUTES]
-    return min(lengths, key=lambda one: abs(one - length))
 
 
 @dataclass(eq=False, slots=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
-from random import Random
 from typing import Final
 
-from callback_service.domain import call_lengths, promises, quotes, wishes
+from callback_service.domain import call_lengths, habits, newcomers, promises, quotes, wishes
 from callback_service.domain.call_lengths import CallLengths
 from callback_service.domain.contact import Window
+from callback_service.domain.habits import Habits
 from callback_service.domain.lifecycle import RequestState
+from callback_service.domain.newcomers import Known, Quote
 from callback_service.domain.planning import (
     MISSED_CAP,
     Availability,
@@ -21,7 +21,7 @@ from callback_service.domain.planning import (
     Task,
     whom_to_avoid,
 )
-from callback_service.domain.quotes import Came, Forecast
+from callback_service.domain.quotes import Came
 from callback_service.domain.spans import joined
 from callback_service.domain.wishes import Step, Wishes, plan_with_wishes
 from callback_service.simulation.people import Counsellor, Request
@@ -33,8 +33,6 @@ PLAN_AHEAD: Final = timedelta(hours=6)
 #: The rota is looked at so far; calls of so long ago count in who has had many.
 LOOK_AHEAD: Final = timedelta(days=2)
 RECENT: Final = timedelta(hours=8)
-#: Stands for somebody who asks now: behind every request that is due at the same instant.
-NEWCOMER: Final = 2**63
 
 
 class Planner:
@@ -50,7 +48,17 @@ class Planner:
         self._room = Room(scenario, counsellors, open_requests)
         self._quotes: deque[Came] = deque(maxlen=quotes.MOST_RESULTS)
         self._calls: deque[timedelta] = deque(maxlen=call_lengths.MOST_CALLS)
+        self._offers: deque[bool] = deque(maxlen=habits.MOST_OFFERS)  # whether each lapsed
         self._lengths = self._believed()
+
+    def learn_offer(self, *, lapsed: bool) -> None:
+        """An offer was taken, or lapsed."""
+        self._offers.append(lapsed)
+
+    @property
+    def _habits(self) -> Habits:
+        lapses = habits.learned_lapses(sum(self._offers), len(self._offers))
+        return Habits(self._lengths, lapses)
 
     def _believed(self) -> CallLengths:
         learned = call_lengths.learned(self._calls)
@@ -78,28 +86,23 @@ class Planner:
     def make_plan(self, now: datetime) -> list[Planned]:
         """The plan for all who wait and are not on offer."""
         tasks, steps_of = self._work(now)
-        people = self._availability(now, steps_of)
+        people = self._availability(now, _needs(steps_of))
         return plan_with_wishes(tasks, steps_of, people, now=now, cap=MISSED_CAP)
 
-    def quote(self, now: datetime, wished: Wishes) -> tuple[datetime, Forecast | None]:
+    def quote(self, now: datetime, wished: Wishes) -> Quote:
         """The time to promise to somebody who asks now, and what was foreseen."""
-        latest = max((one.due_at for one in self.ahead_of(wished)), default=None)
-        tasks, _ = self._work(now)
-        forecast = quotes.forecast(
+        tasks, steps_of = self._work(now)
+        asked = {wished.need_of(kind) for kind in wished.kinds()}
+        known = Known(
             tasks,
-            self._availability(now, {}),
+            steps_of,
+            self._availability(now, _needs(steps_of) | asked),
             {one.id: now - one.since for one in self._counsellors.values() if one.since},
-            latest_open_promise=latest,
-            lengths=self._lengths,
-            now=now,
-            chance=Random(int(now.timestamp())),  # nosec B311  # noqa: S311 - the same facts, the same quote
+            self._habits,
+            z=quotes.learned_z(self._quotes),
+            latest_open_promise=max((one.due_at for one in self.ahead_of(wished)), default=None),
         )
-        if forecast is not None and wished.language is not None:
-            forecast = self._not_before_who_speaks_it(forecast, wished.language, latest, now)
-        due = quotes.promise(
-            forecast, z=quotes.learned_z(self._quotes), latest_open_promise=latest, now=now
-        )
-        return due, forecast
+        return newcomers.quote(known, wished, now=now)
 
     def ahead_of(self, wished: Wishes) -> Iterator[Request]:
         """The open promises that hold back somebody who asks now with these wishes."""
@@ -108,19 +111,6 @@ class Planner:
             for one in self._open.values()
             if one.is_open_promise and wishes.is_held_back_by(wished, one.wishes)
         )
-
-    def _not_before_who_speaks_it(
-        self, forecast: Forecast, language: str, latest: datetime | None, now: datetime
-    ) -> Forecast:
-        """The forecast, on average when the plan has them rung in their language, if ever."""
-        due = max(now + quotes.NEWCOMER_DUE, latest or now)
-        tasks, steps_of = self._work(now)
-        tasks.append(Task(NEWCOMER, now, due))
-        steps_of[NEWCOMER] = wishes.steps(Wishes(language), ring_from=now, due_at=due)[:1]
-        people = self._availability(now, steps_of)
-        plan = plan_with_wishes(tasks, steps_of, people, now=now, cap=MISSED_CAP)
-        starts = next((one.start for one in plan if one.request_id == NEWCOMER), now)
-        return replace(forecast, mean=max(forecast.mean, (starts - now).total_seconds()))
 
     def _work(self, now: datetime) -> tuple[list[Task], dict[int, list[Step]]]:
         """What waits to be planned, and the steps of its wishes."""
@@ -142,12 +132,9 @@ class Planner:
         steps_of = {one.id: steps for one in waiting if (steps := one.steps_from(now))}
         return tasks, steps_of
 
-    def _availability(
-        self, now: datetime, steps_of: Mapping[int, Collection[Step]]
-    ) -> list[Availability]:
+    def _availability(self, now: datetime, needs: Collection[str]) -> list[Availability]:
         """Everybody on the rota, with what is asked of them."""
         until = now + LOOK_AHEAD
-        needs = {need for steps in steps_of.values() for step in steps for need in step.needs}
         found = []
         for one in self._counsellors.values():
             while one.shifts and one.shifts[0].end <= now:
@@ -158,7 +145,16 @@ class Planner:
                 met = frozenset(
                     need for need in needs if wishes.meets(need, staff_id=one.id, skills=one.skills)
                 )
-                found.append(Availability(one.id, self._free_at(one, now), spans, recent, met))
+                found.append(
+                    Availability(
+                        one.id,
+                        self._free_at(one, now),
+                        spans,
+                        recent,
+                        met,
+                        has_had_break=one.has_had_break(now),
+                    )
+                )
         return found
 
     def _free_at(self, one: Counsellor, now: datetime) -> datetime:
@@ -168,6 +164,10 @@ class Planner:
             return away_until
         left = timedelta(seconds=self._lengths.left((now - one.since).total_seconds()))
         return max(now + left, away_until)
+
+
+def _needs(steps_of: Mapping[int, Collection[Step]]) -> set[str]:
+    return {need for steps in steps_of.values() for step in steps for need in step.needs}
 
 
 def _is_to_plan(request: Request, now: datetime) -> bool:

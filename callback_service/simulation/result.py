@@ -9,8 +9,8 @@ from math import ceil
 from statistics import fmean, median
 from typing import Final
 
+from callback_service.domain.breaks import BREAK_SHARE
 from callback_service.domain.escalation import Reason, Step
-from callback_service.domain.promises import BREAK_SHARE
 from callback_service.simulation.people import OnDuty, Request
 from callback_service.simulation.scenario import Scenario
 

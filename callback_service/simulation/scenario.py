@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
+from callback_service.domain.breaks import BREAK_SHARE
 from callback_service.domain.call_lengths import PRIOR, CallLengths
 from callback_service.domain.planning import OFFER_LEASE
-from callback_service.domain.promises import BREAK_SHARE
 from callback_service.domain.quote_futures import UNANSWERED_LENGTH, UNANSWERED_SHARE
 from callback_service.domain.retry import MAX_ATTEMPTS
 from callback_service.domain.rota import Shift
@@ -18,8 +18,6 @@ from callback_service.simulation.profiles import FLAT, Profile
 from callback_service.simulation.rotas import minutes_on_duty
 
 MINUTE: Final = timedelta(minutes=1)
-#: A shift from this length on has a break of its share, about in its middle.
-BREAK_FROM: Final = timedelta(hours=6)
 #: How long it takes to see an offer and take it, and then to read it and dial, in seconds.
 TAKES_OFFER: Final = (15, 60)
 DIALS: Final = (5, 30)

@@ -14,6 +14,7 @@ from callback_service.clock import utc_now
 from callback_service.domain import wording
 from callback_service.domain.contact import SafeContact, Window
 from callback_service.domain.lifecycle import RequestState
+from callback_service.domain.newcomers import Quote
 from callback_service.domain.texting import REMINDER_NEEDS
 from callback_service.errors import NotFound, TooMany, WindowGone
 from callback_service.extensions import (
@@ -29,6 +30,7 @@ from callback_service.services import (
     form_posts,
     intake,
     promises,
+    quoting,
     requests,
     staff_skills,
     text_wording,
@@ -110,7 +112,7 @@ def _without_window(form: AskForm, gone: WindowGone, *, now: datetime) -> None:
     form.later.data = ""
 
 
-def _form(kind: type[OneForm], *, now: datetime) -> tuple[OneForm, promises.Quote]:
+def _form(kind: type[OneForm], *, now: datetime) -> tuple[OneForm, Quote]:
     settings = current_settings()
     tz = settings.service_time_zone
     with reading() as db_session:
@@ -122,13 +124,13 @@ def _form(kind: type[OneForm], *, now: datetime) -> tuple[OneForm, promises.Quot
         )
         wished = form.wishes
         windows = promises.windows_with_room(db_session, wished=wished, now=now, tz=tz)
-        quote = promises.quote_as_soon_as_possible(db_session, wished=wished, now=now, tz=tz)
+        quote = quoting.quote_as_soon_as_possible(db_session, wished=wished, now=now, tz=tz)
         form.is_flooded = form_posts.is_flooded(db_session, limits=settings.form_limits, now=now)
     form.offer_windows(windows, now=now, tz=tz)
     return form, quote
 
 
-def _render(form: AskForm, quote: promises.Quote, *, now: datetime) -> str:
+def _render(form: AskForm, quote: Quote, *, now: datetime) -> str:
     expected = _expected(quote, now=now)
     return render_template(
         "public/form.html",
@@ -153,7 +155,7 @@ def _reminder_hint(form: AskForm, *, now: datetime) -> str | None:
     return f"It comes {ahead} before, if that time is {asked} hours away or more: “{says}”"
 
 
-def _around(form: AskForm, quote: promises.Quote, *, now: datetime) -> dict[str, Any]:
+def _around(form: AskForm, quote: Quote, *, now: datetime) -> dict[str, Any]:
     """What both forms are shown with."""
     return {
         "form": form,
@@ -164,7 +166,7 @@ def _around(form: AskForm, quote: promises.Quote, *, now: datetime) -> dict[str,
     }
 
 
-def _asap_hint(quote: promises.Quote, *, now: datetime) -> str | None:
+def _asap_hint(quote: Quote, *, now: datetime) -> str | None:
     expected = _expected(quote, now=now)
     if not quote.is_staffed:
         return None
@@ -173,7 +175,7 @@ def _asap_hint(quote: promises.Quote, *, now: datetime) -> str | None:
     return f"It is busy: we expect to ring by {expected}. A time below may suit you better."
 
 
-def _expected(quote: promises.Quote, *, now: datetime) -> str:
+def _expected(quote: Quote, *, now: datetime) -> str:
     return wording.time_spoken(quote.due_at, now=now, tz=current_settings().service_time_zone)
 
 
@@ -275,7 +277,7 @@ def _ask_again(token: str, form: AgainForm, *, now: datetime) -> str:
 
 
 def _render_again(
-    form: AgainForm, quote: promises.Quote, shown: _Shown, token: str, *, now: datetime
+    form: AgainForm, quote: Quote, shown: _Shown, token: str, *, now: datetime
 ) -> str:
     return render_template(
         "public/again.html",

@@ -12,7 +12,7 @@ from callback_service.domain.lifecycle import Disposition
 from callback_service.domain.planning import OFFER_LEASE, Planned
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.plan import PlanEntry, PlanTrigger
-from callback_service.services import account_changes, offers, planning, requests
+from callback_service.services import account_changes, offers, planning, quoting, requests
 from tests.rota_builders import LONDON, local, make_pattern
 from tests.support.builders import NOW, make_staff
 from tests.support.request_builders import (
@@ -187,8 +187,7 @@ def test_somebody_who_asks_now_is_expected_after_all_who_asked_before(session: S
     make_shift(session)
     for number in range(6):
         make_request(session, mobile(number))
-    latest = max(request.due_at for request in _waiting(session))
-    forecast = planning.forecast_newcomer(session, latest_open_promise=latest, now=NOW, tz=LONDON)
+    forecast = quoting.quote_as_soon_as_possible(session, now=NOW, tz=LONDON).forecast
     assert forecast is not None
     # Six before, of 30 minutes if they answer and of two if not, some of them rung twice.
     assert 120 * 60 < forecast.mean < 200 * 60

@@ -19,7 +19,7 @@ from callback_service.models.callback import CallbackRequest, Escalation, Offer,
 from callback_service.models.plan import PlanEntry
 from callback_service.models.presence import Presence
 from callback_service.models.staff import Staff
-from callback_service.services import attempts, offers, planning, presence, promises
+from callback_service.services import attempts, offers, planning, presence, quoting
 from callback_service.services.absence_preview import Moves, what_moves
 from callback_service.services.escalation import escalate
 from tests.rota_builders import LONDON
@@ -182,9 +182,9 @@ class TestABreak:
 
     def test_is_counted_in_what_a_newcomer_is_promised(self, session: Session) -> None:
         counsellor = make_shift(session)
-        before = promises.quote_as_soon_as_possible(session, now=NOW, tz=LONDON).due_at
+        before = quoting.quote_as_soon_as_possible(session, now=NOW, tz=LONDON).due_at
         take_break(session, counsellor, 60)
-        after = promises.quote_as_soon_as_possible(session, now=NOW, tz=LONDON).due_at
+        after = quoting.quote_as_soon_as_possible(session, now=NOW, tz=LONDON).due_at
         assert after >= NOW + timedelta(hours=1) > before
 
     def test_alone_does_not_take_a_new_request_to_the_duty_lead(self, session: Session) -> None:

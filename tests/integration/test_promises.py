@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain import quotes
 from callback_service.domain.contact import LineKind, Window
+from callback_service.domain.habits import LAPSES
 from callback_service.domain.lifecycle import Disposition, Outcome, RequestState
+from callback_service.domain.newcomers import Quote
 from callback_service.domain.promises import places
 from callback_service.domain.rota import Duty
 from callback_service.domain.skills import Gender
@@ -20,11 +22,13 @@ from callback_service.models.callback import (
     Attempt,
     CallbackRequest,
     ContactWindow,
+    Offer,
+    OfferEnding,
     Submission,
 )
 from callback_service.models.staff import Staff
-from callback_service.services import promises, requests, window_room
-from callback_service.services.learning import learned_lengths
+from callback_service.services import presence, promises, quoting, requests, window_room
+from callback_service.services.learning import learned_habits, learned_lengths
 from tests.rota_builders import LONDON, local, make_pattern
 from tests.support.builders import NOW, make_staff
 from tests.support.request_builders import (
@@ -44,8 +48,8 @@ def windows(session: Session, *, now: datetime = NOW) -> list[Window]:
     return promises.windows_with_room(session, now=now, tz=LONDON)
 
 
-def quoted(session: Session, *, now: datetime = NOW) -> promises.Quote:
-    return promises.quote_as_soon_as_possible(session, now=now, tz=LONDON)
+def quoted(session: Session, *, now: datetime = NOW) -> Quote:
+    return quoting.quote_as_soon_as_possible(session, now=now, tz=LONDON)
 
 
 class TestWindows:
@@ -212,23 +216,23 @@ class TestLearning:
         make_shift(session)
         windows_made = [_window_of(make_request(session, mobile(n))) for n in range(3)]
         foreseen = [window.foreseen_seconds or 0 for window in windows_made]
-        assert foreseen[0] == 0
-        assert foreseen[2] > foreseen[1] > 0
+        assert 0 < foreseen[0] < 60  # the share of offers that lapse, of an offer's lease
+        assert foreseen[2] > foreseen[1] > 15 * 60
         window = _window_of(make_request(session, mobile(9), window=TONIGHT))
         assert (window.foreseen_seconds, window.foreseen_sd_seconds) == (None, None)
 
     def test_quotes_grow_when_the_last_ones_came_out_late(self, session: Session) -> None:
         make_shift(session)
         before = quoted(session).due_at
-        _came_out(session, quotes.FEWEST_RESULTS - 1, minutes_after=14)
-        assert quoted(session).due_at == before
-        _came_out(session, 1, minutes_after=14)
-        assert quoted(session).due_at == NOW + timedelta(minutes=15)
+        _came_out(session, 1, minutes_after=24)
+        assert quoted(session).due_at == before  # one says little
+        _came_out(session, 60, minutes_after=24)
+        assert quoted(session).due_at >= NOW + timedelta(minutes=25)
 
     def test_a_request_that_was_joined_does_not_count(self, session: Session) -> None:
         make_shift(session)
         before = quoted(session).due_at
-        _came_out(session, 2 * quotes.FEWEST_RESULTS, minutes_after=300, joined=True)
+        _came_out(session, quotes.PRIOR_WEIGHT, minutes_after=300, joined=True)
         assert quoted(session).due_at == before
 
     @pytest.mark.parametrize("wishes", [Wishes("pl"), Wishes(gender=Gender.WOMAN)])
@@ -237,8 +241,40 @@ class TestLearning:
     ) -> None:
         make_shift(session)
         before = quoted(session).due_at
-        _came_out(session, 2 * quotes.FEWEST_RESULTS, minutes_after=300, wishes=wishes)
+        _came_out(session, quotes.PRIOR_WEIGHT, minutes_after=300, wishes=wishes)
         assert quoted(session).due_at == before
+
+    def test_a_break_that_was_had_is_not_counted_on_again(self, session: Session) -> None:
+        counsellor = make_shift(session)
+        for number in range(6):
+            make_request(session, mobile(number))
+        later = NOW + timedelta(hours=1)
+        before = quoted(session, now=later).forecast
+        presence.start_break(session, counsellor.id, minutes=15, now=NOW, tz=LONDON)
+        after = quoted(session, now=later).forecast
+        assert before is not None
+        assert after is not None
+        assert after.mean < before.mean
+
+    def test_offers_that_lapsed_of_late_are_counted_on(self, session: Session) -> None:
+        counsellor = make_shift(session)
+        request = make_request(session)
+        assert learned_habits(session).lapses == LAPSES
+        for ending in [OfferEnding.LAPSED] * 20 + [OfferEnding.ACCEPTED] * 30:
+            session.add(
+                Offer(
+                    request_id=request.id,
+                    counsellor_id=counsellor.id,
+                    round=1,
+                    made_at=NOW,
+                    lapses_at=NOW + timedelta(minutes=5),
+                    ended_at=NOW + timedelta(minutes=5),
+                    ending=ending,
+                )
+            )
+        session.flush()
+        # Twenty of fifty, and the weight of fifty of which a twentieth lapsed.
+        assert learned_habits(session).lapses == pytest.approx(0.225)
 
     def test_the_plan_counts_on_calls_as_long_as_the_last_ones(self, session: Session) -> None:
         counsellor = make_shift(session)

@@ -12,12 +12,19 @@ from sqlalchemy.orm import Session
 from callback_service.domain.lifecycle import Disposition, Outcome
 from callback_service.domain.planning import CALL_LENGTH
 from callback_service.domain.skills import Gender, Skill, SkillKind, skill
-from callback_service.domain.wishes import Wishes
+from callback_service.domain.wishes import Wishes, WishKind, widened_at
 from callback_service.errors import Refused, WindowGone
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.plan import PlanEntry
 from callback_service.models.staff import Staff
-from callback_service.services import attempts, desk, planning, promises, retention, staff_skills
+from callback_service.services import (
+    attempts,
+    desk,
+    promises,
+    quoting,
+    retention,
+    staff_skills,
+)
 from callback_service.services.intake import Ask
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
@@ -28,6 +35,7 @@ from tests.support.request_builders import (
     make_manager,
     make_request,
     make_shift,
+    make_shifts,
     member,
     mobile,
     plan,
@@ -85,7 +93,7 @@ def test_a_wish_nobody_meets_is_planned_all_the_same(session: Session) -> None:
 def test_who_does_not_meet_a_wish_may_take_it_once_it_is_widened(session: Session) -> None:
     counsellor = make_shift(session)
     request = wishing(session, Wishes(gender=Gender.WOMAN))
-    opens = request.ring_from + 0.75 * (request.due_at - request.ring_from)
+    opens = widened_at(WishKind.GENDER, ring_from=request.ring_from, due_at=request.due_at)
     with pytest.raises(Refused, match=r"asked for a woman. It is for everybody from \d\d:\d\d on"):
         accept(session, request, counsellor, now=opens - timedelta(seconds=1))
     accept(session, request, counsellor, now=opens)
@@ -103,8 +111,8 @@ def test_a_manager_may_step_in_while_a_wish_holds(session: Session) -> None:
 def test_a_language_is_promised_for_when_somebody_who_speaks_it_can_ring(session: Session) -> None:
     make_shift(session)
     give(session, make_shift(session, "23:00", "08:00", name="Ola Nowak"), POLISH)
-    usual = promises.quote_as_soon_as_possible(session, now=NOW, tz=LONDON)
-    polish = promises.quote_as_soon_as_possible(session, wished=Wishes("pl"), now=NOW, tz=LONDON)
+    usual = quoting.quote_as_soon_as_possible(session, now=NOW, tz=LONDON)
+    polish = quoting.quote_as_soon_as_possible(session, wished=Wishes("pl"), now=NOW, tz=LONDON)
     assert usual.due_at < NOW + timedelta(hours=1)
     assert polish.due_at >= NOW + timedelta(hours=3)
 
@@ -118,19 +126,39 @@ def test_who_is_hours_late_is_expected_to_be_rung_before_a_newcomer_who_wishes(
     for number in range(2):
         late = make_request(session, mobile(number))
         late.ring_from, late.due_at = NOW - timedelta(hours=4), NOW - timedelta(hours=3)
-    forecast = planning.forecast_newcomer(
-        session, latest_open_promise=None, wished=Wishes("pl"), now=NOW, tz=LONDON
-    )
-    assert forecast is not None
-    assert forecast.mean >= CALL_LENGTH.total_seconds()
+    quote = quoting.quote_as_soon_as_possible(session, wished=Wishes("pl"), now=NOW, tz=LONDON)
+    assert quote.forecast is not None
+    assert quote.forecast.mean >= CALL_LENGTH.total_seconds()
+
+
+def test_who_wishes_is_promised_a_time_at_which_everybody_else_still_has_enough(
+    session: Session,
+) -> None:
+    """Nobody on shift is a woman: the wish takes three quarters of the promise, and is widened."""
+    make_shifts(session, 2)
+    usual = quoting.quote_as_soon_as_possible(session, now=NOW, tz=LONDON)
+    woman = Wishes(gender=Gender.WOMAN)
+    hers = quoting.quote_as_soon_as_possible(session, wished=woman, now=NOW, tz=LONDON)
+    widened = widened_at(WishKind.GENDER, ring_from=NOW, due_at=hers.due_at)
+    assert hers.due_at - widened >= usual.due_at - NOW
+
+
+def test_who_wishes_for_somebody_who_is_free_is_promised_as_soon_as_anybody(
+    session: Session,
+) -> None:
+    for number in range(3):
+        give(session, make_shift(session, name=f"Ola {number}"), WOMAN)
+    woman = Wishes(gender=Gender.WOMAN)
+    hers = quoting.quote_as_soon_as_possible(session, wished=woman, now=NOW, tz=LONDON)
+    assert hers == quoting.quote_as_soon_as_possible(session, now=NOW, tz=LONDON)
 
 
 def test_who_waits_for_a_language_puts_nobody_off_who_can_do_without_it(session: Session) -> None:
     make_shift(session)
     give(session, make_shift(session, "23:00", "08:00", name="Ola Nowak"), POLISH)
     polish = wishing(session, Wishes("pl"))
-    usual = promises.quote_as_soon_as_possible(session, now=NOW, tz=LONDON)
-    alike = promises.quote_as_soon_as_possible(session, wished=Wishes("pl"), now=NOW, tz=LONDON)
+    usual = quoting.quote_as_soon_as_possible(session, now=NOW, tz=LONDON)
+    alike = quoting.quote_as_soon_as_possible(session, wished=Wishes("pl"), now=NOW, tz=LONDON)
     assert usual.due_at < NOW + timedelta(hours=1)
     assert alike.due_at >= polish.due_at >= NOW + timedelta(hours=3)
 

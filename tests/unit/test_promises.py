@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from callback_service.domain.breaks import BREAK_SHARE
 from callback_service.domain.contact import Window
-from callback_service.domain.promises import BREAK_SHARE, places, target_of
+from callback_service.domain.promises import places, target_of
 
 NOW = datetime(2026, 11, 25, 20, 0, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from callback_service.domain import quotes
-from callback_service.domain.call_lengths import PRIOR
+from callback_service.domain.habits import Habits
 from callback_service.domain.planning import Availability, Task
 from callback_service.domain.rota import resolve_shifts
 from callback_service.services import demo
@@ -63,7 +63,7 @@ def quote_seconds(waiting: int, on_shift: int) -> list[float]:
             people,
             talked,
             latest_open_promise=NOW + timedelta(hours=3),
-            lengths=PRIOR,
+            habits=Habits(),
             now=NOW,
             chance=chance,
         )

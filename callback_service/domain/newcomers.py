@@ -1,0 +1,104 @@
+"""The time to promise to somebody who asks now, by whom they wish to speak with.
+
+A wish takes its part of the time that is promised, and leaves the rest to everybody else. So who
+wishes is promised a time at which even that rest is enough, in the futures of their own wish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from random import Random
+from typing import Final
+
+from callback_service.domain import quotes, wishes
+from callback_service.domain.habits import Habits
+from callback_service.domain.planning import MISSED_CAP, Availability, Task
+from callback_service.domain.quotes import Forecast
+from callback_service.domain.wishes import Step, Wishes
+
+#: Stands for somebody who asks now: behind every request that is due at the same instant.
+NEWCOMER: Final = 2**63
+#: How often a promise is made longer, as the wish takes a part of what was added too.
+ROUNDS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a quote is made from: all that waits, everybody on the rota, and what was learned.
+
+    ``talked`` says of counsellors on a call how long it has lasted. ``people`` have as skills
+    what the newcomer wishes for too, where they meet it.
+    """
+
+    tasks: Sequence[Task]
+    steps_of: Mapping[int, Sequence[Step]]
+    people: Sequence[Availability]
+    talked: Mapping[int, timedelta]
+    habits: Habits
+    z: float
+    latest_open_promise: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The time to promise, and what the plan foresaw; None if it holds nobody to keep it."""
+
+    due_at: datetime
+    forecast: Forecast | None
+
+    @property
+    def is_staffed(self) -> bool:
+        """Whether the plan holds somebody to keep it."""
+        return self.forecast is not None
+
+
+def quote(known: Known, wished: Wishes, *, now: datetime) -> Quote:
+    """What to promise to somebody who asks ``now``. The same facts give the same quote."""
+    soonest = _start_of_language(known, wished, now=now)
+    found = _quote(known, [], soonest, now=now)
+    for _ in range(ROUNDS if wished.kinds() and found.is_staffed else 0):
+        steps = wishes.steps(wished, ring_from=now, due_at=found.due_at)
+        longer = _quote(known, steps, soonest, now=now)
+        if longer.due_at <= found.due_at:
+            break
+        found = longer
+    return found
+
+
+def _quote(
+    known: Known, steps: Sequence[Step], soonest: datetime | None, *, now: datetime
+) -> Quote:
+    """The quote for somebody with these steps of wishes, who on average is not rung sooner."""
+    forecast = quotes.forecast(
+        wishes.as_they_may_be_rung(known.tasks, known.steps_of, known.people, now=now),
+        known.people,
+        known.talked,
+        latest_open_promise=known.latest_open_promise,
+        habits=known.habits,
+        steps=steps,
+        now=now,
+        chance=Random(int(now.timestamp())),  # nosec B311  # noqa: S311 - the same facts, the same quote
+    )
+    if forecast is not None and soonest is not None:
+        forecast = replace(forecast, mean=max(forecast.mean, (soonest - now).total_seconds()))
+    latest = known.latest_open_promise
+    due = quotes.promise(forecast, z=known.z, latest_open_promise=latest, now=now)
+    return Quote(due, forecast)
+
+
+def _start_of_language(known: Known, wished: Wishes, *, now: datetime) -> datetime | None:
+    """When the plan has them rung in the language they wish for, for as long as it takes."""
+    if wished.language is None:
+        return None
+    due = max(now + quotes.NEWCOMER_DUE, known.latest_open_promise or now)
+    steps = wishes.steps(Wishes(wished.language), ring_from=now, due_at=due)[:1]
+    plan = wishes.plan_with_wishes(
+        [*known.tasks, Task(NEWCOMER, now, due)],
+        {**known.steps_of, NEWCOMER: steps},
+        known.people,
+        now=now,
+        cap=MISSED_CAP,
+    )
+    return next((one.start for one in plan if one.request_id == NEWCOMER), None)
