@@ -18,7 +18,7 @@ from callback_service.extensions import csrf, db, migrate, prepare_engine
 from callback_service.gateways.bank_holidays import use_nation
 from callback_service.gateways.factory import number_lookup, text_gateway
 from callback_service.gateways.voice_factory import voice_gateway
-from callback_service.models.base import Keyring, use_keyring
+from callback_service.models.sealing import Keyring, use_keyring
 from callback_service.services.text_limits import use_limits
 from callback_service.services.text_wording import use_caller_id
 from callback_service.services.texts import use_policy

@@ -28,7 +28,8 @@ from callback_service.domain.lifecycle import (
 )
 from callback_service.domain.skills import Gender
 from callback_service.domain.wishes import Wishes
-from callback_service.models.base import Base, Sealed
+from callback_service.models.base import Base
+from callback_service.models.sealing import Sealed
 from callback_service.models.staff import Staff, new_uid
 
 _OPEN = text("state != 'closed'")

@@ -8,8 +8,9 @@ from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callback_service.domain.inbound import InboundKind
-from callback_service.models.base import Base, Sealed
+from callback_service.models.base import Base
 from callback_service.models.callback import CallbackRequest
+from callback_service.models.sealing import Sealed
 from callback_service.models.staff import new_uid
 
 

@@ -19,8 +19,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callback_service.domain.wording import segments
-from callback_service.models.base import Base, Sealed
+from callback_service.models.base import Base
 from callback_service.models.callback import CallbackRequest, Offer
+from callback_service.models.sealing import Sealed
 from callback_service.models.staff import new_uid
 
 _QUEUED = text("state = 'queued'")

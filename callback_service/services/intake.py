@@ -19,8 +19,8 @@ from callback_service.domain.lifecycle import NOT_REACHED, Outcome, RequestState
 from callback_service.domain.told import Told, spoken
 from callback_service.domain.wishes import NO_WISHES, Wishes
 from callback_service.errors import CallbackServiceError, NotFound
-from callback_service.models.base import keyring
 from callback_service.models.callback import Attempt, CallbackRequest, ContactWindow, Submission
+from callback_service.models.sealing import keyring
 from callback_service.services import audit, promises, texts
 from callback_service.services.plan_trigger import ask_for_plan
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from sqlalchemy import Dialect
 from sqlalchemy.dialects import postgresql, sqlite
 
-from callback_service.models import base
-from callback_service.models.base import (
+from callback_service.models import sealing
+from callback_service.models.base import UtcDateTime
+from callback_service.models.sealing import (
     INDEX_BYTES,
     Keyring,
     SealBroken,
     Sealed,
-    UtcDateTime,
     use_keyring,
 )
 
@@ -134,9 +134,9 @@ class Row:
 @pytest.fixture
 def ring(monkeypatch: pytest.MonkeyPatch) -> Keyring:
     """A keyring in use for one test."""
-    monkeypatch.setattr(base, "_keyring", None)
+    monkeypatch.setattr(sealing, "_keyring", None)
     use_keyring(RING)
-    return base.keyring()
+    return sealing.keyring()
 
 
 @pytest.mark.usefixtures("ring")
@@ -176,9 +176,9 @@ def test_a_row_without_a_uid_refuses_to_seal_what_would_never_open_again() -> No
 
 
 def test_without_a_keyring_nothing_is_sealed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "_keyring", None)
+    monkeypatch.setattr(sealing, "_keyring", None)
     with pytest.raises(RuntimeError, match="no keyring"):
-        base.keyring()
+        sealing.keyring()
 
 
 DIALECTS = [sqlite.dialect(), postgresql.dialect()]  # type: ignore[no-untyped-call]
