@@ -21,7 +21,8 @@ from callback_service.domain.wishes import NO_WISHES, Wishes
 from callback_service.errors import CallbackServiceError, NotFound
 from callback_service.models.callback import Attempt, CallbackRequest, ContactWindow, Submission
 from callback_service.models.sealing import keyring
-from callback_service.services import audit, promises, texts
+from callback_service.models.staff import new_uid
+from callback_service.services import audit, promises, request_keys, texts
 from callback_service.services.plan_trigger import ask_for_plan
 
 #: Spoken letters and digits that are not mistaken for each other.
@@ -247,6 +248,7 @@ def _open_request(session: Session, phone: Phone) -> CallbackRequest | None:
 
 def _new_request(session: Session, ask: Ask, promised: Window, *, now: datetime) -> CallbackRequest:
     request = CallbackRequest(
+        uid=new_uid(),
         reference="".join(secrets.choice(REFERENCE_ALPHABET) for _ in range(REFERENCE_LENGTH)),
         phone_index=keyring().blind_index("phone", ask.phone.e164),
         phone_kind=ask.phone.kind,
@@ -257,10 +259,11 @@ def _new_request(session: Session, ask: Ask, promised: Window, *, now: datetime)
         due_at=promised.end,
         is_window=ask.window is not None,
     )
-    session.add(request)
-    session.flush()  # gives the row its uid, which sealed fields are tied to
+    request_keys.give(session, request)
     request.phone, request.name, request.note = ask.phone.e164, ask.name, ask.note
     request.wishes = ask.wishes
+    session.add(request)
+    session.flush()
     return request
 
 

@@ -15,7 +15,7 @@ from callback_service.models.callback import CallbackRequest, Offer, Submission
 from callback_service.models.inbound import InboundText
 from callback_service.models.number import LineLookup
 from callback_service.models.outbox import OutboxMessage, TextKind
-from callback_service.services import audit, held_forms, inbound_calls
+from callback_service.services import audit, held_forms, inbound_calls, request_keys
 
 #: Number, name and notes are kept this long after a request is closed.
 KEPT_AFTER_CLOSING: Final = timedelta(days=30)
@@ -103,6 +103,7 @@ def _erase(session: Session, request: CallbackRequest, *, now: datetime) -> None
     session.execute(delete(LineLookup).where(LineLookup.phone_index == request.phone_index))
     request.phone = request.name = request.note = request.closing_note = None
     request.phone_index = None
+    request_keys.destroy(session, request)
     request.wishes = NO_WISHES
     submissions = update(Submission).where(Submission.request_id == request.id)
     session.execute(submissions.values(wish_language=None, wish_gender=None))

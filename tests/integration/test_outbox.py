@@ -271,8 +271,9 @@ class TestAnUnclearAnswer:
             submission = take(session, an_ask(may_text=True))
             requests.close(session, submission.request, Disposition.HELPED, now=NOW)
         for each in session.scalars(select(OutboxMessage)):
-            each.kind, each.request_id = each.kind, None
-            each.expires_at = NOW + timedelta(hours=1)
+            number, each.request = each.to, None
+            session.flush()
+            each.to, each.expires_at = number, NOW + timedelta(hours=1)
         session.commit()
         first, second = session.scalars(select(OutboxMessage).order_by(OutboxMessage.id)).all()
         assert (first.to, first.body) == (second.to, second.body)

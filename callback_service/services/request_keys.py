@@ -1,0 +1,37 @@
+"""Giving each request a key of its own, and destroying it when the request is erased."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
+
+from callback_service.models.callback import CallbackRequest
+from callback_service.models.request_key import RequestKey
+
+
+def give(session: Session, request: CallbackRequest) -> None:
+    """Make the key that seals what hangs on ``request`` from now on."""
+    key = RequestKey.new(request.uid)
+    session.add(key)
+    set_committed_value(request, "request_key", key)  # spares looking for what was just made
+
+
+def destroy(session: Session, request: CallbackRequest) -> None:
+    """Delete the key: no copy of what it has sealed opens any more, in whatever backup."""
+    session.execute(delete(RequestKey).where(RequestKey.request_uid == request.uid))
+
+
+def by_request(session: Session, request_ids: Iterable[int | None]) -> Mapping[int, RequestKey]:
+    """The keys of several requests, by their ids."""
+    wanted = {one for one in request_ids if one is not None}
+    if not wanted:
+        return {}
+    found = session.execute(
+        select(CallbackRequest.id, RequestKey)
+        .join(RequestKey, RequestKey.request_uid == CallbackRequest.uid)
+        .where(CallbackRequest.id.in_(wanted))
+    )
+    return dict(found.all())
