@@ -110,7 +110,9 @@ def claim(
     fresh = [one for one in found if not one.in_doubt]
     numbers = _numbers(session, found)
     unwanted = _unwanted(session, found, now=now)
-    unwanted |= {one.id: ERASED for one in fresh if one.id not in numbers | unwanted}
+    for one in fresh:
+        if one.id not in numbers:
+            unwanted.setdefault(one.id, ERASED)
     unwanted |= _too_dear(session, gate, limits, [one for one in fresh if one.id not in unwanted],
                           now=now, tz=tz)  # fmt: skip
     _drop(session, [one for one in fresh if one.id in unwanted], unwanted, now=now)

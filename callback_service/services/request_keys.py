@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, LargeBinary, Select, delete, func, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.request_key import RequestKey
+from callback_service.models.sealing import BY_REQUEST
 
 
 def give(session: Session, request: CallbackRequest) -> None:
@@ -35,3 +37,16 @@ def by_request(session: Session, request_ids: Iterable[int | None]) -> Mapping[i
         .where(CallbackRequest.id.in_(wanted))
     )
     return dict(found.all())
+
+
+def begins(value: Any, header: bytes) -> ColumnElement[bool]:
+    """Whether a sealed value in a column begins so."""
+    return func.substr(value, 1, len(header), type_=LargeBinary) == header
+
+
+def erased_copies() -> Select[CallbackRequest]:
+    """Requests that were erased and came back with an older backup: nothing of them opens."""
+    key = select(RequestKey.request_uid).where(RequestKey.request_uid == CallbackRequest.uid)
+    return select(CallbackRequest).where(
+        begins(CallbackRequest.phone_sealed, BY_REQUEST), ~key.exists()
+    )

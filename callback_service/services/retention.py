@@ -8,14 +8,14 @@ from typing import Final
 from sqlalchemy import ColumnElement, Select, delete, select, update
 from sqlalchemy.orm import Session
 
-from callback_service.domain.lifecycle import RequestState
+from callback_service.domain.lifecycle import Disposition, RequestState
 from callback_service.domain.wishes import NO_WISHES
 from callback_service.models.call import BridgedCall, CallReport
 from callback_service.models.callback import CallbackRequest, Offer, Submission
 from callback_service.models.inbound import InboundText
 from callback_service.models.number import LineLookup
 from callback_service.models.outbox import OutboxMessage, TextKind
-from callback_service.services import audit, held_forms, inbound_calls, request_keys
+from callback_service.services import audit, held_forms, inbound_calls, request_keys, requests
 
 #: Number, name and notes are kept this long after a request is closed.
 KEPT_AFTER_CLOSING: Final = timedelta(days=30)
@@ -97,6 +97,20 @@ def erase_old(session: Session, *, now: datetime) -> int:
         _erase(session, request, now=now)
     inbound_calls.forget_old(session, now=now)
     return len(old)
+
+
+def erase_copies(session: Session, *, now: datetime) -> int:
+    """Empty requests that an older backup brought back after they were erased; how many.
+
+    Their key is gone, so nobody can be rung: those that were open then are closed.
+    """
+    found = request_keys.erased_copies().order_by(CallbackRequest.id).limit(ERASED_AT_ONCE)
+    copies = session.scalars(found.with_for_update(key_share=True)).all()
+    for request in copies:
+        if request.state is not RequestState.CLOSED:
+            requests.close(session, request, Disposition.EXPIRED, now=now)
+        _erase(session, request, now=now)
+    return len(copies)
 
 
 def _erase(session: Session, request: CallbackRequest, *, now: datetime) -> None:
