@@ -35,7 +35,14 @@ from callback_service.services import (
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.request_builders import make_request, make_shift
-from tests.support.sealed_rows import CANARIES, of_strangers, one_of_each, sealed_columns
+from tests.support.sealed_rows import (
+    CANARIES,
+    of_strangers,
+    one_of_each,
+    opened,
+    seal_by_service,
+    sealed_columns,
+)
 from tests.support.settings import make_settings
 
 LATER = NOW + retention.KEPT_AFTER_CLOSING
@@ -100,17 +107,6 @@ def begins(session: Session, header: bytes) -> int:
         or 0
         for column in sealed_columns()
     )
-
-
-def opened(session: Session) -> list[str]:
-    """Every sealed text, opened through its model."""
-    session.expire_all()
-    found = []
-    for mapper in Base.registry.mappers:
-        names = keys.sealed_fields(mapper.class_)
-        for row in session.scalars(select(mapper.class_)) if names else ():
-            found += [text for name in names if (text := getattr(row, name)) is not None]
-    return sorted(found)
 
 
 class TestKeysOfRequests:
@@ -341,7 +337,7 @@ class TestRotating:
     def test_requests_from_before_there_were_keys_get_one(self, installed: Flask, run: Run) -> None:
         session = db.session()
         row = one_of_each(session)
-        as_before(session, row)
+        seal_by_service(session, row)
         session.commit()
         before = opened(session)
         run("reencrypt")
@@ -370,18 +366,6 @@ class TestRotating:
         assert list(key_file.parent.iterdir()) == [key_file]
 
 
-def as_before(session: Session, request: CallbackRequest) -> None:
-    """Seal a request and what hangs on it with a key of the service, as it was once."""
-    for mapper in Base.registry.mappers:
-        fields = keys.sealed_fields(mapper.class_)
-        for row in session.scalars(select(mapper.class_)) if fields else ():
-            for name, field in fields.items():
-                if (text := getattr(row, name)) is not None:
-                    place = f"{row.__tablename__}.{name}:{row.uid}"
-                    setattr(row, field.column, keyring().seal(text, context=place))
-    request_keys.destroy(session, request)
-
-
 def test_where_keys_are_in_no_file_the_commands_print_what_to_set(
     cli: FlaskCliRunner, session: Session
 ) -> None:
@@ -405,9 +389,9 @@ def test_no_key_is_in_the_words_of_the_settings_or_of_the_keyring(app: Flask) ->
 def test_the_step_of_sealing_anew_goes_on_where_the_last_one_ended(session: Session) -> None:
     for number in range(5):
         make_request(session, f"07700 900{number:03}")
-    as_before_all = session.scalars(select(CallbackRequest)).all()
-    for request in as_before_all:
-        as_before(session, request)
+    made = session.scalars(select(CallbackRequest)).all()
+    for request in made:
+        seal_by_service(session, request)
     session.commit()
     room = next(room for room in keys.rooms() if room.model is CallbackRequest)
     first = keys.reencrypt_some(session, room, after=None, at_once=2)
@@ -416,4 +400,4 @@ def test_the_step_of_sealing_anew_goes_on_where_the_last_one_ended(session: Sess
     second = keys.reencrypt_some(session, room, after=first.last, at_once=9)
     assert second.renewed == 3
     assert keys.reencrypt_some(session, room, after=second.last).last is None
-    assert BY_SERVICE not in {(one.phone_sealed or b"")[:1] for one in as_before_all}
+    assert BY_SERVICE not in {(one.phone_sealed or b"")[:1] for one in made}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.inbound import InboundKind
@@ -16,8 +17,9 @@ from callback_service.models.callback import CallbackRequest, Offer, OfferEnding
 from callback_service.models.inbound import InboundText
 from callback_service.models.outbox import OutboxMessage, TextKind
 from callback_service.models.request_key import RequestKey
+from callback_service.models.sealing import keyring
 from callback_service.models.staff import HeldForm, SignIn, new_uid
-from callback_service.services import keys
+from callback_service.services import keys, request_keys
 from tests.support.builders import NOW, make_staff
 from tests.support.request_builders import make_request, phone_of
 
@@ -108,3 +110,26 @@ def of_strangers(session: Session) -> OutboxMessage:
     message.to = "+447700900874"
     session.flush()
     return message
+
+
+def opened(session: Session) -> list[str]:
+    """Every sealed text, opened through its model."""
+    session.expire_all()
+    found = []
+    for mapper in Base.registry.mappers:
+        names = keys.sealed_fields(mapper.class_)
+        for row in session.scalars(select(mapper.class_)) if names else ():
+            found += [text for name in names if (text := getattr(row, name)) is not None]
+    return sorted(found)
+
+
+def seal_by_service(session: Session, request: CallbackRequest) -> None:
+    """Seal a request and what hangs on it with a key of the service, as it was once."""
+    for mapper in Base.registry.mappers:
+        fields = keys.sealed_fields(mapper.class_)
+        for row in session.scalars(select(mapper.class_)) if fields else ():
+            for name, field in fields.items():
+                if (text := getattr(row, name)) is not None:
+                    place = f"{row.__tablename__}.{name}:{row.uid}"
+                    setattr(row, field.column, keyring().seal(text, context=place))
+    request_keys.destroy(session, request)
