@@ -26,7 +26,7 @@ from tests.support.request_builders import an_ask, make_request, mobile, stored,
 from tests.support.sealed_rows import opened, seal_by_service
 from tests.support.settings import make_settings
 
-BEFORE, WRITES = 40, 20
+BEFORE, WRITES = 24, 10
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def old_ones(session: Session) -> int:
 def test_keys_are_rotated_and_all_is_sealed_anew_while_others_write(
     app: Flask, settings: Settings
 ) -> None:
-    runs = [(rotate_and_reencrypt,), (reencrypt,), (write, 0), (write, 30)]
+    runs = [(rotate_and_reencrypt,), (reencrypt,), (write, 0), (write, 20)]
     for finish in race(settings, do, runs, lasts=60):
         assert finish.refused_with is None, finish
     with app.app_context():
@@ -118,7 +118,7 @@ def test_keys_are_rotated_and_all_is_sealed_anew_while_others_write(
             notes = {request.note for request in requests if request.note}
             assert len(opened(session)) >= 3 * BEFORE
             assert len(session.scalars(select(RequestKey)).all()) == len(requests)
-        assert notes == {f"Written {number}" for number in [*range(20), *range(30, 50)]}
+        assert notes == {f"Written {number}" for number in [*range(10), *range(20, 30)]}
         db.engine.dispose()
 
 
@@ -129,7 +129,7 @@ def test_sealing_anew_that_is_killed_halfway_goes_on_where_it_was(
         with reading() as session:
             before = opened(session)
         command("rotate")
-    for steps in (4, 24):  # among the keys of requests, and among requests
+    for steps in (4, 5):  # among the keys of requests, and among requests
         process, progress = start_until_killed(settings, reencrypt_slowly, ())
         for _ in range(steps):
             progress.recv()

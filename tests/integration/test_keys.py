@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskCliRunner
-from sqlalchemy import LargeBinary, func, select
+from flask.testing import FlaskClient, FlaskCliRunner
+from sqlalchemy import LargeBinary, delete, func, select
 from sqlalchemy.orm import Session
 
 from callback_service import create_app
 from callback_service.domain.data_keys import DataKeys
 from callback_service.domain.lifecycle import Disposition, LetGo, RequestState
+from callback_service.domain.staff import Role
 from callback_service.domain.text_limits import TextLimits
 from callback_service.extensions import db
 from callback_service.models.base import Base
@@ -24,6 +25,7 @@ from callback_service.models.callback import CallbackRequest, Offer
 from callback_service.models.outbox import OutboxMessage, OutboxState
 from callback_service.models.request_key import RequestKey
 from callback_service.models.sealing import BY_REQUEST, BY_SERVICE, header_of, keyring
+from callback_service.models.staff import Staff
 from callback_service.services import (
     keys,
     messages,
@@ -34,7 +36,7 @@ from callback_service.services import (
 )
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
-from tests.support.request_builders import make_request, make_shift
+from tests.support.request_builders import accept, make_request, make_shift
 from tests.support.sealed_rows import (
     CANARIES,
     of_strangers,
@@ -193,6 +195,25 @@ class TestCopiesThatCameBack:
         dropped = select(OutboxMessage).where(OutboxMessage.request_id == copy.id)
         assert session.scalars(dropped).one().state is OutboxState.DROPPED
 
+    def test_make_room_for_whoever_asks_again(
+        self, session: Session, copy: CallbackRequest
+    ) -> None:
+        again = make_request(session, name="Robin")
+        session.commit()
+        assert (again.phone, again.name) == ("+447700900123", "Robin")
+        assert (again.id != copy.id, copy.disposition) == (True, Disposition.EXPIRED)
+
+    def test_say_so_on_the_page_of_the_call(
+        self, session: Session, copy: CallbackRequest, sign_in_as: Callable[..., FlaskClient]
+    ) -> None:
+        manager = sign_in_as(Role.MANAGER)
+        staff = session.scalars(select(Staff).where(Staff.role == Role.MANAGER)).one()
+        accept(session, copy, staff)
+        session.commit()
+        page = manager.get(f"/desk/requests/{copy.id}")
+        assert page.status_code == 200
+        assert "cannot be read any more" in page.get_data(as_text=True)
+
     def test_are_emptied_and_closed_when_told(
         self, session: Session, copy: CallbackRequest, cli: FlaskCliRunner
     ) -> None:
@@ -202,13 +223,14 @@ class TestCopiesThatCameBack:
         done = cli.invoke(args=["keys", "erase-again", "--apply"])
         assert "1 were emptied" in done.output
         session.expire_all()
-        assert (copy.state, copy.phone_sealed) == (RequestState.CLOSED, None)
+        assert (copy.state, copy.note) == (RequestState.CLOSED, None)
+        assert session.scalar(select(request_keys.erased_copies().exists())) is False
         assert "have no key" not in cli.invoke(args=["keys", "list"]).output
 
     def test_are_not_emptied_where_all_keys_are_missing(
         self, session: Session, copy: CallbackRequest, cli: FlaskCliRunner
     ) -> None:
-        session.execute(RequestKey.__table__.delete())
+        session.execute(delete(RequestKey))
         session.commit()
         done = cli.invoke(args=["keys", "erase-again", "--apply"])
         assert done.exit_code == 1
