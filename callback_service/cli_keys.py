@@ -42,11 +42,11 @@ def list_keys() -> None:
         click.echo(f"{key_id:<10}{place:<8}{_amount(found, key_id)}")
     if found.request_keys[None] or found.values[None]:
         click.echo(f"missing           {_amount(found, None)}: put their key back into DATA_KEYS")
-    click.echo(f"{found.by_request} values are sealed by keys of requests.")
+    click.echo(f"Values sealed by keys of requests: {found.by_request}")
     if found.erased:
         click.echo(
-            f"{found.erased} requests have no key: they were erased and came back with a backup, "
-            "or the table request_key was not restored with it. See `flask keys erase-again`."
+            f"Requests without a key: {found.erased}. They were erased and came back with a "
+            "backup, or the table request_key was not restored with it. See `flask keys erase-again`."
         )
 
 
@@ -85,13 +85,13 @@ def reencrypt() -> None:
             session, "keys.reencrypted", subject="request_key", subject_id=None,
             now=clock.utc_now(), rows=total, left=left,
         )  # fmt: skip
-    click.echo(f"{total} rows are sealed anew.")
+    click.echo(f"Rows sealed anew: {total}.")
     if broken:
-        raise click.ClickException(f"{broken} rows do not open; `flask keys list` may say why.")
+        raise click.ClickException(f"Rows that do not open: {broken}. Look at `flask keys list`.")
     if left:
         raise click.ClickException(
-            f"{left} rows were written with an older key meanwhile. Restart what has not read the "
-            "new keys, and run this again."
+            f"Rows that an older key sealed meanwhile: {left}. Restart what has not read the new "
+            "keys, and run this again."
         )
 
 
@@ -126,7 +126,7 @@ def retire(key_id: str) -> None:
         with reading() as session:
             used = keys.uses(session, key_id)
         if used:
-            raise Refused(f"{used} rows name {key_id}. Run `flask keys reencrypt` first.")
+            raise Refused(f"Values that name {key_id}: {used}. Run `flask keys reencrypt` first.")
     _change(lambda present: present.without(key_id), "keys.retired")
 
 
@@ -145,7 +145,7 @@ def erase_again(apply: bool) -> None:
     """Empty the requests that were erased and came back with an older backup."""
     with reading() as session:
         found = keys.census(session, ())
-    click.echo(f"{found.erased} requests have no key, so nothing of them can be read.")
+    click.echo(f"Requests without a key: {found.erased}. Nothing of them can be read.")
     if found.erased and not found.request_keys[None]:
         raise click.ClickException(
             "The table request_key is empty: restore it first, or they are lost."
@@ -157,7 +157,7 @@ def erase_again(apply: bool) -> None:
         with transaction() as session:
             some = retention.erase_copies(session, now=clock.utc_now())
         emptied += some
-    click.echo(f"{emptied} were emptied.")
+    click.echo(f"Emptied: {emptied}.")
 
 
 def _file() -> KeyFile | None:

@@ -82,7 +82,7 @@ def check_restored(app: Flask) -> None:
     for page in ("/desk", "/messages", f"/desk/requests/{erased_id}/history"):
         assert manager.get(page).status_code == 200, page
     listed = app.test_cli_runner().invoke(args=["keys", "list"]).output
-    assert "1 requests have no key" in listed
+    assert "Requests without a key: 1." in listed
     app.test_cli_runner().invoke(args=["keys", "erase-again", "--apply"])
     with stored(app) as session:
         emptied = session.get_one(CallbackRequest, erased_id)

@@ -217,15 +217,15 @@ class TestCopiesThatCameBack:
     def test_are_emptied_and_closed_when_told(
         self, session: Session, copy: CallbackRequest, cli: FlaskCliRunner
     ) -> None:
-        assert "1 requests have no key" in cli.invoke(args=["keys", "erase-again"]).output
+        assert "Requests without a key: 1." in cli.invoke(args=["keys", "erase-again"]).output
         session.expire_all()
         assert copy.phone_sealed is not None
         done = cli.invoke(args=["keys", "erase-again", "--apply"])
-        assert "1 were emptied" in done.output
+        assert "Emptied: 1." in done.output
         session.expire_all()
         assert (copy.state, copy.note) == (RequestState.CLOSED, None)
         assert session.scalar(select(request_keys.erased_copies().exists())) is False
-        assert "have no key" not in cli.invoke(args=["keys", "list"]).output
+        assert "without a key" not in cli.invoke(args=["keys", "list"]).output
 
     def test_are_not_emptied_where_all_keys_are_missing(
         self, session: Session, copy: CallbackRequest, cli: FlaskCliRunner
@@ -252,7 +252,7 @@ class TestRotating:
         before = opened(session)
         assert set(CANARIES.values()) <= set(before)
         run("rotate")
-        assert "rows are sealed anew" in run("reencrypt")
+        assert "Rows sealed anew: " in run("reencrypt")
         assert begins(session, header_of("k1")) == 0
         settle(key_file)
         run("retire", "k1")
@@ -320,7 +320,7 @@ class TestRotating:
         session.commit()
         run("rotate")
         settle(key_file)
-        assert "rows name k1" in run("retire", "k1", fails=True)
+        assert "Values that name k1: " in run("retire", "k1", fails=True)
         assert ids_in(key_file) == ["k2", "k1", "index"]
 
     def test_nor_right_after_a_change_nor_while_it_seals_nor_when_there_is_none(
