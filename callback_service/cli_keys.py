@@ -46,7 +46,7 @@ def list_keys() -> None:
     if found.erased:
         click.echo(
             f"Requests without a key: {found.erased}. They were erased and came back with a "
-            "backup, or the table request_key was not restored with it. See `flask keys erase-again`."
+            "backup, or its table request_key was not restored. See `flask keys erase-again`."
         )
 
 
