@@ -17,7 +17,8 @@ from callback_service.extensions import csrf, db, migrate, prepare_engine
 from callback_service.gateways.bank_holidays import use_nation
 from callback_service.gateways.factory import number_lookup, text_gateway
 from callback_service.gateways.voice_factory import voice_gateway
-from callback_service.models.base import Keyring, use_keyring
+from callback_service.key_file import KeyFile
+from callback_service.models.sealing import Keyring, use_keyring
 from callback_service.services.audit_chain import use_secret
 from callback_service.services.text_limits import use_limits
 from callback_service.services.text_wording import use_caller_id
@@ -88,7 +89,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """The service as a WSGI application. Reads the environment unless given ``settings``."""
     gc.set_threshold(*GC_THRESHOLDS)
     settings = settings or Settings.from_environ(os.environ, root=ROOT)
-    use_keyring(Keyring(settings.data_keys))
+    use_keyring(_keyring(settings))
     use_secret(settings.secret_key)
     use_nation(settings.service_nation)
     use_limits(settings.text_limits)
@@ -99,6 +100,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     _add_extensions(app, settings)
     _add_web(app)
     return app
+
+
+def _keyring(settings: Settings) -> Keyring:
+    """The keys of the settings; where they are in a file, always as they are there now."""
+    if settings.data_keys_file is None:
+        return Keyring(settings.data_keys)
+    return Keyring(settings.data_keys, look=KeyFile(settings.data_keys_file).changed)
 
 
 def _configure(app: Flask, settings: Settings) -> None:

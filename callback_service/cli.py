@@ -11,6 +11,7 @@ from flask.cli import with_appcontext
 from callback_service import logs
 from callback_service.cli_audit import audit_commands
 from callback_service.cli_demo import demo_codes, demo_sign_ins, seed_demo
+from callback_service.cli_keys import keys_commands
 from callback_service.cli_rota import rota_commands
 from callback_service.cli_simulate import simulate_command
 from callback_service.cli_staff import create_staff, staff_link, staff_reset_second_step
@@ -27,6 +28,7 @@ def init_app(app: Flask) -> None:
         create_staff,
         staff_link,
         staff_reset_second_step,
+        keys_commands,
         rota_commands,
         audit_commands,
         simulate_command,

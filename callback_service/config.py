@@ -5,7 +5,6 @@ Every name may be given as ``NAME_FILE`` instead: a path whose content is the va
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,6 +24,7 @@ from callback_service.config_values import (
 )
 from callback_service.domain.calls import CallerId
 from callback_service.domain.contact import REGION
+from callback_service.domain.data_keys import DataKeys
 from callback_service.domain.flood import FormLimits
 from callback_service.domain.presence import REST, WRAP_UP, Rests
 from callback_service.domain.skills import Gender, Skill, SkillKind, kept, skill
@@ -37,7 +37,6 @@ NATIONS = ("ENG", "WLS", "SCT", "NIR")
 #: What lists offer unless told, with commas between.
 LANGUAGES = "cy,pl,pa,ur,ar,ro,uk"
 SKILLS = "alcohol,family,young people"
-DATA_KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,8 @@ class Settings:
     database_url: str = field(repr=False)  # it may hold a password
     secret_key: str = field(repr=False)
     secret_key_fallbacks: tuple[str, ...] = field(repr=False)  # they still open what they signed
-    data_keys: tuple[tuple[str, bytes], ...] = field(repr=False)  # (key id, 32 bytes), newest first
+    data_keys: DataKeys = field(repr=False)
+    data_keys_file: Path | None  # where they came from, if they came from a file
     instance_path: Path
     public_base_url: str
     service_name: str
@@ -134,6 +134,7 @@ class Settings:
             secret_key=config_secrets.secret_key(source.get("SECRET_KEY", instance / "secret_key")),
             secret_key_fallbacks=config_secrets.fallbacks(source.get("SECRET_KEY_FALLBACKS")),
             data_keys=_data_keys(source.get("DATA_KEYS", instance / "data_keys")),
+            data_keys_file=source.file_of("DATA_KEYS", instance / "data_keys"),
             instance_path=instance,
             public_base_url=base_url,
             service_name=source.get("SERVICE_NAME") or "Callback",
@@ -188,9 +189,8 @@ class _Source:
     def get(self, name: str, default_file: Path | None = None) -> str | None:
         if value := self._environ.get(name, "").strip():
             return value
-        named = self._environ.get(f"{name}_FILE", "").strip()
-        path = Path(named) if named else default_file
-        if path is None or (not named and not path.exists()):
+        path = self.file_of(name, default_file)
+        if path is None:
             return None
         try:
             return path.read_text(encoding="utf-8").strip() or None
@@ -199,31 +199,21 @@ class _Source:
         except UnicodeDecodeError:  # not shown as the cause: it quotes the content
             raise SettingsError(f"{name}_FILE must hold text, not bytes.") from None
 
+    def file_of(self, name: str, default_file: Path | None = None) -> Path | None:
+        """The file that a setting is read from; None where it is given as it is, or not at all."""
+        if self._environ.get(name, "").strip():
+            return None
+        if named := self._environ.get(f"{name}_FILE", "").strip():
+            return Path(named)
+        return default_file if default_file is not None and default_file.exists() else None
 
-def _data_keys(value: str | None) -> tuple[tuple[str, bytes], ...]:
-    """Parse ``id:base64`` entries, newest first, separated by commas or new lines."""
+
+def _data_keys(value: str | None) -> DataKeys:
     if value is None:
         raise SettingsError(
             "DATA_KEYS is not set. `make run` makes one, or set DATA_KEYS or DATA_KEYS_FILE."
         )
-    keys = tuple(_data_key(entry) for entry in value.replace("\n", ",").split(",") if entry.strip())
-    if not keys or len({key_id for key_id, _ in keys}) != len(keys):
-        raise SettingsError("DATA_KEYS needs at least one key, and each key id once.")
-    return keys
-
-
-def _data_key(entry: str) -> tuple[str, bytes]:
-    key_id, _, encoded = entry.strip().partition(":")
-    try:
-        key = base64.b64decode(encoded, validate=True)
-    except ValueError:  # letters that no base64 has, or not whole
-        key = b""
-    is_id = key_id.isascii() and key_id.isalnum() and len(key_id) <= 8
-    if not is_id or len(key) != DATA_KEY_BYTES or len(set(key)) < 8:
-        raise SettingsError(
-            "Each of DATA_KEYS is `id:key`: a short id, and 32 random bytes in base64."
-        )
-    return key_id, key
+    return DataKeys.parse(value)
 
 
 def _database_url(value: str | None, instance: Path) -> str:

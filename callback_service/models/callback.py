@@ -28,7 +28,9 @@ from callback_service.domain.lifecycle import (
 )
 from callback_service.domain.skills import Gender
 from callback_service.domain.wishes import Wishes
-from callback_service.models.base import Base, Sealed
+from callback_service.models.base import Base
+from callback_service.models.request_key import RequestKey
+from callback_service.models.sealing import Sealed
 from callback_service.models.staff import Staff, new_uid
 
 _OPEN = text("state != 'closed'")
@@ -95,11 +97,14 @@ class CallbackRequest(Base):
     closed_at: Mapped[datetime | None]
     disposition: Mapped[Disposition | None]
 
-    phone = Sealed()
-    name = Sealed()
-    note = Sealed()
-    closing_note = Sealed()
+    phone = Sealed(by_request=True)
+    name = Sealed(by_request=True)
+    note = Sealed(by_request=True)
+    closing_note = Sealed(by_request=True)
 
+    request_key: Mapped[RequestKey | None] = relationship(
+        primaryjoin="foreign(CallbackRequest.uid) == RequestKey.request_uid", viewonly=True
+    )
     assigned_to: Mapped[Staff | None] = relationship(foreign_keys=assigned_to_id)
     wish_counsellor: Mapped[Staff | None] = relationship(foreign_keys=wish_counsellor_id)
     windows: Mapped[list[ContactWindow]] = relationship(
@@ -227,7 +232,7 @@ class Offer(Base):
     reason: Mapped[LetGo | None]  # why they declined it or gave it back, if they said
     words_sealed: Mapped[bytes | None]  # the reason in their own words
 
-    words = Sealed()
+    words = Sealed(by_request=True)
 
     request: Mapped[CallbackRequest] = relationship()
     counsellor: Mapped[Staff] = relationship()
@@ -236,6 +241,11 @@ class Offer(Base):
     def uid(self) -> str | None:
         """What ties sealed words to this row: its key, once it is flushed."""
         return None if self.id is None else str(self.id)
+
+    @property
+    def request_key(self) -> RequestKey | None:
+        """The key that its words are sealed with."""
+        return self.request.request_key
 
 
 class Attempt(Base):

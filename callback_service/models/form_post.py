@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from callback_service.models.base import Base, Sealed
+from callback_service.models.base import Base
+from callback_service.models.sealing import Sealed
 from callback_service.models.staff import new_uid
 
 _WAITS = text("ask_sealed IS NOT NULL")

@@ -8,8 +8,10 @@ from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callback_service.domain.inbound import InboundKind
-from callback_service.models.base import Base, Sealed
+from callback_service.models.base import Base
 from callback_service.models.callback import CallbackRequest
+from callback_service.models.request_key import RequestKey
+from callback_service.models.sealing import Sealed
 from callback_service.models.staff import new_uid
 
 
@@ -31,6 +33,11 @@ class InboundText(Base):
     body_sealed: Mapped[bytes | None]
     received_at: Mapped[datetime]
 
-    body = Sealed()
+    body = Sealed(by_request=True)
 
     request: Mapped[CallbackRequest | None] = relationship()
+
+    @property
+    def request_key(self) -> RequestKey | None:
+        """The key that the words are sealed with."""
+        return self.request.request_key if self.request else None

@@ -19,8 +19,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callback_service.domain.wording import segments
-from callback_service.models.base import Base, Sealed
+from callback_service.models.base import Base
 from callback_service.models.callback import CallbackRequest, Offer
+from callback_service.models.request_key import RequestKey
+from callback_service.models.sealing import Sealed
 from callback_service.models.staff import new_uid
 
 _QUEUED = text("state = 'queued'")
@@ -152,10 +154,15 @@ class OutboxMessage(Base):
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
 
-    to = Sealed()
+    to = Sealed(by_request=True)  # of staff, and of strangers, by a key of the service
 
     request: Mapped[CallbackRequest | None] = relationship()
     offer: Mapped[Offer | None] = relationship()
+
+    @property
+    def request_key(self) -> RequestKey | None:
+        """The key that the number is sealed with, if the text is about a request."""
+        return self.request.request_key if self.request else None
 
 
 class TextGate(Base):

@@ -8,7 +8,8 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callback_service.domain.resets import LossReason, ResetState
-from callback_service.models.base import Base, Sealed
+from callback_service.models.base import Base
+from callback_service.models.sealing import Sealed
 from callback_service.models.staff import Staff, new_uid
 
 _WAITING = text("state = 'waiting'")

@@ -17,7 +17,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callback_service.domain.signing_in import Proof, Stage
 from callback_service.domain.staff import Role
-from callback_service.models.base import Base, Sealed
+from callback_service.models.base import Base
+from callback_service.models.sealing import Sealed
 
 
 def new_uid() -> str:

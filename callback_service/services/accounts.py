@@ -20,7 +20,7 @@ from callback_service.domain.signing_in import Proof, Stage
 from callback_service.domain.skills import Skill
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound, Refused
-from callback_service.models.base import keyring
+from callback_service.models.sealing import keyring
 from callback_service.models.staff import Staff
 from callback_service.services import account_events, second_step, sign_in, staff_skills
 from callback_service.services.account_events import record

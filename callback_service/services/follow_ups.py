@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.contact import Phone, Window
 from callback_service.domain.wishes import Wishes
-from callback_service.errors import BadInput
+from callback_service.errors import BadInput, Refused
 from callback_service.models.callback import CallbackRequest, Submission
 from callback_service.services.intake import Ask, keep_agreed, new_key
 
@@ -36,6 +36,8 @@ def make_follow_up(
     """
     if not now < at <= now + FURTHEST:
         raise BadInput("There is a problem", {"follow_up_at": "Choose a time in the next 28 days"})
+    if request.phone is None:
+        raise Refused("This caller's number was erased, so no further call can be agreed.")
     consent = session.scalars(
         select(Submission.consent_version)
         .where(Submission.request_id == request.id)
@@ -44,7 +46,7 @@ def make_follow_up(
     ).one()
     ask = Ask(
         key=new_key(),  # nobody has it: the caller agreed by voice
-        phone=Phone(request.phone or "", request.phone_kind),
+        phone=Phone(request.phone, request.phone_kind),
         name=request.name,
         window=Window(at, at + RING_WITHIN),
         safe_contact=request.safe_contact,

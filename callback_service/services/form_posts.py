@@ -21,8 +21,8 @@ from callback_service.domain.contact import LineKind, Phone, SafeContact, Window
 from callback_service.domain.flood import FormLimits, Seen
 from callback_service.domain.wishes import read_wishes
 from callback_service.errors import NotFound, TooMany, WindowGone
-from callback_service.models.base import keyring
 from callback_service.models.form_post import FormPost
+from callback_service.models.sealing import keyring
 from callback_service.services import audit, intake
 from callback_service.services.intake import Ask
 

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.contact import Phone, SafeContact, Window, parse_phone
 from callback_service.errors import BadInput
-from callback_service.models.base import keyring
 from callback_service.models.call import InboundCall
+from callback_service.models.sealing import keyring
 from callback_service.services import audit, intake
 
 #: The wording that was spoken before the key was pressed.

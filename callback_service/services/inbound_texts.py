@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.contact import Phone
 from callback_service.domain.inbound import InboundKind, kind_of, may_be_answered, sender_of
-from callback_service.models.base import keyring
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.inbound import InboundText
 from callback_service.models.number import SaidBy
 from callback_service.models.outbox import OutboxMessage, OutboxState
+from callback_service.models.sealing import keyring
 from callback_service.services import audit, suppression, texts
 
 LONGEST_KEPT: Final = 1600  # characters: as many as a text can have

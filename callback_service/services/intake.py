@@ -15,14 +15,15 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.contact import Phone, SafeContact, Window
 from callback_service.domain.languages import ENGLISH
-from callback_service.domain.lifecycle import NOT_REACHED, Outcome, RequestState
+from callback_service.domain.lifecycle import NOT_REACHED, Disposition, Outcome, RequestState
 from callback_service.domain.newcomers import Quote
 from callback_service.domain.told import Told, spoken
 from callback_service.domain.wishes import NO_WISHES, Wishes
 from callback_service.errors import CallbackServiceError, NotFound
-from callback_service.models.base import keyring
 from callback_service.models.callback import Attempt, CallbackRequest, ContactWindow, Submission
-from callback_service.services import audit, promises, quoting, texts
+from callback_service.models.sealing import keyring
+from callback_service.models.staff import new_uid
+from callback_service.services import audit, promises, quoting, request_keys, requests, texts
 from callback_service.services.plan_trigger import ask_for_plan
 
 #: Spoken letters and digits that are not mistaken for each other.
@@ -194,7 +195,7 @@ def _take(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> None:
 
 def _keep(session: Session, ask: Ask, promised: Window, *, now: datetime, tz: tzinfo) -> Submission:
     """The request, new or joined, with what was sent, its audit row and its text."""
-    request = _open_request(session, ask.phone)
+    request = _open_request(session, ask.phone, now=now)
     joined, told = request is not None, _told(promised, is_window=ask.window is not None)
     if request is None:
         request = _new_request(session, ask, promised, now=now)
@@ -235,8 +236,12 @@ def _spoke_with(session: Session, phone: Phone) -> int | None:
     )
 
 
-def _open_request(session: Session, phone: Phone) -> CallbackRequest | None:
-    return session.scalar(
+def _open_request(session: Session, phone: Phone, *, now: datetime) -> CallbackRequest | None:
+    """The open request of a number, locked.
+
+    One that a backup brought back after its erasure nobody could ring: it is closed instead.
+    """
+    request = session.scalar(
         select(CallbackRequest)
         .where(
             CallbackRequest.phone_index == keyring().blind_index("phone", phone.e164),
@@ -244,10 +249,16 @@ def _open_request(session: Session, phone: Phone) -> CallbackRequest | None:
         )
         .with_for_update()
     )
+    if request is None or request.phone is not None:
+        return request
+    requests.close(session, request, Disposition.EXPIRED, now=now)
+    session.flush()  # before another of this number is open
+    return None
 
 
 def _new_request(session: Session, ask: Ask, promised: Window, *, now: datetime) -> CallbackRequest:
     request = CallbackRequest(
+        uid=new_uid(),
         reference="".join(secrets.choice(REFERENCE_ALPHABET) for _ in range(REFERENCE_LENGTH)),
         phone_index=keyring().blind_index("phone", ask.phone.e164),
         phone_kind=ask.phone.kind,
@@ -258,10 +269,11 @@ def _new_request(session: Session, ask: Ask, promised: Window, *, now: datetime)
         due_at=promised.end,
         is_window=ask.window is not None,
     )
-    session.add(request)
-    session.flush()  # gives the row its uid, which sealed fields are tied to
+    request_keys.give(session, request)
     request.phone, request.name, request.note = ask.phone.e164, ask.name, ask.note
     request.wishes = ask.wishes
+    session.add(request)
+    session.flush()
     return request
 
 

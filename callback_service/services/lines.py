@@ -88,7 +88,7 @@ def _unasked(now: datetime) -> Select[CallbackRequest]:
 def next_question(session: Session, *, now: datetime) -> Question | None:
     """Take one number to ask about; nobody else asks about it meanwhile."""
     request = session.scalars(_unasked(now).limit(1)).first()
-    if request is None or request.phone is None or request.phone_index is None:
+    if request is None or request.phone_index is None:
         return None
     session.execute(
         delete(LineLookup).where(_is_for(request.phone_index), LineLookup.expires_at <= now)
@@ -100,6 +100,8 @@ def next_question(session: Session, *, now: datetime) -> Question | None:
         with session.begin_nested():
             session.add(row)
     except IntegrityError:  # another scheduler asks
+        return None
+    if request.phone is None:  # erased, and back from a backup: not looked at again
         return None
     return Question(row.id, request.phone)
 

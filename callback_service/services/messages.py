@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from callback_service.domain.wording import segments
 from callback_service.gateways.twilio_codes import desk_sentence
+from callback_service.models.callback import CallbackRequest
 from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
 from callback_service.services.outbox_results import NOT_KNOWN
 
@@ -48,7 +49,12 @@ def latest(
     session: Session, chosen: Chosen, *, limit: int, before_id: int | None = None
 ) -> list[MessageRow]:
     """The newest texts first; ``before_id`` goes on from the last of an earlier page."""
-    query = select(OutboxMessage).order_by(OutboxMessage.id.desc()).limit(limit)
+    query = (
+        select(OutboxMessage)
+        .options(joinedload(OutboxMessage.request).joinedload(CallbackRequest.request_key))
+        .order_by(OutboxMessage.id.desc())
+        .limit(limit)
+    )
     if before_id is not None:
         query = query.where(OutboxMessage.id < before_id)
     if chosen.state is not None:

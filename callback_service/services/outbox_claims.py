@@ -32,7 +32,7 @@ from sqlalchemy.orm import Session, load_only
 from callback_service.domain.text_limits import LONGEST_WAIT, TextLimits
 from callback_service.models.callback import CallbackRequest, Offer
 from callback_service.models.outbox import OutboxMessage, OutboxState, TextGate
-from callback_service.services import audit, text_alarms, text_gate, text_reasons
+from callback_service.services import audit, request_keys, text_alarms, text_gate, text_reasons
 from callback_service.services.text_reasons import Waiting
 
 #: Texts claimed in one statement.
@@ -41,6 +41,8 @@ AT_ONCE: Final = 100
 LONGEST_LEASE: Final = 2 * LONGEST_WAIT
 #: How far back an unclear text is looked up where our clock does not tell.
 CLOCK_IN_DOUBT: Final = timedelta(days=1)
+#: Why a text is dropped whose request was erased, or came back from a backup without its key.
+ERASED: Final = "The number it was for has been erased."
 
 _TABLE: Final = cast("Table", OutboxMessage.__table__)
 _TEXT: Final = _TABLE.c
@@ -124,7 +126,11 @@ def claim(
     found = _take(session, most, limits, mark=mark, at_work=at_work, now=now)
     unclear = [one for one in found if one.in_doubt]
     fresh = [one for one in found if not one.in_doubt]
+    numbers = _numbers(session, found)
     unwanted = _unwanted(session, found, now=now)
+    for one in fresh:
+        if one.id not in numbers:
+            unwanted.setdefault(one.id, ERASED)
     unwanted |= _too_dear(session, gate, limits, [one for one in fresh if one.id not in unwanted],
                           now=now, tz=tz)  # fmt: skip
     _drop(session, [one for one in fresh if one.id in unwanted], unwanted, now=now)
@@ -133,8 +139,12 @@ def claim(
     text_gate.pass_through(gate, limits, len(unclear) + len(wanted), now=now)
     session.flush()
     known = _known_sids(session, unclear)
-    claims = [_as_claim(one, unwanted, known, is_trial=is_trial, now=now) for one in unclear]
-    return claims + [_as_claim(one, {}, None, is_trial=is_trial, now=now) for one in wanted]
+    claims = [
+        _as_claim(one, numbers, unwanted, known, is_trial=is_trial, now=now) for one in unclear
+    ]
+    return claims + [
+        _as_claim(one, numbers, {}, None, is_trial=is_trial, now=now) for one in wanted
+    ]
 
 
 def _take(
@@ -303,8 +313,22 @@ def _known_sids(
     return {place: frozenset(sids) for place, sids in known.items()}
 
 
+def _numbers(session: Session, found: Sequence[Found]) -> Mapping[int, str]:
+    """Where each of these goes, by id; those are left out whose number was erased."""
+    keys = request_keys.by_request(session, (one.request_id for one in found))
+    numbers = {
+        one.id: OutboxMessage.to.opened(
+            "outbox_message", one.uid, one.to_sealed, request_key=keys.get(one.request_id)
+        )
+        for one in found
+        if one.to_sealed is not None
+    }
+    return {message_id: number for message_id, number in numbers.items() if number is not None}
+
+
 def _as_claim(
     found: Found,
+    numbers: Mapping[int, str],
     unwanted: Mapping[int, str],
     known: Mapping[tuple[bytes | None, str], frozenset[str]] | None,
     *,
@@ -312,13 +336,12 @@ def _as_claim(
     now: datetime,
 ) -> Claim:
     """What a sender is given; ``known`` is None for a text that has surely not gone."""
-    sealed = found.to_sealed
     sids = known.get((found.to_index, found.body)) if known else None
     return Claim(
         message_id=found.id,
         uid=found.uid,
         fence=found.fence,
-        to=OutboxMessage.to.opened("outbox_message", found.uid, sealed) if sealed else "",
+        to=numbers.get(found.id, ""),
         body=found.body,
         segments=found.segments,
         expires_at=found.expires_at,

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Select, delete, select, update
 from sqlalchemy.orm import Session
 
-from callback_service.domain.lifecycle import RequestState
+from callback_service.domain.lifecycle import Disposition, RequestState
 from callback_service.domain.wishes import NO_WISHES
 from callback_service.models.call import BridgedCall, CallReport
 from callback_service.models.callback import CallbackRequest, Offer, Submission
@@ -20,6 +20,8 @@ from callback_service.services import (
     form_posts,
     held_forms,
     inbound_calls,
+    request_keys,
+    requests,
     second_step_resets,
 )
 
@@ -108,10 +110,25 @@ def erase_old(session: Session, *, now: datetime) -> int:
     return len(old)
 
 
+def erase_copies(session: Session, *, now: datetime) -> int:
+    """Empty requests that an older backup brought back after they were erased; how many.
+
+    Their key is gone, so nobody can be rung: those that were open then are closed.
+    """
+    found = request_keys.erased_copies().order_by(CallbackRequest.id).limit(ERASED_AT_ONCE)
+    copies = session.scalars(found.with_for_update(key_share=True)).all()
+    for request in copies:
+        if request.state is not RequestState.CLOSED:
+            requests.close(session, request, Disposition.EXPIRED, now=now)
+        _erase(session, request, now=now)
+    return len(copies)
+
+
 def _erase(session: Session, request: CallbackRequest, *, now: datetime) -> None:
     session.execute(delete(LineLookup).where(LineLookup.phone_index == request.phone_index))
     request.phone = request.name = request.note = request.closing_note = None
     request.phone_index = None
+    request_keys.destroy(session, request)
     request.wishes = NO_WISHES
     submissions = update(Submission).where(Submission.request_id == request.id)
     session.execute(submissions.values(wish_language=None, wish_gender=None))

@@ -23,7 +23,7 @@ from callback_service.domain.signing_in import (
     tidy_code,
 )
 from callback_service.errors import BadInput, Forbidden
-from callback_service.models.base import keyring
+from callback_service.models.sealing import keyring
 from callback_service.models.staff import Passkey, RecoveryCode, SignIn, Staff
 from callback_service.services import sign_in
 from callback_service.services.account_events import record, tell

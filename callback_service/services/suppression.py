@@ -9,9 +9,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callback_service.gateways.twilio_codes import OPTED_OUT
-from callback_service.models.base import keyring
 from callback_service.models.number import SaidBy, Suppression
 from callback_service.models.outbox import OutboxMessage
+from callback_service.models.sealing import keyring
 from callback_service.services import audit
 
 

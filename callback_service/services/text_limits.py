@@ -14,8 +14,8 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.text_limits import A_DAY, AN_HOUR, TextLimits
-from callback_service.models.base import keyring
 from callback_service.models.outbox import FOR_CALLERS, OutboxMessage, OutboxState, TextKind
+from callback_service.models.sealing import keyring
 from callback_service.services import text_gate
 
 #: Kinds that a post of the form brings about, whoever sends it.

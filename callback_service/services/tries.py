@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.signing_in import Proof
 from callback_service.errors import TooMany
-from callback_service.models.base import keyring
+from callback_service.models.sealing import keyring
 from callback_service.models.staff import KnownDevice, SignInAttempt, Staff
 from callback_service.services import audit
 from callback_service.services.account_events import record

@@ -24,9 +24,9 @@ from callback_service.config import Settings
 from callback_service.domain.contact import LineKind
 from callback_service.domain.languages import ENGLISH
 from callback_service.domain.lifecycle import RequestState
-from callback_service.models.base import keyring
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.outbox import OutboxMessage, OutboxState, TextGate, TextKind
+from callback_service.models.sealing import keyring
 from callback_service.models.staff import new_uid
 from callback_service.services import text_wording
 from tests.concurrency.racing import start_until_killed

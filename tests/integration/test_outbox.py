@@ -208,6 +208,14 @@ STORED = (Misdeed.ERROR_500_STORED, Misdeed.REPLY_LOST, Misdeed.GARBAGE, Misdeed
 NOT_STORED = (Misdeed.ERROR_500, Misdeed.ERROR_503, Misdeed.RESET)
 
 
+def set_apart(session: Session) -> None:
+    """Have the texts be about no request, and good for an hour."""
+    for each in session.scalars(select(OutboxMessage)):
+        number, each.request = each.to, None
+        session.flush()
+        each.to, each.expires_at = number, NOW + timedelta(hours=1)
+
+
 class TestAnUnclearAnswer:
     @pytest.mark.parametrize("misdeed", [*STORED, *NOT_STORED])
     def test_is_looked_into_once_the_send_is_over_and_the_text_is_there_once(
@@ -270,9 +278,7 @@ class TestAnUnclearAnswer:
         for _ in range(2):
             submission = take(session, an_ask(may_text=True))
             requests.close(session, submission.request, Disposition.HELPED, now=NOW)
-        for each in session.scalars(select(OutboxMessage)):
-            each.kind, each.request_id = each.kind, None
-            each.expires_at = NOW + timedelta(hours=1)
+        set_apart(session)
         session.commit()
         first, second = session.scalars(select(OutboxMessage).order_by(OutboxMessage.id)).all()
         assert (first.to, first.body) == (second.to, second.body)
@@ -422,8 +428,7 @@ def test_one_text_at_the_gateway_settles_only_one_of_two_with_the_same_words(
     for _ in range(2):
         submission = take(session, an_ask(may_text=True))
         requests.close(session, submission.request, Disposition.HELPED, now=NOW)
-    for each in session.scalars(select(OutboxMessage)):
-        each.request_id, each.expires_at = None, NOW + timedelta(hours=1)
+    set_apart(session)
     session.commit()
     double.misbehave(Misdeed.REPLY_LOST)
     double.misbehave(Misdeed.ERROR_500)

@@ -97,6 +97,12 @@ class PostgresServer:
         """The URL of the database ``name``."""
         return self._uri.replace("/postgres?", f"/{name}?")
 
+    def programs(self) -> str:
+        """The folder of the programs that came with the server, of its own version."""
+        with psycopg.connect(self._uri) as connection:
+            found = connection.execute("SELECT setting FROM pg_config WHERE name = 'BINDIR'")
+            return str(found.fetchall()[0][0])
+
     def create(self, name: str, *, template: str = "template1") -> None:
         """Create the database ``name`` as a copy of ``template``, which nobody may be using."""
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")

@@ -49,7 +49,7 @@ def instance_file(root: Path, name: str, content: str) -> None:
 def test_two_secrets_are_all_that_must_be_given(load: Load, tmp_path: Path) -> None:
     settings = load()
     assert settings.secret_key == SECRET
-    assert settings.data_keys == (("k1", KEY),)
+    assert settings.data_keys.keys == (("k1", KEY),)
     assert settings.database_url == f"sqlite:///{tmp_path / 'instance' / 'callback.sqlite3'}"
     assert settings.public_base_url == "http://127.0.0.1:8000"
     assert settings.service_time_zone.key == "Europe/London"
@@ -91,7 +91,10 @@ def test_two_secrets_are_all_that_must_be_given(load: Load, tmp_path: Path) -> N
         ({"SECRET_KEY": f"django-insecure-{SECRET}"}, "SECRET_KEY is too short or a sample"),
         ({"DATA_KEYS": None}, "DATA_KEYS is not set"),
         ({"DATA_KEYS": ","}, "DATA_KEYS needs at least one key"),
-        ({"DATA_KEYS": f"{DATA_KEYS},k1:{coded(OTHER_KEY)}"}, "each key id once"),
+        ({"DATA_KEYS": f"{DATA_KEYS},k1:{coded(OTHER_KEY)}"}, "each key and id once"),
+        ({"DATA_KEYS": f"{DATA_KEYS},k2:{coded(KEY)}"}, "each key and id once"),
+        ({"DATA_KEYS": f"{DATA_KEYS},index:{coded(KEY)}"}, "each key and id once"),
+        ({"DATA_KEYS": f"index:{coded(KEY)}"}, "DATA_KEYS needs at least one key"),
         ({"DATABASE_URL": "mysql://db/callback"}, "DATABASE_URL must start with"),
         ({"DATABASE_URL": "callback.sqlite3"}, "DATABASE_URL must start with"),
         ({"TWILIO_ACCOUNT_SID": SID}, "Set both TWILIO_ACCOUNT_SID and"),
@@ -128,6 +131,8 @@ def test_a_service_that_is_set_up_wrongly_does_not_start(
         f"k1:{coded(KEY)[:-1]}",
         f"k1:{coded(bytes(32))}",
         f"k1:{coded(b'changeme' * 4)}",
+        f"k1:{coded(b'An-Example-Key-of-32-characters!')}",
+        f"index:{coded(bytes(32))}",
         "k1:not base64 at all",
         "k1:\N{LATIN SMALL LETTER E WITH ACUTE}",
     ],
@@ -144,7 +149,7 @@ def test_a_malformed_data_key_is_refused_and_not_repeated(
 @pytest.mark.parametrize("separator", [",", "\n", ", ", ",\n", "\r\n"])
 def test_data_keys_are_read_newest_first(load: Load, separator: str) -> None:
     settings = load(DATA_KEYS=f"k2:{coded(OTHER_KEY)}{separator}{DATA_KEYS}{separator}")
-    assert settings.data_keys == (("k2", OTHER_KEY), ("k1", KEY))
+    assert settings.data_keys.keys == (("k2", OTHER_KEY), ("k1", KEY))
 
 
 @pytest.mark.parametrize(
@@ -260,9 +265,9 @@ def test_the_instance_folder_is_where_absent_secrets_are_looked_for(
     instance_file(tmp_path, "data_keys", f"k9:{coded(OTHER_KEY)}\n")
     found = load(SECRET_KEY=None, DATA_KEYS=None)
     assert found.secret_key == f"{SECRET}-of-the-instance"
-    assert found.data_keys == (("k9", OTHER_KEY),)
+    assert found.data_keys.keys == (("k9", OTHER_KEY),)
     assert load().secret_key == SECRET
-    assert load().data_keys == (("k1", KEY),)
+    assert load().data_keys.keys == (("k1", KEY),)
 
 
 def test_a_named_file_that_is_gone_does_not_fall_back_to_the_instance_folder(

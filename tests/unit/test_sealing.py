@@ -12,18 +12,25 @@ from hypothesis import strategies as st
 from sqlalchemy import Dialect
 from sqlalchemy.dialects import postgresql, sqlite
 
-from callback_service.models import base
-from callback_service.models.base import (
+from callback_service.domain.data_keys import DataKeys
+from callback_service.models import sealing
+from callback_service.models.base import UtcDateTime
+from callback_service.models.sealing import (
     INDEX_BYTES,
     Keyring,
     SealBroken,
     Sealed,
-    UtcDateTime,
     use_keyring,
 )
 
 OLD, NEW = ("k1", bytes(range(32))), ("k2", bytes(range(32, 64)))
-RING = Keyring((OLD,))
+
+
+def ring_of(*keys: tuple[str, bytes], index_key: bytes | None = None) -> Keyring:
+    return Keyring(DataKeys(keys, index_key))
+
+
+RING = ring_of(OLD)
 PLACE = "callback_request.phone:abc"
 PHONE = "+447700900982"
 
@@ -73,35 +80,35 @@ def test_a_value_that_was_cut_short_or_grew_does_not_open() -> None:
 
 def test_another_key_of_the_same_name_does_not_open_it() -> None:
     with pytest.raises(SealBroken):
-        Keyring((("k1", NEW[1]),)).open(RING.seal(PHONE, context=PLACE), context=PLACE)
+        ring_of(("k1", NEW[1])).open(RING.seal(PHONE, context=PLACE), context=PLACE)
 
 
 def test_a_value_whose_key_is_gone_says_so_and_not_what_it_holds() -> None:
     with pytest.raises(SealBroken, match="not in DATA_KEYS") as broken:
-        Keyring((NEW,)).open(RING.seal(PHONE, context=PLACE), context=PLACE)
+        ring_of(NEW).open(RING.seal(PHONE, context=PLACE), context=PLACE)
     assert PHONE not in repr(broken.value)
 
 
 def test_after_a_key_is_put_in_front_the_old_values_open_and_new_ones_use_it() -> None:
-    both = Keyring((NEW, OLD))
+    both = ring_of(NEW, OLD)
     assert both.open(RING.seal(PHONE, context=PLACE), context=PLACE) == PHONE
     sealed = both.seal(PHONE, context=PLACE)
-    assert Keyring((NEW,)).open(sealed, context=PLACE) == PHONE
+    assert ring_of(NEW).open(sealed, context=PLACE) == PHONE
     with pytest.raises(SealBroken):
         RING.open(sealed, context=PLACE)
 
 
 def test_the_blind_index_does_not_change_when_a_key_is_put_in_front() -> None:
-    assert Keyring((NEW, OLD)).blind_index("phone", PHONE) == RING.blind_index("phone", PHONE)
+    assert ring_of(NEW, OLD).blind_index("phone", PHONE) == RING.blind_index("phone", PHONE)
 
 
 def test_the_blind_index_finds_equal_values_and_tells_others_apart() -> None:
     index = RING.blind_index("phone", PHONE)
-    assert index == Keyring((OLD,)).blind_index("phone", PHONE)
+    assert index == ring_of(OLD).blind_index("phone", PHONE)
     others = {
         RING.blind_index("phone", "+447700900983"),
         RING.blind_index("email", PHONE),
-        Keyring((NEW,)).blind_index("phone", PHONE),
+        ring_of(NEW).blind_index("phone", PHONE),
     }
     assert len(others | {index}) == 4
     assert len(index) == INDEX_BYTES
@@ -134,9 +141,9 @@ class Row:
 @pytest.fixture
 def ring(monkeypatch: pytest.MonkeyPatch) -> Keyring:
     """A keyring in use for one test."""
-    monkeypatch.setattr(base, "_keyring", None)
+    monkeypatch.setattr(sealing, "_keyring", None)
     use_keyring(RING)
-    return base.keyring()
+    return sealing.keyring()
 
 
 @pytest.mark.usefixtures("ring")
@@ -176,9 +183,9 @@ def test_a_row_without_a_uid_refuses_to_seal_what_would_never_open_again() -> No
 
 
 def test_without_a_keyring_nothing_is_sealed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "_keyring", None)
+    monkeypatch.setattr(sealing, "_keyring", None)
     with pytest.raises(RuntimeError, match="no keyring"):
-        base.keyring()
+        sealing.keyring()
 
 
 DIALECTS = [sqlite.dialect(), postgresql.dialect()]  # type: ignore[no-untyped-call]

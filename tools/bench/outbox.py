@@ -28,8 +28,8 @@ from callback_service.domain.text_limits import TextLimits
 from callback_service.extensions import db, transaction
 from callback_service.gateways.base import FoundText, SentText
 from callback_service.gateways.twilio import TwilioGateway
-from callback_service.models.base import keyring
 from callback_service.models.outbox import OutboxMessage, TextKind
+from callback_service.models.sealing import keyring
 from callback_service.models.staff import new_uid
 from callback_service.scheduler import TEXTS
 from callback_service.services import outbox_claims
