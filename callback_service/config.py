@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from callback_service import config_texts
+from callback_service import config_retention, config_texts
 from callback_service.config_calls import CallSettings
 from callback_service.config_values import (
     is_here,
@@ -26,6 +26,7 @@ from callback_service.config_values import (
 from callback_service.domain.calls import CallerId
 from callback_service.domain.contact import REGION
 from callback_service.domain.presence import REST, WRAP_UP, Rests
+from callback_service.domain.retention import Keeping
 from callback_service.domain.skills import Gender, Skill, SkillKind, kept, skill
 from callback_service.domain.text_limits import TextLimits
 from callback_service.domain.texting import TextPolicy
@@ -73,6 +74,8 @@ class Settings:
     countries: frozenset[str]  # whose numbers are taken: GB, IM, JE, GG
     calls: CallSettings
     texts: TextPolicy  # to callers: languages, reminders, look-ups
+    keeping: Keeping  # how long what is kept
+    complaints_contact: str | None  # beside the service's phone: an address, for people
     heartbeat_url: str | None = field(repr=False)  # it holds the key of the check it feeds
     redis_url: str | None = field(repr=False)
 
@@ -160,6 +163,10 @@ class Settings:
             countries=config_texts.countries(source.get("SERVICE_COUNTRIES") or REGION),
             calls=CallSettings.read(source.get),
             texts=config_texts.text_policy(source.get),
+            keeping=config_retention.keeping(
+                source.get, tz=_time_zone(source.get("SERVICE_TIME_ZONE") or "Europe/London")
+            ),
+            complaints_contact=source.get("COMPLAINTS_CONTACT"),
             heartbeat_url=_heartbeat_url(source.get("HEARTBEAT_URL")),
             redis_url=source.get("REDIS_URL"),
         )

@@ -227,7 +227,7 @@ def disable(session: Session, staff_id: int, *, actor_id: int, now: datetime) ->
     staff = _active(session, staff_id)
     if staff.id == actor_id:
         raise Refused("You cannot disable your own account.")
-    staff.is_active = False
+    staff.is_active, staff.disabled_at = False, now
     sign_in.end_all(session, staff.id)
     api_tokens.end_all(session, staff.id, now=now)
     feeds.end_all(session, staff.id, now=now)
@@ -247,7 +247,7 @@ def enable(session: Session, staff_id: int, *, actor_id: int, now: datetime) -> 
     staff = _locked(session, staff_id)
     if staff.is_active:
         raise Refused("This account is enabled already.")
-    staff.is_active = True
+    staff.is_active, staff.disabled_at = True, None
     _record(session, "staff.enabled", staff.id, actor_id=actor_id, now=now)
     ask_for_plan(session, reason="account", now=now)
 
