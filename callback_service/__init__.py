@@ -16,7 +16,7 @@ from callback_service import cli
 from callback_service.config import Settings
 from callback_service.extensions import csrf, db, migrate, prepare_engine
 from callback_service.gateways.bank_holidays import use_nation
-from callback_service.gateways.factory import number_lookup, text_gateway
+from callback_service.gateways.factory import number_lookup, record_remover, text_gateway
 from callback_service.gateways.voice_factory import voice_gateway
 from callback_service.models.base import Keyring, use_keyring
 from callback_service.services.text_limits import use_limits
@@ -135,6 +135,12 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
         api_url=settings.twilio_api_url,
     )
     app.extensions["voice_words"] = VoiceWords(settings.calls.languages, settings.calls.words)
+    app.extensions["record_remover"] = record_remover(
+        account_sid=settings.twilio_account_sid,
+        auth_token=settings.twilio_auth_token,
+        api_key=settings.twilio_api_key,
+        api_url=settings.twilio_api_url,
+    )
     app.extensions["number_lookup"] = (
         number_lookup(
             account_sid=settings.twilio_account_sid,

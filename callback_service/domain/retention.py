@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from callback_service.errors import SettingsError
 
 DAY: Final = timedelta(days=1)
+LONDON: Final = ZoneInfo("Europe/London")
 
 
 class Kept(StrEnum):
@@ -54,13 +55,13 @@ class Clock:
 
 
 CLOCKS: Final = (
-    Clock(Kept.CALLERS, "A caller’s number, name, note and wishes, and the ids of their calls",
+    Clock(Kept.CALLERS, "A caller's number, name, note and wishes, and what leads to them",
           "the request is closed", 30 * DAY, "KEEP_CALLERS_DAYS", 7, 365,
           "a week is the least in which somebody can complain and be found by their number"),
-    Clock(Kept.NOTES, "Counsellors’ notes of a conversation, and why they let a request go",
+    Clock(Kept.NOTES, "Counsellors' notes of a conversation, and why they let a request go",
           "the request is closed", 30 * DAY, "KEEP_NOTES_DAYS", 1, 365,
           "never longer than the number, by which a caller can have them erased"),
-    Clock(Kept.TEXTS, "The words of texts to callers and from them",
+    Clock(Kept.TEXTS, "Texts to callers and from them: their words and numbers",
           "the request is closed", 30 * DAY, "KEEP_TEXTS_DAYS", 1, 365,
           "never longer than the number"),
     Clock(Kept.COUNTED, "Keyed digests that texts are counted by: of a number, of a network",
@@ -73,7 +74,7 @@ CLOCKS: Final = (
           "the answer came", 30 * DAY, why="numbers change hands"),
     Clock(Kept.STAFF_TEXTS, "The numbers and words of texts to staff",
           "the text is written", 30 * DAY),
-    Clock(Kept.HELD_FORMS, "A form that came after its sender’s sign-in had run out",
+    Clock(Kept.HELD_FORMS, "A form that came after its sender's sign-in had run out",
           "it came", timedelta(hours=12)),
     Clock(Kept.TRIES, "Tries at signing in, by keyed digests",
           "the try", DAY, why="limits look back a quarter of an hour"),
@@ -97,7 +98,7 @@ class Keeping:
     """How long one installation keeps what. What is not in ``chosen`` has its usual time."""
 
     chosen: Mapping[Kept, timedelta] = field(default_factory=dict)
-    tz: tzinfo = ZoneInfo("Europe/London")  # whose days and hours the figures count
+    tz: tzinfo = LONDON  # whose days and hours the figures count
     small_cell: int = SMALL_CELL
 
     def __post_init__(self) -> None:
@@ -129,5 +130,5 @@ def spoken_length(length: timedelta) -> str:
 
 
 def day_of(instant: datetime) -> datetime:
-    """The start of the UTC day of ``instant``: all that is left of a time once a request is empty."""
+    """The start of the UTC day of ``instant``: all that stays of a time in an empty request."""
     return datetime.combine(instant.astimezone(UTC).date(), time(), UTC)

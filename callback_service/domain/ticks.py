@@ -17,6 +17,7 @@ class TickName(StrEnum):
     TEXTS = "texts"
     CALLS = "calls"
     RETENTION = "retention"
+    RECORDS = "records"
     COVER = "cover"
     SWAPS = "swaps"
     AUDIT = "audit"

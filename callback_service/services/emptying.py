@@ -13,7 +13,7 @@ from sqlalchemy import delete, inspect, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import RequestState
-from callback_service.domain.retention import Kept, Keeping, day_of
+from callback_service.domain.retention import Keeping, Kept, day_of
 from callback_service.domain.wishes import NO_WISHES
 from callback_service.models.base import UtcDateTime
 from callback_service.models.call import BridgedCall, CallReport
@@ -161,7 +161,7 @@ def forget_inbound(text: InboundText) -> None:
 
 
 def _forget_calls(session: Session, request_id: int, *, now: datetime) -> None:
-    """The gateway's ids, by which its own log of numbers could be asked, and how long they spoke."""
+    """How long they spoke, and the gateway's ids, by which its log of numbers could be asked."""
     calls = session.scalars(_of(BridgedCall, request_id)).all()
     ids = [call.id for call in calls]
     session.execute(delete(CallReport).where(CallReport.call_id.in_(ids)))
@@ -178,7 +178,7 @@ def _of(model: Any, request_id: int) -> Any:
 
 
 def _keep_the_day_only(row: Any) -> None:
-    """Of every time in ``row`` the day: who asked at 21:03 on that night could be somebody known."""
+    """Of every time in ``row`` the day: who asked at 21:03 that night could be somebody known."""
     for column in inspect(type(row)).columns:
         if isinstance(column.type, UtcDateTime):
             at = getattr(row, column.key)

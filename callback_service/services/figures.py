@@ -42,9 +42,7 @@ def _add_one(session: Session, cell: Cell) -> None:
         return
     try:
         with session.begin_nested():
-            session.add(
-                Figure(measure=cell.measure, from_on=cell.from_on, line=cell.line, count=1)
-            )
+            session.add(Figure(measure=cell.measure, from_on=cell.from_on, line=cell.line, count=1))
     except IntegrityError:  # another run made the row a moment earlier
         session.execute(one_more)
 

@@ -61,9 +61,7 @@ def owe(
         known = select(GatewayRecord.id).where(GatewayRecord.sid == sid)
         if session.scalar(known) is None:
             session.add(
-                GatewayRecord(
-                    kind=kind, sid=sid, request_id=request_id, owed_since=now, try_at=now
-                )
+                GatewayRecord(kind=kind, sid=sid, request_id=request_id, owed_since=now, try_at=now)
             )
     session.flush()
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.callback import CallbackRequest
@@ -35,7 +35,7 @@ class HoldRow:
     is_overdue: bool
 
 
-def is_held(request_id: ColumnElement[int]) -> ColumnElement[bool]:
+def is_held(request_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
     """Whether the request with this id, in a query, must not be erased."""
     return (
         select(LegalHold.id)
@@ -68,9 +68,7 @@ def place(
     request = lock_request(session, request_id)
     if request.phone_index is None:
         raise Refused("What this request held is erased already.")
-    hold = LegalHold(
-        request_id=request.id, review_on=review, placed_by_id=actor_id, placed_at=now
-    )
+    hold = LegalHold(request_id=request.id, review_on=review, placed_by_id=actor_id, placed_at=now)
     try:
         with session.begin_nested():
             session.add(hold)

@@ -166,9 +166,7 @@ def _refers(table: str, column: str, to: str) -> sa.ForeignKeyConstraint:
 
 def _unique_while(table: str, name: str, column: str, condition: str) -> None:
     where = sa.text(condition)
-    op.create_index(
-        name, table, [column], unique=True, sqlite_where=where, postgresql_where=where
-    )
+    op.create_index(name, table, [column], unique=True, sqlite_where=where, postgresql_where=where)
 
 
 def downgrade() -> None:
