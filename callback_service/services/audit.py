@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from callback_service.models.audit import AuditEntry
@@ -31,3 +32,11 @@ def record(
             detail=detail,
         )
     )
+
+
+def count_since(session: Session, action: str, *, actor_id: int, since: datetime) -> int:
+    """How often somebody did this since then."""
+    theirs = select(func.count()).where(
+        AuditEntry.action == action, AuditEntry.actor_id == actor_id, AuditEntry.at > since
+    )
+    return session.scalar(theirs) or 0
