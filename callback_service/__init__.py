@@ -47,9 +47,11 @@ from callback_service.web import (
     manager,
     on_now,
     open_shifts,
+    own_data,
     own_texts,
     passkeys,
     people,
+    personal_data,
     presence,
     public,
     rota_changes,
@@ -159,7 +161,8 @@ def _add_web(app: Flask) -> None:
         public, sign_in, second_step, passkeys, step_up, account, own_texts, desk, bridge, presence,
         let_go, manager, findings, cover, gaps, rota_views, rota_changes, shift_patterns, people,
         admin, staff_skills, twilio, calendar, open_shifts, swaps, availability, leave,
-        rota_notices, rota_history, health, api, demo, held, twilio_calls, twilio_inbound,
+        rota_notices, rota_history, health, api, demo, held, twilio_calls, twilio_inbound, own_data,
+        personal_data,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (access, frame, on_now, headers, errors, cli):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -166,10 +166,10 @@ def open_cases(session: Session, *, now: datetime, tz: tzinfo) -> list[CaseRow]:
     ]
 
 
-def due_soon(session: Session, *, today: date) -> int:
-    """How many open cases are due within a week, or were."""
-    near = DataRequest.ended_at.is_(None) & (DataRequest.due_on <= today + timedelta(days=7))
-    return session.scalar(select(func.count()).select_from(DataRequest).where(near)) or 0
+def is_open(session: Session, case_id: int) -> bool:
+    """Whether there is such a case, and it has not ended."""
+    row = session.get(DataRequest, case_id)
+    return row is not None and row.ended_at is None
 
 
 def answered(session: Session, case_id: int, *, actor_id: int, now: datetime) -> None:

@@ -144,7 +144,7 @@ def _forget_number(
             OutboxMessage.staff_id.is_(None),
         )
     ).all()
-    sids = [text.provider_sid for text in (*came, *went)]
+    sids = [text.provider_sid for text in came] + [text_.provider_sid for text_ in went]
     gateway_records.owe(session, RecordKind.TEXT, sids, now=now)
     for text in came:
         emptying.forget_inbound(text)

@@ -59,6 +59,12 @@ def count(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(Suppression)) or 0
 
 
+def count_never_rung(session: Session) -> int:
+    """How many numbers asked never to be rung."""
+    silent = select(func.count()).select_from(Suppression).where(Suppression.no_calls)
+    return session.scalar(silent) or 0
+
+
 def suppress(
     session: Session, e164: str, *, said_by: SaidBy, now: datetime, actor_id: int | None = None
 ) -> bool:

@@ -24,6 +24,7 @@ NAVIGATION: Final = (
     ("Rota", "rota.week"),
     ("Messages", "manager.messages"),
     ("Findings", "findings.page"),
+    ("Personal data", "personal_data.overview"),
     ("Staff", "admin.staff"),
     ("Your account", "account.own"),
 )

@@ -322,7 +322,7 @@ def test_the_gateways_ids_are_forgotten_with_the_request(
     session.flush()
     retention.erase_old(session, now=NOW + USUAL.lasts(Kept.CALLERS))
     session.expire_all()
-    assert (call.own_sid, call.caller_sid, call.seconds) == (None, None, 60)
+    assert (call.own_sid, call.caller_sid, call.seconds) == (None, None, None)
     assert session.scalars(select(CallReport)).all() == []
 
 
