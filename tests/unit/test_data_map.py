@@ -1,4 +1,4 @@
-"""The data map: every column of every table, each once, and the documentation that is made of it."""
+"""The data map: every column of every table, each once; and the documentation made of it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from callback_service.domain.retention import (
     CLOCKS,
     LONDON,
     USUAL,
+    Clock,
     Keeping,
     Kept,
     day_of,
@@ -88,10 +89,7 @@ def test_an_installation_may_keep_it_for_a_shorter_time() -> None:
 
 
 @pytest.mark.parametrize("clock", [clock for clock in CLOCKS if clock.setting])
-def test_a_time_outside_its_limits_is_refused(clock: object) -> None:
-    from callback_service.domain.retention import Clock
-
-    assert isinstance(clock, Clock)
+def test_a_time_outside_its_limits_is_refused(clock: Clock) -> None:
     assert clock.setting
     for days in (clock.least - 1, clock.most + 1):
         with pytest.raises(SettingsError, match=clock.setting):
