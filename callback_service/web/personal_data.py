@@ -21,6 +21,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from callback_service.clock import utc_now
+from callback_service.domain.contact import national
 from callback_service.domain.figures import Measure
 from callback_service.domain.lifecycle import Disposition
 from callback_service.domain.staff import Role
@@ -50,6 +51,7 @@ from callback_service.web.personal_data_forms import (
 )
 
 bp = Blueprint("personal_data", __name__, url_prefix="/personal-data")
+bp.add_app_template_filter(national)
 
 #: Why a request closed, as its subject is told and as figures say it.
 ENDINGS: Final = {

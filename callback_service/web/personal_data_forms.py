@@ -18,7 +18,7 @@ ABOUT: Final = {
     About.ERASURE: "They ask us to erase it",
     About.CORRECTION: "Something is wrong and should be put right",
     About.COMPLAINT: "They complain",
-    About.SAFEGUARDING: "Safety of somebody",
+    About.SAFEGUARDING: "Somebody's safety",
 }
 
 
@@ -54,6 +54,8 @@ class FindForm(_Blamed):
             fields["phone"] = bad.message
         if self.about.data not in list(About):
             fields["about"] = "Choose why you look"
+        if not (self.words.data or "").strip():
+            fields["words"] = "Say who asks and why"
         if phone is None or fields:
             raise BadInput("There is a problem", fields)
         return phone, About(self.about.data)

@@ -36,7 +36,7 @@ from tests.support.request_builders import (
     take,
 )
 
-LATER = NOW + USUAL.lasts(Kept.CALLERS) + timedelta(minutes=1)
+LATER = NOW + USUAL.lasts(Kept.CALLERS) + timedelta(hours=1)
 SID = "SM" + "a" * 32
 INBOUND_SID = "SM" + "b" * 32
 CANARY = "zebracanary"

@@ -75,7 +75,7 @@ def found(client: FlaskClient, phone: str = CALLER) -> str:
 class TestFinding:
     def test_a_full_number_shows_what_we_hold(self, manager: FlaskClient, request_id: int) -> None:
         page = words(manager.get(found(manager)))
-        for told in ("+447700900123", "Robin", "Hang up if he answers", "Spoke about the children",
+        for told in ("07700 900123", "Robin", "Hang up if he answers", "Spoke about the children",
                      "Talked it through".lower(), "Answer by", "25 December 2026"):  # fmt: skip
             assert told in page
 
