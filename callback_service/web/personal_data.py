@@ -51,7 +51,6 @@ from callback_service.web.personal_data_forms import (
 )
 
 bp = Blueprint("personal_data", __name__, url_prefix="/personal-data")
-bp.add_app_template_filter(national)
 
 #: Why a request closed, as its subject is told and as figures say it.
 ENDINGS: Final = {
@@ -136,6 +135,7 @@ def _case(case_id: int, form: ErasureForm) -> str:
     return render_template(
         "manager/data_case.html",
         case=found,
+        number=national(found.holding.number),
         form=form,
         me=current_staff(),
         now=now,
@@ -167,6 +167,7 @@ def _printed(holding: Holding) -> str:
     return render_template(
         "manager/data_export.html",
         holding=holding,
+        number=national(holding.number),
         now=utc_now(),
         tz=settings.service_time_zone,
         complaints_contact=settings.complaints_contact,
