@@ -171,18 +171,24 @@ def _staff_texts(run: Run) -> Select[int]:
 
 def _forget_texts(session: Session, ids: Sequence[int], run: Run) -> int:
     texts = _outbox(session, ids)
-    gateway_records.owe(session, RecordKind.TEXT, [one.provider_sid for one in texts], now=run.now)
     for text in texts:
+        _owe(session, text, run)
         emptying.forget_text(text)
     return len(texts)
 
 
 def _forget_inbound(session: Session, ids: Sequence[int], run: Run) -> int:
     texts = session.scalars(select(InboundText).where(InboundText.id.in_(ids))).all()
-    gateway_records.owe(session, RecordKind.TEXT, [one.provider_sid for one in texts], now=run.now)
     for text in texts:
+        _owe(session, text, run)
         emptying.forget_inbound(text)
     return len(texts)
+
+
+def _owe(session: Session, text: OutboxMessage | InboundText, run: Run) -> None:
+    gateway_records.owe(
+        session, RecordKind.TEXT, [text.provider_sid], request_id=text.request_id, now=run.now
+    )
 
 
 def _counted(run: Run) -> Select[int]:
