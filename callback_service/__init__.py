@@ -15,7 +15,7 @@ from callback_service import cli
 from callback_service.config import Settings
 from callback_service.extensions import csrf, db, migrate, prepare_engine
 from callback_service.gateways.bank_holidays import use_nation
-from callback_service.gateways.factory import number_lookup, text_gateway
+from callback_service.gateways.factory import number_lookup, record_remover, text_gateway
 from callback_service.gateways.voice_factory import voice_gateway
 from callback_service.key_file import KeyFile
 from callback_service.models.sealing import Keyring, use_keyring
@@ -52,11 +52,13 @@ from callback_service.web import (
     on_now,
     open_shifts,
     origins,
+    own_data,
     own_texts,
     pace,
     passkeys,
     people,
     person,
+    personal_data,
     presence,
     public,
     request_ids,
@@ -154,6 +156,12 @@ def _add_extensions(app: Flask, settings: Settings) -> None:
         api_url=settings.twilio_api_url,
     )
     app.extensions["voice_words"] = VoiceWords(settings.calls.languages, settings.calls.words)
+    app.extensions["record_remover"] = record_remover(
+        account_sid=settings.twilio_account_sid,
+        auth_token=settings.twilio_auth_token,
+        api_key=settings.twilio_api_key,
+        api_url=settings.twilio_api_url,
+    )
     app.extensions["number_lookup"] = (
         number_lookup(
             account_sid=settings.twilio_account_sid,
@@ -173,7 +181,7 @@ def _add_web(app: Flask) -> None:
         let_go, manager, findings, cover, gaps, rota_views, rota_changes, shift_patterns, people,
         admin, person, lost_phones, staff_skills, twilio, calendar, open_shifts, swaps,
         availability, leave, rota_notices, rota_history, audit, health, api, demo, held,
-        twilio_calls, twilio_inbound, security_txt, form_posts,
+        twilio_calls, twilio_inbound, security_txt, form_posts, own_data, personal_data,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (request_ids, pace, csrf, origins, access, frame, on_now, headers, errors, cli):

@@ -12,6 +12,7 @@ from callback_service import logs
 from callback_service.cli_audit import audit_commands
 from callback_service.cli_demo import demo_codes, demo_sign_ins, seed_demo
 from callback_service.cli_keys import keys_commands
+from callback_service.cli_retention import retention_commands
 from callback_service.cli_rota import rota_commands
 from callback_service.cli_simulate import simulate_command
 from callback_service.cli_staff import create_staff, staff_link, staff_reset_second_step
@@ -31,6 +32,7 @@ def init_app(app: Flask) -> None:
         keys_commands,
         rota_commands,
         audit_commands,
+        retention_commands,
         simulate_command,
     ):
         app.cli.add_command(command)

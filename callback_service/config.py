@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from callback_service import config_secrets, config_texts
+from callback_service import config_retention, config_secrets, config_texts
 from callback_service.config_calls import CallSettings
 from callback_service.config_values import (
     is_here,
@@ -27,6 +27,7 @@ from callback_service.domain.contact import REGION
 from callback_service.domain.data_keys import DataKeys
 from callback_service.domain.flood import FormLimits
 from callback_service.domain.presence import REST, WRAP_UP, Rests
+from callback_service.domain.retention import Keeping
 from callback_service.domain.skills import Gender, Skill, SkillKind, kept, skill
 from callback_service.domain.text_limits import TextLimits
 from callback_service.domain.texting import TextPolicy
@@ -74,6 +75,8 @@ class Settings:
     countries: frozenset[str]  # whose numbers are taken: GB, IM, JE, GG
     calls: CallSettings
     texts: TextPolicy  # to callers: languages, reminders, look-ups
+    keeping: Keeping  # how long what is kept
+    complaints_contact: str | None  # beside the service's phone: an address, for people
     heartbeat_url: str | None = field(repr=False)  # it holds the key of the check it feeds
     redis_url: str | None = field(repr=False)
     audit_log: str | None  # a path, or "stdout": audit entries are written there as well
@@ -172,6 +175,10 @@ class Settings:
             countries=config_texts.countries(source.get("SERVICE_COUNTRIES") or REGION),
             calls=CallSettings.read(source.get),
             texts=config_texts.text_policy(source.get),
+            keeping=config_retention.keeping(
+                source.get, tz=_time_zone(source.get("SERVICE_TIME_ZONE") or "Europe/London")
+            ),
+            complaints_contact=source.get("COMPLAINTS_CONTACT"),
             heartbeat_url=_heartbeat_url(source.get("HEARTBEAT_URL")),
             redis_url=source.get("REDIS_URL"),
             audit_log=source.get("AUDIT_LOG"),

@@ -25,6 +25,8 @@ from callback_service.models.base import Base
 from callback_service.services import audit_chain
 
 SQLITE_BUSY_TIMEOUT_MS = 15_000
+#: Writers wait while the log is emptied, so readers are not waited for long.
+LOG_BUSY_TIMEOUT_MS = 500
 #: Somebody else holds what we need: lock not available, deadlock, serialization failure (source:
 #: PostgreSQL documentation, appendix A).
 BUSY_SQLSTATES: Final = frozenset({"55P03", "40P01", "40001"})
@@ -133,6 +135,24 @@ def database_now(session: Session) -> datetime:
 def _server_now(session: Session) -> datetime:
     now: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
     return now.astimezone(UTC)
+
+
+def truncate_log() -> bool:
+    """Empty SQLite's write-ahead log into the database file; False while a reader needs it.
+
+    What was erased stands in the log until then. No transaction of this thread may be open.
+    """
+    if db.engine.dialect.name != "sqlite":
+        return True
+    raw = db.engine.raw_connection()
+    try:
+        cursor = raw.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {LOG_BUSY_TIMEOUT_MS}")
+        is_busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT_MS}")
+        return not is_busy
+    finally:
+        raw.close()
 
 
 def prepare_engine(engine: Engine) -> None:

@@ -30,8 +30,10 @@ from callback_service.extensions import (
     db,
     reading,
     transaction,
+    truncate_log,
 )
 from callback_service.gateways.audit_log import write_lines
+from callback_service.gateways.base import RecordRemover
 from callback_service.gateways.heartbeat import send_heartbeat
 from callback_service.gateways.twilio_lookup import TwilioLookup
 from callback_service.gateways.voice_base import VoiceGateway
@@ -40,8 +42,10 @@ from callback_service.services import (
     auditor,
     call_checks,
     cover_warnings,
+    erasure_runs,
     escalation,
     form_posts,
+    gateway_records,
     handover,
     heartbeat,
     lines,
@@ -59,6 +63,8 @@ logger = logging.getLogger(__name__)
 CALLS_AT_ONCE: Final = 20
 #: Numbers asked about in one run.
 LOOKUPS_AT_ONCE: Final = 20
+#: Records deleted at the gateway in one run.
+RECORDS_AT_ONCE: Final = 20
 #: Beyond this and its own interval, a tick that has not begun is begun by the watch.
 SILENCE: Final = timedelta(seconds=15)
 
@@ -187,13 +193,57 @@ def let_posts_in(app: Flask) -> int:
 
 
 def erase(app: Flask) -> int:
-    """Erase what callers told us, a while after their requests were closed."""
+    """Erase what is kept no longer, and clear SQLite's log of what was erased by anybody."""
+    erased, keeping = 0, current_settings().keeping
     with reading() as session:
         now = database_now(session)
-        if not retention.erasure_is_due(session, now=now):
-            return 0
+        is_due = retention.erasure_is_due(session, now=now, keeping=keeping)
+    if is_due:
+        with transaction() as session:
+            erased = retention.erase_old(session, now=now, keeping=keeping).total()
+    clear_log()
+    return erased
+
+
+def clear_log() -> bool:
+    """Take erased bytes out of SQLite's log; False while readers hold it: the next tick tries."""
+    with reading() as session:
+        run_id = erasure_runs.newest_uncleared(session)
+        late_since = erasure_runs.uncleared_since(session, now=database_now(session))
+    if run_id is None:
+        return True
+    if not truncate_log():
+        if late_since is not None:
+            logger.warning("readers hold the database's log: erased data is in it still")
+        return False
     with transaction() as session:
-        return retention.erase_old(session, now=now)
+        erasure_runs.note_cleared(session, run_id, now=database_now(session))
+    return True
+
+
+def delete_records(app: Flask) -> int:
+    """Delete at the gateway what it keeps of erased requests, with no transaction open."""
+    remover: RecordRemover | None = app.extensions["record_remover"]
+    if remover is None:
+        return 0
+    for deleted in range(RECORDS_AT_ONCE):
+        if not _delete_one_record(remover):
+            return deleted
+    return RECORDS_AT_ONCE
+
+
+def _delete_one_record(remover: RecordRemover) -> bool:
+    with reading() as session:
+        if not gateway_records.is_due(session, now=database_now(session)):
+            return False
+    with transaction() as session:
+        owed = gateway_records.claim(session, now=database_now(session))
+    if owed is None:
+        return False
+    kept = gateway_records.remove(remover, owed)
+    with transaction() as session:
+        gateway_records.record(session, owed, kept, now=database_now(session))
+    return True
 
 
 def warn_of_gaps(app: Flask) -> int:
@@ -265,6 +315,7 @@ TICKS: Final = (
     Tick(TickName.CALLS, check_calls, timedelta(seconds=2)),
     Tick(TickName.FORM_POSTS, let_posts_in, timedelta(seconds=2)),
     Tick(TickName.RETENTION, erase, timedelta(seconds=30)),
+    Tick(TickName.RECORDS, delete_records, timedelta(seconds=5)),
     Tick(TickName.COVER, warn_of_gaps, timedelta(seconds=15)),
     Tick(TickName.SWAPS, lapse_swaps, timedelta(seconds=15)),
     Tick(TickName.AUDIT, audit, timedelta(seconds=30)),

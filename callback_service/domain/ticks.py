@@ -18,6 +18,7 @@ class TickName(StrEnum):
     CALLS = "calls"
     FORM_POSTS = "form_posts"
     RETENTION = "retention"
+    RECORDS = "records"
     COVER = "cover"
     SWAPS = "swaps"
     AUDIT = "audit"

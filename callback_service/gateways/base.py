@@ -108,3 +108,23 @@ class TextGateway(Protocol):
 
         Raises ``SmsUnclearError`` when the gateway cannot say.
         """
+
+
+class RecordKept(CallbackServiceError):  # noqa: N818 - reads as what it is at every raise
+    """The gateway has not deleted a record of its log yet: to be tried again later."""
+
+    status = 502
+    title = "The record is still kept"
+
+
+class RecordRemover(Protocol):
+    """Deletes what the gateway keeps of a text or a call. No transaction may be open meanwhile."""
+
+    def remove_text(self, sid: str) -> None:
+        """Delete the record of one text, its words and number; one that is gone already is fine.
+
+        Raises ``RecordKept`` when it is still there, or nobody can say.
+        """
+
+    def remove_call(self, sid: str) -> None:
+        """Delete the record of one call, as above."""

@@ -5,6 +5,7 @@ from callback_service.gateways.base import TextGateway
 from callback_service.gateways.console import ConsoleGateway
 from callback_service.gateways.twilio import TwilioGateway
 from callback_service.gateways.twilio_lookup import TwilioLookup
+from callback_service.gateways.twilio_records import TwilioRecords
 
 #: The part of a request's time that may go into reaching Twilio.
 CONNECT_SHARE = 0.3
@@ -54,3 +55,16 @@ def number_lookup(
     if not account_sid or not auth_token:
         return None
     return TwilioLookup(account_sid, auth_token, api_key=api_key, api_url=api_url)
+
+
+def record_remover(
+    *,
+    account_sid: str | None,
+    auth_token: str | None,
+    api_key: tuple[str, str] | None,
+    api_url: str | None,
+) -> TwilioRecords | None:
+    """Return what deletes Twilio's records; None without an account: then it keeps none."""
+    if not account_sid or not auth_token:
+        return None
+    return TwilioRecords(account_sid, auth_token, api_key=api_key, api_url=api_url)

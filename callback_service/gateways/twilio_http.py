@@ -131,6 +131,8 @@ class PinnedHttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK ships
             timeout=self._timeouts,
             allow_redirects=False,
         )
+        if reply.status_code == HTTPStatus.NO_CONTENT:
+            return Response(reply.status_code, "", reply.headers)
         content = _json_object(reply)
         if not reply.ok or reply.is_redirect or reply.is_permanent_redirect:
             raise ErrorReplyError(reply.status_code, _code(content), _retry_after(reply))

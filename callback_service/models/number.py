@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import LargeBinary
+from sqlalchemy import LargeBinary, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from callback_service.domain.contact import LineKind
@@ -28,6 +28,9 @@ class Suppression(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     phone_index: Mapped[bytes] = mapped_column(LargeBinary(16), unique=True)
     said_by: Mapped[SaidBy]
+    no_calls: Mapped[bool] = mapped_column(
+        default=False, server_default=false()
+    )  # nor is it rung, unless a manager decides so
     since: Mapped[datetime]
 
 

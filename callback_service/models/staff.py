@@ -44,6 +44,7 @@ class Staff(Base):
         String(255)
     )  # None until the invitation is used
     created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
     totp_secret_sealed: Mapped[bytes | None]  # of the app that shows codes; base32
     totp_last_step: Mapped[int | None]  # of the last code used: it and those before work no more
     links_ended: Mapped[int] = mapped_column(

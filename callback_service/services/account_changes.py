@@ -31,7 +31,7 @@ def disable(session: Session, staff_id: int, *, actor_id: int, now: datetime) ->
     if staff.id == actor_id:
         raise Refused("You cannot disable your own account.")
     _check_one_stays(administrators, without=staff.id)
-    staff.is_active = False
+    staff.is_active, staff.disabled_at = False, now
     _end_what_is_open(session, staff, actor_id=actor_id, now=now)
     api_tokens.end_all(session, staff.id, now=now)
     feeds.end_all(session, staff.id, now=now)
@@ -44,7 +44,7 @@ def enable(session: Session, staff_id: int, *, actor_id: int, now: datetime) -> 
     staff = locked(session, staff_id)
     if staff.is_active:
         raise Refused("This account is enabled already.")
-    staff.is_active = True
+    staff.is_active, staff.disabled_at = True, None
     record(session, "staff.enabled", staff, actor_id=actor_id, now=now)
     ask_for_plan(session, reason="account", now=now)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from callback_service.models.audit import AuditEntry
@@ -37,3 +38,11 @@ def record(
     )
     session.add(entry)
     session.info.setdefault(UNSEALED, []).append(entry)
+
+
+def count_since(session: Session, action: str, *, actor_id: int, since: datetime) -> int:
+    """How often somebody did this since then."""
+    theirs = select(func.count()).where(
+        AuditEntry.action == action, AuditEntry.actor_id == actor_id, AuditEntry.at > since
+    )
+    return session.scalar(theirs) or 0

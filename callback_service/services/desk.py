@@ -18,7 +18,7 @@ from callback_service.errors import NotFound, Refused
 from callback_service.models.callback import Attempt, CallbackRequest, Escalation, Offer
 from callback_service.models.plan import PlanEntry
 from callback_service.models.staff import Staff
-from callback_service.services import audit, explanations, presence, requests
+from callback_service.services import audit, explanations, presence, requests, suppression
 from callback_service.services.desk_texts import TextNews, text_news
 from callback_service.services.explanations import WishLine
 from callback_service.services.inbound_texts import InboundRow, words_of
@@ -50,6 +50,7 @@ class QueueRow:
     is_urgent: bool
     wishes: list[WishLine]
     why: str | None  # why the plan has them ring then
+    is_for_managers: bool  # the number asked never to be rung
     texts: TextNews
 
 
@@ -82,8 +83,10 @@ def queue(session: Session, *, now: datetime, tz: tzinfo) -> list[QueueRow]:
     ).all()  # fmt: skip
     waiting = [row[0] for row in rows]
     why, texts = explanations.reasons(session, waiting, now=now, tz=tz), text_news(session, waiting)
+    silent = suppression.asked_for_silence(session, [request.id for request in waiting])
     found = [
-        _queue_row(*row, why=why.get(row[0].id), texts=texts[row[0].id], now=now) for row in rows
+        _queue_row(*row, why=why.get(row[0].id), texts=texts[row[0].id], silent=silent, now=now)
+        for row in rows
     ]
     return sorted(
         found,
@@ -101,6 +104,7 @@ def _queue_row(
     *,
     why: str | None,
     texts: TextNews,
+    silent: set[int],
     now: datetime,
 ) -> QueueRow:
     return QueueRow(
@@ -121,6 +125,7 @@ def _queue_row(
         is_urgent=request.is_urgent,
         wishes=explanations.wish_lines(request, now=now),
         why=why,
+        is_for_managers=request.id in silent,
         texts=texts,
     )
 
@@ -166,6 +171,8 @@ def accept(
         local = request.ring_from.astimezone(tz)
         raise Refused(f"This caller asked not to be rung before {local:%H:%M}.")
     _check_may_take(session, staff, now=now, tz=tz)
+    if staff.role is not Role.MANAGER and suppression.asked_for_silence(session, [request.id]):
+        raise Refused("This number asked us never to ring it. The duty lead decides.")
     check_wishes(session, request, staff, now=now, tz=tz)
     if staff.id in known_to(session)[request_id]:
         raise Refused("You said that you know this person: the request is for a colleague.")
@@ -240,6 +247,7 @@ class CallSheet:
     attempts: list[Attempt]
     texts: TextNews
     written: list[InboundRow]  # what they texted to us
+    asked_for_silence: bool  # never to be rung again
 
 
 def call_sheet(
@@ -310,4 +318,5 @@ def _sheet(
         attempts=attempts,
         texts=text_news(session, [request])[request.id],
         written=words_of(session, request.id),
+        asked_for_silence=bool(suppression.asked_for_silence(session, [request.id])),
     )

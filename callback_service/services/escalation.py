@@ -13,7 +13,7 @@ from callback_service.domain.escalation import EXPIRES_AFTER, Reason, Step
 from callback_service.domain.lifecycle import HELD, RequestState
 from callback_service.models.callback import CallbackRequest, Escalation, Offer
 from callback_service.models.outbox import TextKind
-from callback_service.services import attempts, audit, requests, texts
+from callback_service.services import attempts, audit, requests, suppression, texts
 from callback_service.services.duty_leads import Ladder, whom_to_tell
 from callback_service.services.planning import LET_GO, counsellors_here, known_to
 
@@ -46,14 +46,15 @@ def escalate(session: Session, *, now: datetime, tz: tzinfo) -> int:
     """Take the next step for every request that needs one; the number of steps taken."""
     here, never = counsellors_here(session, now=now, tz=tz), known_to(session)
     ladder = whom_to_tell(session, now=now, tz=tz)
-    steps = 0
-    for request_id in session.scalars(_open_at(now).order_by(CallbackRequest.id)).all():
+    steps, open_ids = 0, session.scalars(_open_at(now).order_by(CallbackRequest.id)).all()
+    for_managers = suppression.asked_for_silence(session, open_ids)
+    for request_id in open_ids:
         request = requests.lock_request(session, request_id)
         if request.due_at + EXPIRES_AFTER <= now and request.state is RequestState.WAITING:
             attempts.expire(session, request, now=now)
             steps += 1
         elif request.state is RequestState.WAITING:
-            able = here - never[request_id]
+            able = set() if request_id in for_managers else here - never[request_id]
             waiting = _facts(session, request, here, able, ladder)
             steps += _escalate_waiting(session, request, waiting, ladder, now=now)
         elif request.hold_until is not None and request.hold_until <= now:

@@ -146,21 +146,6 @@ def discard(session: Session, post_id: int, *, actor_id: int, now: datetime) -> 
     return len(posts)
 
 
-def old(now: datetime) -> ColumnElement[bool]:
-    """Posts that were let in so long ago that nothing counts them any more."""
-    return FormPost.let_in_at <= now - flood.COUNTED_FOR
-
-
-def is_any_old(session: Session, *, now: datetime) -> bool:
-    """Whether there is a post to forget."""
-    return session.scalar(select(FormPost.id).where(old(now)).limit(1)) is not None
-
-
-def forget_old(session: Session, *, now: datetime) -> None:
-    """Forget which network posts came from, once nothing counts them any more."""
-    session.execute(delete(FormPost).where(old(now)))
-
-
 def _seen(session: Session, network: bytes, *, now: datetime) -> Seen:
     of_network = FormPost.network_index == network
     return Seen(

@@ -8,15 +8,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from callback_service.domain.retention import BY_KIND, Kept
 from callback_service.models.staff import HeldForm, new_uid
 
-KEPT_FOR: Final = timedelta(hours=12)
+KEPT_FOR: Final = BY_KIND[Kept.HELD_FORMS].usual
 PATH_MAX_CHARS: Final = 500
 #: Fields that stand in no page and in no row: tokens of one page, and passwords.
 NEVER_HELD: Final = frozenset({"csrf_token", "password", "again", "current", "code", "answer"})
@@ -61,14 +62,3 @@ def held_of(session: Session, staff_id: int, *, now: datetime) -> Held | None:
 def drop(session: Session, staff_id: int) -> None:
     """Keep nothing for somebody any more."""
     session.execute(delete(HeldForm).where(HeldForm.staff_id == staff_id))
-
-
-def is_any_old(session: Session, *, now: datetime) -> bool:
-    """Whether a form has waited long enough to be erased."""
-    old = select(HeldForm.id).where(HeldForm.held_at <= now - KEPT_FOR)
-    return session.scalar(old.limit(1)) is not None
-
-
-def erase_old(session: Session, *, now: datetime) -> None:
-    """Erase what nobody came back for."""
-    session.execute(delete(HeldForm).where(HeldForm.held_at <= now - KEPT_FOR))

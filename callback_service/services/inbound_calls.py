@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -22,7 +22,6 @@ MOST_A_DAY: Final = 6
 A_DAY: Final = timedelta(days=1)
 #: Numbers keyed in on one call that could not be used or were not right.
 MOST_TRIES: Final = 3
-FORGOTTEN_AFTER: Final = timedelta(days=2)
 
 
 def take(session: Session, sid: str, phone: Phone, *, now: datetime, tz: tzinfo) -> Window | None:
@@ -127,13 +126,3 @@ def _find(session: Session, sid: str) -> InboundCall | None:
         .with_for_update()
         .execution_options(populate_existing=True)
     )
-
-
-def old(now: datetime) -> Select[int]:
-    """The calls that nothing rests on any more."""
-    return select(InboundCall.id).where(InboundCall.started_at <= now - FORGOTTEN_AFTER)
-
-
-def forget_old(session: Session, *, now: datetime) -> None:
-    """Delete the calls that nothing rests on any more, with the numbers they hold."""
-    session.execute(delete(InboundCall).where(InboundCall.id.in_(old(now))))

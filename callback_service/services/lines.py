@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callback_service.domain.contact import LineKind
+from callback_service.domain.retention import BY_KIND, Kept
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.number import LineLookup
 from callback_service.models.outbox import OutboxMessage, OutboxState
@@ -23,7 +24,7 @@ from callback_service.models.outbox import OutboxMessage, OutboxState
 #: How long a text waits to hear what line its number is.
 PATIENCE: Final = timedelta(seconds=15)
 #: An answer is good for this long: numbers are given to others in time.
-ANSWER_LASTS: Final = timedelta(days=30)
+ANSWER_LASTS: Final = BY_KIND[Kept.LOOKUPS].usual
 #: After no answer the gateway is left alone about this number for so long.
 ASKED_AGAIN_AFTER: Final = timedelta(hours=1)
 

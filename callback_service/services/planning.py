@@ -28,7 +28,7 @@ from callback_service.domain.spans import joined
 from callback_service.domain.wishes import Step, Wishes, plan_with_wishes
 from callback_service.models.callback import Attempt, CallbackRequest, Offer, OfferEnding
 from callback_service.models.plan import PlanEntry, PlanTrigger
-from callback_service.services import presence
+from callback_service.services import presence, suppression
 from callback_service.services.learning import learned_lengths
 from callback_service.services.rota import Proposal, on_now, shifts_between
 from callback_service.services.staff_skills import skills_of_staff
@@ -159,7 +159,11 @@ def _waiting_rows(session: Session, also_on_offer_to: int | None) -> Sequence[_W
             CallbackRequest.wish_language,
             CallbackRequest.wish_gender,
             CallbackRequest.wish_counsellor_id,
-        ).where(CallbackRequest.state == RequestState.WAITING, CallbackRequest.id.not_in(on_offer))
+        ).where(
+            CallbackRequest.state == RequestState.WAITING,
+            CallbackRequest.id.not_in(on_offer),
+            ~suppression.never_rings(CallbackRequest.phone_index),  # a manager decides
+        )
     ).all()
 
 

@@ -43,6 +43,16 @@ class History:
     written: list[InboundRow]  # what they texted to us, in their own words
 
 
+def reference_of(session: Session, request_id: int) -> str:
+    """The reference of a request; raises NotFound."""
+    reference = session.scalar(
+        select(CallbackRequest.reference).where(CallbackRequest.id == request_id)
+    )
+    if reference is None:
+        raise NotFound("There is no such request.")
+    return reference
+
+
 def history(session: Session, request_id: int, *, actor_id: int, now: datetime) -> History:
     """The history of a request. Reasons are in people's own words, so the look is written down."""
     request = session.get(CallbackRequest, request_id)

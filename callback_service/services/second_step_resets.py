@@ -140,17 +140,15 @@ def waiting_for(session: Session, staff_id: int, *, now: datetime) -> WaitingRes
     return _line(row) if row is not None else None
 
 
-def is_any_old(session: Session, *, now: datetime) -> bool:
-    """Whether one was not confirmed in time, or holds words that are kept no longer."""
-    old = select(SecondStepReset.id).where(_lapsed(now) | _proof_is_old(now))
-    return session.scalar(old.limit(1)) is not None
+def is_any_late(session: Session, *, now: datetime) -> bool:
+    """Whether one was not confirmed in time."""
+    late = select(SecondStepReset.id).where(_lapsed(now))
+    return session.scalar(late.limit(1)) is not None
 
 
-def tidy(session: Session, *, now: datetime) -> None:
-    """End what was not confirmed in time, and erase how people showed who they are."""
+def end_late(session: Session, *, now: datetime) -> None:
+    """End what was not confirmed in time."""
     _lapse(session, now=now)
-    erase = update(SecondStepReset).where(_proof_is_old(now)).values(proof_sealed=None)
-    session.execute(erase)
 
 
 def _held(session: Session, reset_id: int, *, now: datetime) -> tuple[SecondStepReset, Staff]:
@@ -210,12 +208,6 @@ def _open(now: datetime) -> tuple[ColumnElement[bool], ...]:
 def _lapsed(now: datetime) -> ColumnElement[bool]:
     return (SecondStepReset.state == ResetState.WAITING) & (
         SecondStepReset.asked_at <= now - RESET_LASTS
-    )
-
-
-def _proof_is_old(now: datetime) -> ColumnElement[bool]:
-    return SecondStepReset.proof_sealed.is_not(None) & (
-        SecondStepReset.ended_at <= now - PROOF_KEPT
     )
 
 

@@ -1,14 +1,16 @@
-"""Numbers that no text goes to: by their own word, by the gateway's, or as they told us."""
+"""Numbers that no text goes to, or that are not even rung: by their own word, or the gateway's."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from callback_service.gateways.twilio_codes import OPTED_OUT
+from callback_service.models.callback import CallbackRequest
 from callback_service.models.number import SaidBy, Suppression
 from callback_service.models.outbox import OutboxMessage
 from callback_service.models.sealing import keyring
@@ -35,9 +37,32 @@ def suppressed_among(session: Session, indices: set[bytes]) -> set[bytes]:
     return set(session.scalars(known))
 
 
+def never_rings(index: InstrumentedAttribute[bytes | None]) -> ColumnElement[bool]:
+    """Whether the number with this index, in a query, asked never to be rung again."""
+    row = select(Suppression.id).where(Suppression.phone_index == index, Suppression.no_calls)
+    return row.exists()
+
+
+def asked_for_silence(session: Session, request_ids: Collection[int]) -> set[int]:
+    """Those of the requests whose number asked never to be rung: a manager decides about them.
+
+    Somebody may have changed their mind, or another asks in their name, so none is thrown away.
+    """
+    if not request_ids:
+        return set()
+    theirs = CallbackRequest.id.in_(request_ids) & never_rings(CallbackRequest.phone_index)
+    return set(session.scalars(select(CallbackRequest.id).where(theirs)))
+
+
 def count(session: Session) -> int:
     """How many numbers take no texts."""
     return session.scalar(select(func.count()).select_from(Suppression)) or 0
+
+
+def count_never_rung(session: Session) -> int:
+    """How many numbers asked never to be rung."""
+    silent = select(func.count()).select_from(Suppression).where(Suppression.no_calls)
+    return session.scalar(silent) or 0
 
 
 def suppress(
@@ -59,8 +84,19 @@ def suppress(
     return True
 
 
+def never_ring(session: Session, e164: str, *, actor_id: int, now: datetime) -> None:
+    """Neither text nor ring this number again, as its owner told a manager."""
+    suppress(session, e164, said_by=SaidBy.MANAGER, actor_id=actor_id, now=now)
+    row = session.scalars(
+        select(Suppression).where(Suppression.phone_index == index_of(e164)).with_for_update()
+    ).one()
+    if not row.no_calls:
+        row.no_calls, row.said_by = True, SaidBy.MANAGER
+        _note(session, "calls.stopped", row.id, actor_id=actor_id, now=now, said_by=row.said_by)
+
+
 def lift(session: Session, e164: str, *, now: datetime, actor_id: int | None = None) -> bool:
-    """Allow texts to this number again; False when nothing stood against them.
+    """Allow texts and calls to this number again; False when nothing stood against them.
 
     A text such as START (no ``actor_id``) does not undo what a person told a manager: the sender
     of a text can be forged.

@@ -15,6 +15,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from callback_service.domain.retention import BY_KIND, Kept
 from callback_service.domain.signing_in import Proof
 from callback_service.errors import TooMany
 from callback_service.models.sealing import keyring
@@ -33,7 +34,7 @@ STRANGERS_TRIES: Final = {
     Proof.PASSKEY: 50,
     Proof.LINK: 50,
 }
-KNOWN_FOR: Final = timedelta(days=90)
+KNOWN_FOR: Final = BY_KIND[Kept.DEVICES].usual
 _TRIES_LOCK = 5_104_201  # any number that no other advisory lock uses
 _TOO_MANY = "There were too many tries. Wait 15 minutes, then try again."
 

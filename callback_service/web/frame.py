@@ -25,6 +25,7 @@ NAVIGATION: Final = (
     ("Messages", "manager.messages"),
     ("Findings", "findings.page"),
     ("Audit", "audit.page"),
+    ("Personal data", "personal_data.overview"),
     ("Staff", "admin.staff"),
     ("Your account", "account.own"),
 )

@@ -45,6 +45,7 @@ EVENTS: Final = {
     "window_withdrawn": "A time was withdrawn",
     "closed": "Closed by",
     "erased": "Emptied of what the caller told us",
+    "corrected": "Put right by",
 }
 
 

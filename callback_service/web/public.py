@@ -379,13 +379,6 @@ def safety() -> str:
     return render_template("public/safety.html")
 
 
-@bp.get("/privacy")
-@public
-def privacy() -> str:
-    """What is kept, for how long, and who sees it."""
-    return render_template("public/privacy.html")
-
-
 @bp.get("/cookies")
 @public
 def cookies() -> str:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.contact import SafeContact, Window
 from callback_service.domain.lifecycle import NOT_REACHED, Disposition, RequestState
+from callback_service.domain.retention import USUAL, Kept
 from callback_service.errors import NotFound
 from callback_service.models.callback import CallbackRequest, Submission
 from callback_service.models.outbox import OutboxMessage, TextKind
@@ -86,7 +87,7 @@ def test_is_refused_while_the_request_is_open(session: Session) -> None:
 
 def test_is_refused_once_what_was_told_is_erased(session: Session) -> None:
     submission = closed(session)
-    retention.erase_old(session, now=NOW + retention.KEPT_AFTER_CLOSING)
+    retention.erase_old(session, now=NOW + USUAL.lasts(Kept.CALLERS))
     session.flush()
     assert not intake.may_ask_again(submission)
     with pytest.raises(NotFound):

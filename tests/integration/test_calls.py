@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.calls import CallEnding, CallState, Leg
 from callback_service.domain.lifecycle import Disposition, Outcome, RequestState
+from callback_service.domain.retention import USUAL, Kept
 from callback_service.domain.staff import Role
 from callback_service.errors import NotFound, Refused
 from callback_service.gateways.voice_base import CallRefusedError, CallUnclearError, LegFacts
@@ -319,9 +320,9 @@ def test_the_gateways_ids_are_forgotten_with_the_request(
     who = member(counsellor)
     attempts.record_outcome(session, request_.id, record, staff=who, now=NOW, tz=LONDON)
     session.flush()
-    retention.erase_old(session, now=NOW + retention.KEPT_AFTER_CLOSING)
+    retention.erase_old(session, now=NOW + USUAL.lasts(Kept.CALLERS))
     session.expire_all()
-    assert (call.own_sid, call.caller_sid, call.seconds) == (None, None, 60)
+    assert (call.own_sid, call.caller_sid, call.seconds) == (None, None, None)
     assert session.scalars(select(CallReport)).all() == []
 
 

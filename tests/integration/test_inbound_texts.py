@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.inbound import InboundKind
 from callback_service.domain.lifecycle import Disposition
+from callback_service.domain.retention import USUAL, Kept
 from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.inbound import InboundText
@@ -110,7 +111,7 @@ class TestAStranger:
 
     def test_is_forgotten_after_two_days_with_the_answer_to_them(self, session: Session) -> None:
         text_us(session, WORDS, sender=STRANGER)
-        later = NOW + retention.STRANGERS_KEPT
+        later = NOW + USUAL.lasts(Kept.STRANGERS)
         assert not retention.erasure_is_due(session, now=later - timedelta(seconds=1))
         assert retention.erasure_is_due(session, now=later)
         retention.erase_old(session, now=later)
@@ -146,7 +147,7 @@ class TestAStop:
         text_us(session, "STOP")
         requests.close(session, request_, Disposition.HELPED, now=NOW)
         session.commit()
-        retention.erase_old(session, now=NOW + retention.KEPT_AFTER_CLOSING)
+        retention.erase_old(session, now=NOW + USUAL.lasts(Kept.CALLERS))
         session.commit()
         assert request_.phone_index is None
         make_request(session, may_text=True, now=NOW + timedelta(days=31))
@@ -223,7 +224,7 @@ def test_what_was_texted_is_erased_with_the_request(
     text_us(session, WORDS)
     requests.close(session, request_, Disposition.HELPED, now=NOW)
     session.commit()
-    retention.erase_old(session, now=NOW + retention.KEPT_AFTER_CLOSING)
+    retention.erase_old(session, now=NOW + USUAL.lasts(Kept.CALLERS))
     session.commit()
     [row] = session.scalars(select(InboundText)).all()
     assert (row.body_sealed, row.phone_index) == (None, None)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import Disposition, LetGo
 from callback_service.domain.planning import OFFER_LEASE
+from callback_service.domain.retention import USUAL, Kept
 from callback_service.domain.text_limits import TextLimits
 from callback_service.errors import NotFound, Refused
 from callback_service.models.audit import AuditEntry
@@ -260,7 +261,7 @@ def test_words_are_erased_with_the_request_and_the_reason_stays(session: Session
     give_back(session, request, counsellor, Why(LetGo.OTHER, "My neighbour"))
     requests.close(session, request, Disposition.WITHDRAWN, now=NOW)
     session.flush()
-    retention.erase_old(session, now=NOW + retention.KEPT_AFTER_CLOSING)
+    retention.erase_old(session, now=NOW + USUAL.lasts(Kept.CALLERS))
     session.flush()
     session.expire_all()
     kept = session.scalars(select(Offer)).one()

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import Disposition
+from callback_service.domain.retention import USUAL, Kept
 from callback_service.models.audit import AuditEntry
 from callback_service.models.base import Base
 from callback_service.models.callback import CallbackRequest
@@ -31,7 +32,8 @@ def closed_request(session: Session) -> CallbackRequest:
 
 def test_a_closed_request_is_emptied_after_thirty_days(session: Session) -> None:
     request = closed_request(session)
-    assert retention.erase_old(session, now=NOW + retention.KEPT_AFTER_CLOSING) == 1
+    erased = retention.erase_old(session, now=NOW + USUAL.lasts(Kept.CALLERS))
+    assert erased[Kept.CALLERS] == 1
     session.commit()
     told = (request.phone, request.name, request.note, request.closing_note, request.phone_index)
     assert told == (None, None, None, None, None)
@@ -41,9 +43,9 @@ def test_a_closed_request_is_emptied_after_thirty_days(session: Session) -> None
 
 def test_nothing_is_erased_a_moment_too_early(session: Session) -> None:
     request = closed_request(session)
-    early = NOW + retention.KEPT_AFTER_CLOSING - A_MOMENT
+    early = NOW + USUAL.lasts(Kept.CALLERS) - A_MOMENT
     assert not retention.erasure_is_due(session, now=early)
-    assert retention.erase_old(session, now=early) == 0
+    assert not retention.erase_old(session, now=early)[Kept.CALLERS]
     assert request.phone is not None
 
 
@@ -51,14 +53,15 @@ def test_an_open_request_is_never_erased(session: Session) -> None:
     make_shift(session)
     request = make_request(session)
     session.commit()
-    assert retention.erase_old(session, now=NOW + timedelta(days=400)) == 0
+    assert not retention.erase_old(session, now=NOW + timedelta(days=400))[Kept.CALLERS]
     assert request.phone is not None
 
 
 def test_erasing_twice_does_it_once_and_is_written_down(session: Session) -> None:
     closed_request(session)
-    later = NOW + retention.KEPT_AFTER_CLOSING
-    assert [retention.erase_old(session, now=later) for _ in range(2)] == [1, 0]
+    later = NOW + USUAL.lasts(Kept.CALLERS)
+    runs = [retention.erase_old(session, now=later)[Kept.CALLERS] for _ in range(2)]
+    assert runs == [1, 0]
     erased = select(AuditEntry).where(AuditEntry.action == "request.erased")
     assert len(session.scalars(erased).all()) == 1
 
@@ -66,7 +69,7 @@ def test_erasing_twice_does_it_once_and_is_written_down(session: Session) -> Non
 def test_no_byte_of_what_was_told_is_left_in_any_table(session: Session) -> None:
     request = closed_request(session)
     sealed = [request.phone_sealed, request.name_sealed, request.note_sealed]
-    retention.erase_old(session, now=NOW + retention.KEPT_AFTER_CLOSING)
+    retention.erase_old(session, now=NOW + USUAL.lasts(Kept.CALLERS))
     session.commit()
     tables = Base.metadata.tables.values()
     left = [str(row) for table in tables for row in session.execute(table.select())]

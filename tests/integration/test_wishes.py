@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import Disposition, Outcome
 from callback_service.domain.planning import CALL_LENGTH
+from callback_service.domain.retention import USUAL, Kept
 from callback_service.domain.skills import Gender, Skill, SkillKind, skill
 from callback_service.domain.wishes import Wishes, WishKind, widened_at
 from callback_service.errors import Refused, WindowGone
@@ -231,7 +232,7 @@ def test_wishes_are_erased_with_the_person(session: Session) -> None:
     submission = take(session, replace(an_ask(), wishes=Wishes("pl", Gender.WOMAN)))
     request = submission.request
     attempts.expire(session, request, now=NOW)
-    retention.erase_old(session, now=NOW + retention.KEPT_AFTER_CLOSING)
+    retention.erase_old(session, now=NOW + USUAL.lasts(Kept.CALLERS))
     session.expire_all()
     assert request.wishes == Wishes()
     assert (submission.wish_language, submission.wish_gender) == (None, None)

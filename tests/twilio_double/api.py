@@ -99,6 +99,9 @@ class MessagesApi:
             return not_found(request.path)
         if many and request.method == "POST":
             return self.spoiled(self._rules.take("send"), lambda: self._create(request.form))
+        if one and request.method == "DELETE":
+            rule = self._rules.take("delete")
+            return self.spoiled(rule, lambda: self._delete(one["sid"], request.path))
         if request.method != "GET":
             return refuse(20004, "Method not allowed", HTTPStatus.METHOD_NOT_ALLOWED)
         if one:
@@ -134,6 +137,13 @@ class MessagesApi:
     def _fetch(self, sid: str, path: str) -> Reply:
         text = self._state.get(sid)
         return not_found(path) if text is None else json_reply(message_json(text))
+
+    def _delete(self, sid: str, path: str) -> Reply:
+        try:
+            is_gone = self._state.delete(sid)
+        except RefusalError as no:
+            return refuse(no.code, no.message, no.status)
+        return Reply(HTTPStatus.NO_CONTENT) if is_gone else not_found(path)
 
     def _list(self, request: Request) -> Reply:
         """Return one page of the texts asked for, newest first."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import urldefrag, urlsplit
 
-from tests.twilio_double.state import RefusalError
+from tests.twilio_double.state import RefusalError, not_over
 
 OVER = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 WITHHELD = "anonymous"
@@ -73,6 +73,14 @@ class CallState:
         self._hung_up: set[str] = set()
         self._counter = 0
         self._lock = threading.RLock()
+
+    def delete(self, sid: str) -> bool:
+        """Forget one leg, if it is over; False where there is none."""
+        with self._lock:
+            leg = self._legs.get(sid)
+            if leg is not None and not leg.is_over:
+                raise not_over()
+            return self._legs.pop(sid, None) is not None
 
     @property
     def legs(self) -> list[Leg]:

@@ -46,6 +46,9 @@ class CallsApi:
             return not_found(request.path)
         if route["sid"] is None and request.method == "POST":
             return self._spoil(self._rules.take("call"), lambda: self._create(request))
+        if route["sid"] is not None and request.method == "DELETE":
+            rule = self._rules.take("delete")
+            return self._spoil(rule, lambda: self._delete(route["sid"], request.path))
         rule = self._rules.take("look")
         if route["sid"] is None:
             return self._spoil(rule, lambda: self._list(request))
@@ -73,6 +76,13 @@ class CallsApi:
         except RefusalError as no:
             return refuse(no.code, no.message, no.status)
         return json_reply(self.as_json(self._state.get(leg.sid) or leg))
+
+    def _delete(self, sid: str, path: str) -> Reply:
+        try:
+            is_gone = self._state.delete(sid)
+        except RefusalError as no:
+            return refuse(no.code, no.message, no.status)
+        return Reply(HTTPStatus.NO_CONTENT) if is_gone else not_found(path)
 
     def _list(self, request: Request) -> Reply:
         """Return the first page of the legs asked for, newest first."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-Scope = Literal["send", "find", "receipt", "call", "look", "report"]
+Scope = Literal["send", "find", "receipt", "call", "look", "report", "delete"]
 #: What can be told to go wrong: sending and finding texts; making calls and asking about them. The
 #: misdeeds of receipts are those of the reports of calls as well, told "on" call.
-On = Literal["send", "find", "any", "call", "look"]
+On = Literal["send", "find", "any", "call", "look", "delete"]
 
 
 class Misdeed(StrEnum):

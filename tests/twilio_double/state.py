@@ -34,6 +34,11 @@ class RefusalError(Exception):
         self.status, self.code, self.message = status, code, message
 
 
+def not_over() -> RefusalError:
+    """Return what Twilio says when a record is to be deleted to which things still happen."""
+    return RefusalError(20009, "Cannot delete this resource before it is complete", status=409)
+
+
 @dataclass(frozen=True)
 class Text:
     """One text as the double holds it; it is replaced, never changed."""
@@ -157,6 +162,14 @@ class TwilioState:
             )
             self._texts[sid] = moved
             return moved
+
+    def delete(self, sid: str) -> bool:
+        """Forget one text, if it is at its end; False where there is none."""
+        with self._lock:
+            text = self._texts.get(sid)
+            if text is not None and not text.is_final:
+                raise not_over()
+            return self._texts.pop(sid, None) is not None
 
     def _next(self, text: Text, now: datetime) -> tuple[str, int | None]:
         end, code = self._ends.get(text.to, ("delivered", None))

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from callback_service.domain.lifecycle import Disposition, RequestState
+from callback_service.domain.retention import USUAL, Kept
 from callback_service.models.callback import CallbackRequest, Submission
 from callback_service.services import attempts, requests, retention
 from callback_service.web.public_form import window_value
@@ -314,7 +315,7 @@ class TestAskingAgain:
         self, app: Flask, client: FlaskClient, unreached: str
     ) -> None:
         with stored(app) as session:
-            retention.erase_old(session, now=NOW + retention.KEPT_AFTER_CLOSING)
+            retention.erase_old(session, now=NOW + USUAL.lasts(Kept.CALLERS))
         token = csrf_token(client.get("/").get_data(as_text=True))
         assert client.get(f"/manage/{unreached}/again").status_code == 404
         sent = client.post(f"/manage/{unreached}/again", data={"csrf_token": token, "when": "asap"})

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from callback_service.clock import utc_now
 from callback_service.config import Settings
+from callback_service.domain.retention import USUAL, Kept
 from callback_service.extensions import transaction
 from callback_service.models.call import InboundCall
 from callback_service.models.callback import CallbackRequest, Submission
@@ -195,7 +196,7 @@ def test_what_is_left_of_calls_is_deleted_after_two_days(line: Line1) -> None:
     now = utc_now()
     with line.server.app.app_context(), transaction() as session:
         assert not retention.erasure_is_due(session, now=now)
-        later = now + inbound_calls.FORGOTTEN_AFTER
+        later = now + USUAL.lasts(Kept.INBOUND_CALLS)
         assert retention.erasure_is_due(session, now=later)
         retention.erase_old(session, now=later)
         assert row_counts(session)["inbound_call"] == 0

@@ -81,6 +81,7 @@ def test_what_is_sensitive_is_on_the_list(app: Flask) -> None:
         "account.make_token",
         "admin.invite",
         "calendar.make_link",
+        "form_posts.discard",
         "lost_phones.ask",
         "lost_phones.confirm",
         "own_texts.save",
@@ -94,10 +95,18 @@ def test_what_is_sensitive_is_on_the_list(app: Flask) -> None:
         "person.end_sign_in",
         "person.end_sign_ins",
         "person.make_link",
+        "personal_data.ask_for_erasure",
+        "personal_data.case",
+        "personal_data.confirm_erasure",
+        "personal_data.correct",
+        "personal_data.correction",
+        "personal_data.end_hold",
+        "personal_data.export",
+        "personal_data.find",
+        "personal_data.place_hold",
         "second_step.finish_replacing",
         "second_step.renew_codes",
         "second_step.replace",
-        "form_posts.discard",
     }
 
 
