@@ -32,6 +32,9 @@ DATA_MAP: Final[Mapping[str, Mapping[Fate, str]]] = {
     "api_token": {Kept.LEAVERS: "id staff_id name token_digest created_at last_used_at revoked_at"},
     "attempt": {Stays.COURSE: "id request_id counsellor_id number started_at ended_at outcome"},
     "audit_entry": {Stays.AUDIT: "id at actor_id action subject subject_id detail"},
+    "audit_head": {Stays.AUDIT: "id position mac proof begins_after"},
+    "audit_seal": {Stays.AUDIT: "position entry_id key_id mac"},
+    "audit_shipping": {Stays.AUDIT: "id position"},
     "bridged_call": {
         Kept.CALLERS: "own_sid caller_sid seconds",
         Stays.COURSE: "id uid request_id counsellor_id attempt_id state ending started_at "
@@ -60,8 +63,6 @@ DATA_MAP: Final[Mapping[str, Mapping[Fate, str]]] = {
         Stays.ROTA: "id starts_at ends_at skill short goes_on first_told_at last_told_at "
         "times_told is_told_near muted_at muted_by_id muted_reason closed_at"
     },
-    "form_post": {Kept.FORM_POSTS: "id uid key_digest network_index phone_index ask_sealed "
-                  "posted_at let_in_at"},
     "data_request": {
         Kept.DATA_REQUESTS: "phone_sealed phone_index words_sealed",
         Stays.AUDIT: "id uid about opened_by_id opened_at due_on asked_by_id asked_at stop_texts "
@@ -75,6 +76,10 @@ DATA_MAP: Final[Mapping[str, Mapping[Fate, str]]] = {
     },
     "figure": {Stays.FIGURES: "id measure from_on line count"},
     "finding": {Stays.RUNNING: "id kind request_id detail found_at repaired_at told_at gone_at"},
+    "form_post": {
+        Kept.FORM_POSTS: "id uid key_digest network_index phone_index ask_sealed posted_at "
+        "let_in_at"
+    },
     "gateway_record": {
         Kept.CALLERS: "id kind sid request_id owed_since try_at tries trouble",
     },
@@ -106,8 +111,8 @@ DATA_MAP: Final[Mapping[str, Mapping[Fate, str]]] = {
         Kept.TEXTS: "to_sealed body provider_sid once_key",
         Kept.COUNTED: "to_index network_index",
         Stays.COURSE: "id uid kind template request_id staff_id offer_id segments urgency state "
-        "send_after expires_at lease_until fence in_doubt first_tried_at tries unclear_tries "
-        "delivery_status error_code reason created_at sent_at",
+        "send_after expires_at lease_until fence claimed_by in_doubt first_tried_at tries "
+        "unclear_tries delivery_status error_code reason created_at sent_at",
     },
     "passkey": {
         Kept.LEAVERS: "id staff_id credential_id public_key sign_count name created_at last_used_at"
@@ -116,6 +121,7 @@ DATA_MAP: Final[Mapping[str, Mapping[Fate, str]]] = {
     "plan_trigger": {Stays.RUNNING: "id reason at"},
     "presence": {Stays.ROTA: "id staff_id kind since until ended_at is_extended"},
     "recovery_code": {Kept.LEAVERS: "id staff_id digest used_at"},
+    "request_key": {Kept.CALLERS: "request_uid wrapped"},
     "rest_allowance": {
         Stays.ROTA: "id staff_id rule starts_at ends_at reason allowed_by_id allowed_at "
         "cancelled_at"
@@ -131,6 +137,10 @@ DATA_MAP: Final[Mapping[str, Mapping[Fate, str]]] = {
     "rota_revision": {Stays.ROTA: "id made_at actor_id action undoes_id"},
     "rota_revision_row": {Stays.ROTA: "id revision_id table_name row_id before after"},
     "rota_revision_subject": {Stays.ROTA: "subject revision_id"},
+    "second_step_reset": {
+        Kept.PROOFS: "proof_sealed",
+        Stays.AUDIT: "id uid staff_id reason asked_by_id asked_at state ended_at ended_by_id",
+    },
     "shift_pattern": {
         Stays.ROTA: "id staff_id duty weekdays starts ends from_on until_on cycle_from_on "
         "cycle_days cycle_on_days counted_in created_by_id created_at imported_uid"
@@ -143,7 +153,7 @@ DATA_MAP: Final[Mapping[str, Mapping[Fate, str]]] = {
     "sign_in_attempt": {Kept.TRIES: "id account_key network_key proof is_known at"},
     "staff": {
         Kept.LEAVERS: "email name phone_sealed password_hash totp_secret_sealed totp_last_step",
-        Stays.STAFF: "id uid role texts_offers is_active created_at disabled_at",
+        Stays.STAFF: "id uid role texts_offers is_active created_at disabled_at links_ended",
     },
     "staff_skill": {Kept.LEAVERS: "staff_id kind value"},
     "submission": {

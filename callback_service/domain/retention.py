@@ -89,8 +89,8 @@ CLOCKS: Final = (
     Clock(Kept.DATA_REQUESTS, "The number and the words of a data request, the reason of a hold",
           "it has ended", 90 * DAY, "KEEP_DATA_REQUESTS_DAYS", 30, 365,
           "a complaint is answered within 30 days; an erasure empties it at once"),
-    Clock(Kept.FORM_POSTS, "From which network a form was posted, by a keyed digest; while posts are "
-          "held back, what was asked",
+    Clock(Kept.FORM_POSTS, "From which network a form came, by a keyed digest; what it asked while "
+          "it waits",
           "it was let in", COUNTED_FOR, why="floods are told by what came lately"),
     Clock(Kept.PROOFS, "How somebody showed who they are when their second step was reset",
           "the reset has ended", 90 * DAY, why="a wrong reset is noticed within weeks"),

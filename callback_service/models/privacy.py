@@ -18,8 +18,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from callback_service.domain.figures import Measure
-from callback_service.models.base import Base, Sealed
+from callback_service.models.base import Base
 from callback_service.models.callback import CallbackRequest
+from callback_service.models.sealing import Sealed
 from callback_service.models.staff import Staff, new_uid
 
 _OPEN = text("ended_at IS NULL")

@@ -12,7 +12,7 @@ from datetime import datetime, tzinfo
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 

@@ -274,7 +274,9 @@ def _deleting(
 
 
 def _deleted_after(
-    kind: Kept, id_column: InstrumentedAttribute[int], at_column: InstrumentedAttribute[datetime]
+    kind: Kept,
+    id_column: InstrumentedAttribute[int],
+    at_column: InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None],
 ) -> Rule:
     """Rows go whole once ``at_column`` is longer ago than their kind is kept."""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.resets import (
@@ -30,7 +30,6 @@ from callback_service.services.accounts import active, locked, reset_second_step
 
 PROOF_MAX_CHARS: Final = 300
 #: How the person showed who they are is kept this long, for who looks into a reset that was wrong.
-PROOF_KEPT: Final = timedelta(days=90)
 _TOO_LATE = "This reset is over. Ask for a new one if it is still needed."
 
 

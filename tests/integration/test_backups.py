@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from callback_service import create_app
 from callback_service.domain.lifecycle import Disposition
+from callback_service.domain.retention import USUAL, Kept
 from callback_service.domain.staff import Role
 from callback_service.extensions import db
 from callback_service.models.callback import CallbackRequest
@@ -27,7 +28,7 @@ from tests.support.request_builders import make_request, stored
 from tests.support.settings import ROOT, make_settings
 
 KEPT, ERASED, LATE = "07700 900124", "07700 900123", "07700 900125"
-LATER = NOW + retention.KEPT_AFTER_CLOSING
+LATER = NOW + USUAL.lasts(Kept.CALLERS)
 
 
 def commands(heading: str) -> str:
@@ -60,7 +61,7 @@ def live(app: Flask) -> list[bytes]:
 def go_on(app: Flask) -> None:
     """Erase one of them, and take another request."""
     with stored(app) as session:
-        assert retention.erase_old(session, now=LATER) == 1
+        assert retention.erase_old(session, now=LATER)[Kept.CALLERS] == 1
         make_request(session, LATE, now=LATER)
 
 

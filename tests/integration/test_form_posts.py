@@ -231,7 +231,7 @@ def test_which_network_a_post_came_from_is_forgotten_after_an_hour(
     for number in range(3):
         post(session, number, LOUD, now=now)
     soon, later = now + AN_HOUR - timedelta(seconds=1), now + AN_HOUR
-    assert not form_posts.is_any_old(session, now=soon)
+    assert not retention.erasure_is_due(session, now=soon)
     assert retention.erasure_is_due(session, now=later)
     retention.erase_old(session, now=later)
     left = session.scalars(select(FormPost)).all()

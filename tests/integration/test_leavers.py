@@ -14,7 +14,7 @@ from callback_service.models.api_token import ApiToken
 from callback_service.models.audit import AuditEntry
 from callback_service.models.rota import ShiftPattern
 from callback_service.models.staff import Staff
-from callback_service.services import accounts, api_tokens, retention
+from callback_service.services import account_changes, api_tokens, retention
 from tests.support.builders import NOW, make_staff
 from tests.support.request_builders import make_shift
 
@@ -28,7 +28,7 @@ def leaver(session: Session) -> Staff:
     staff.phone = "+447700900801"
     api_tokens.make_token(session, staff.id, "Robin's script", now=NOW)
     chief = make_staff(session, role=Role.ADMINISTRATOR)
-    accounts.disable(session, staff.id, actor_id=chief.id, now=NOW)
+    account_changes.disable(session, staff.id, actor_id=chief.id, now=NOW)
     session.commit()
     return staff
 
@@ -59,6 +59,6 @@ def test_not_a_moment_earlier_and_only_once(session: Session, leaver: Staff) -> 
 
 def test_who_came_back_is_kept(session: Session, leaver: Staff) -> None:
     chief = make_staff(session, role=Role.ADMINISTRATOR)
-    accounts.enable(session, leaver.id, actor_id=chief.id, now=NOW)
+    account_changes.enable(session, leaver.id, actor_id=chief.id, now=NOW)
     assert retention.erase_old(session, now=LATER)[Kept.LEAVERS] == 0
     assert leaver.name == "Robin Vale"

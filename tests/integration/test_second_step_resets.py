@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callback_service.domain.resets import RESET_LASTS, LossReason, ResetState
+from callback_service.domain.retention import USUAL, Kept
 from callback_service.domain.signing_in import Stage
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, Forbidden, NotFound, Refused
@@ -27,7 +28,6 @@ from callback_service.services import (
     second_step_resets,
     sign_in,
 )
-from callback_service.services.second_step_resets import PROOF_KEPT
 from callback_service.services.tries import Caller
 from tests.support.builders import PASSWORD, make_staff
 from tests.support.signing_in import code_at
@@ -297,10 +297,10 @@ def test_how_they_showed_it_is_sealed_and_erased_after_a_while(team: Team) -> No
     assert row.proof == PROOF
     assert PROOF.encode() not in (row.proof_sealed or b"")
     team.confirm(reset_id, team.boss)
-    retention.erase_old(team.session, now=team.now + PROOF_KEPT - SECOND)
+    retention.erase_old(team.session, now=team.now + USUAL.lasts(Kept.PROOFS) - SECOND)
     team.session.refresh(row)
     assert row.proof is not None
-    retention.erase_old(team.session, now=team.now + PROOF_KEPT)
+    retention.erase_old(team.session, now=team.now + USUAL.lasts(Kept.PROOFS))
     team.session.refresh(row)
     assert row.proof is None
 

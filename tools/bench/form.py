@@ -70,7 +70,7 @@ def _prepared(url: str, place: Path) -> dict[str, int]:
         session.commit()
         tables = [table for table in Base.metadata.sorted_tables if "id" in table.c]
         largest = {
-            table.name: session.scalar(select(func.coalesce(func.max(table.c.id), 0)))
+            table.name: session.scalar(select(func.max(table.c.id))) or 0
             for table in tables
             if table.c.id.type.python_type is int
         }
