@@ -78,7 +78,7 @@ def browser_at(app: Flask, address: str) -> FlaskClient:
 # Guessing
 
 
-def test_a_thousand_wrong_tries_from_fifty_addresses_keep_the_owner_in_at_a_known_browser(
+def test_two_hundred_wrong_tries_from_fifty_addresses_keep_the_owner_in_at_a_known_browser(
     app: Flask, owner: Staff
 ) -> None:
     mine = browser_at(app, "203.0.113.200")
@@ -90,10 +90,10 @@ def test_a_thousand_wrong_tries_from_fifty_addresses_keep_the_owner_in_at_a_know
         stranger.post(
             "/sign-in", data={"email": OWNER, "password": f"wrong {n}", "csrf_token": token}
         ).status_code
-        for n in range(20)
+        for n in range(4)
         for stranger, token in zip(strangers, tokens, strict=True)
     ]
-    assert len(statuses) == 1000
+    assert len(statuses) == 200
     assert set(statuses) == {422, 429}
     assert statuses.count(422) == 50  # so many were looked at; the rest cost us nothing
     assert take_both_steps(mine, OWNER).status_code == 303
