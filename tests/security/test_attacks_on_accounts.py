@@ -298,16 +298,18 @@ def test_a_thief_with_the_cookie_is_out_at_the_next_request_after_any_change(
     assert cookie is not None
     thief.set_cookie("sid", cookie.value)
     assert thief.get("/account").status_code == 200
-    more = {"actor_id": boss.id, "now": datetime.now(UTC)}
+    boss_id, now = boss.id, datetime.now(UTC)
     if change == "disabled":
-        account_changes.disable(session, owner.id, **more)
-        account_changes.enable(session, owner.id, **more)
+        account_changes.disable(session, owner.id, actor_id=boss_id, now=now)
+        account_changes.enable(session, owner.id, actor_id=boss_id, now=now)
     elif change == "demoted":
-        account_changes.change_role(session, owner.id, Role.MANAGER, **more)
+        account_changes.change_role(session, owner.id, Role.MANAGER, actor_id=boss_id, now=now)
     elif change == "moved":
-        account_changes.change_email(session, owner.id, "else@example.org", **more)
+        account_changes.change_email(
+            session, owner.id, "else@example.org", actor_id=boss_id, now=now
+        )
     else:
-        account_changes.end_sign_ins(session, owner.id, **more)
+        account_changes.end_sign_ins(session, owner.id, actor_id=boss_id, now=now)
     session.commit()
     assert thief.get("/account").status_code == 303
     assert client.get("/account").status_code == 303
