@@ -148,7 +148,8 @@ def test_an_address_is_kept_in_lower_case_and_opens_nothing_by_itself(
     assert (owner.password_hash, owner.totp_secret) == had
     with pytest.raises(BadInput):
         sign_in.check_password(session, email="owner@example.org", password=PASSWORD)
-    assert sign_in.check_password(session, email="else@example.org", password=PASSWORD)
+    proven = sign_in.check_password(session, email="else@example.org", password=PASSWORD)
+    assert proven.staff_id == owner.id
 
 
 def test_who_gets_the_address_somebody_had_gets_nothing_of_theirs(

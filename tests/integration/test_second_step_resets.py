@@ -246,14 +246,18 @@ def test_another_counsellor_calls_nothing_off(team: Team) -> None:
 @pytest.mark.parametrize("change", ["disable", "role", "email"])
 def test_a_change_of_the_account_calls_it_off(team: Team, change: str) -> None:
     reset_id = team.ask()
-    more = {"actor_id": team.boss.id, "now": team.now}
+    boss_id, now = team.boss.id, team.now
     if change == "disable":
-        account_changes.disable(team.session, team.owner.id, **more)
-        account_changes.enable(team.session, team.owner.id, **more)
+        account_changes.disable(team.session, team.owner.id, actor_id=boss_id, now=now)
+        account_changes.enable(team.session, team.owner.id, actor_id=boss_id, now=now)
     elif change == "role":
-        account_changes.change_role(team.session, team.owner.id, Role.MANAGER, **more)
+        account_changes.change_role(
+            team.session, team.owner.id, Role.MANAGER, actor_id=boss_id, now=now
+        )
     else:
-        account_changes.change_email(team.session, team.owner.id, "else@example.org", **more)
+        account_changes.change_email(
+            team.session, team.owner.id, "else@example.org", actor_id=boss_id, now=now
+        )
     with pytest.raises(Refused, match="is over"):
         team.confirm(reset_id, team.other_boss)
 
