@@ -44,6 +44,7 @@ from callback_service.web import (
     held,
     leave,
     let_go,
+    looks,
     manager,
     on_now,
     open_shifts,
@@ -52,6 +53,7 @@ from callback_service.web import (
     people,
     presence,
     public,
+    records,
     rota_changes,
     rota_history,
     rota_notices,
@@ -151,8 +153,9 @@ def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
     for room in (
         public, sign_in, second_step, passkeys, step_up, account, own_texts, desk, bridge, presence,
-        let_go, manager, findings, cover, gaps, rota_views, rota_changes, shift_patterns, people,
-        admin, staff_skills, twilio, calendar, open_shifts, swaps, availability, leave,
+        let_go, manager, records, looks, findings, cover, gaps, rota_views, rota_changes,
+        shift_patterns, people, admin, staff_skills, twilio, calendar, open_shifts, swaps,
+        availability, leave,
         rota_notices, rota_history, health, api, demo, held, twilio_calls, twilio_inbound,
     ):  # fmt: skip
         app.register_blueprint(room.bp)

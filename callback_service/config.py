@@ -25,6 +25,7 @@ from callback_service.config_values import (
 )
 from callback_service.domain.calls import CallerId
 from callback_service.domain.contact import REGION
+from callback_service.domain.looks import LOOKS_A_DAY
 from callback_service.domain.presence import REST, WRAP_UP, Rests
 from callback_service.domain.skills import Gender, Skill, SkillKind, kept, skill
 from callback_service.domain.text_limits import TextLimits
@@ -60,6 +61,7 @@ class Settings:
     port: int
     trusted_hops: int
     demo: bool
+    looks_a_day: int  # at records that are not their own call, by one person
     swaps_need_approval: bool  # by a manager; otherwise a swap holds when a colleague takes it
     rests: Rests  # between the calls of one counsellor
     twilio_account_sid: str | None
@@ -143,6 +145,9 @@ class Settings:
                 "TRUSTED_HOPS", source.get("TRUSTED_HOPS") or "0", least=0, most=5
             ),
             demo=demo,
+            looks_a_day=whole_number(
+                "LOOKS_A_DAY", source.get("LOOKS_A_DAY") or str(LOOKS_A_DAY), least=1, most=1000
+            ),
             swaps_need_approval=yes_or_no(
                 "SWAPS_NEED_APPROVAL", source.get("SWAPS_NEED_APPROVAL") or "1"
             ),

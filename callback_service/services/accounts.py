@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain import passwords
 from callback_service.domain.contact import Phone
+from callback_service.domain.policy import Action
 from callback_service.domain.signing_in import Proof, Stage
 from callback_service.domain.skills import Skill
 from callback_service.domain.staff import Role
@@ -23,6 +24,7 @@ from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.base import keyring
 from callback_service.models.staff import Staff
 from callback_service.services import api_tokens, audit, feeds, second_step, sign_in, staff_skills
+from callback_service.services.permission import allowed
 from callback_service.services.plan_trigger import ask_for_plan
 from callback_service.services.tries import Caller, folded_email, forget_tries
 
@@ -92,6 +94,7 @@ def change_password(
 # Invitations and other one-time links
 
 
+@allowed(Action.MANAGE_ACCOUNTS)
 def invite(
     session: Session,
     *,
@@ -117,6 +120,7 @@ def invite(
     return _link_token(staff, secret_key, now + INVITATION_LIFETIME)
 
 
+@allowed(Action.MANAGE_ACCOUNTS)
 def make_link(
     session: Session, staff_id: int, *, secret_key: str, actor_id: int | None, now: datetime
 ) -> str:
@@ -128,6 +132,7 @@ def make_link(
     return _link_token(staff, secret_key, now + lifetime)
 
 
+@allowed(Action.MANAGE_ACCOUNTS)
 def reset_second_step(
     session: Session, staff_id: int, *, secret_key: str, actor_id: int | None, now: datetime
 ) -> str:
@@ -199,6 +204,7 @@ def texts_of(session: Session, staff_id: int) -> OwnTexts:
     return OwnTexts(staff.phone, staff.texts_offers)
 
 
+@allowed(Action.CHOOSE_OWN_TEXTS, by="staff_id")
 def choose_texts(
     session: Session, staff_id: int, *, phone: Phone | None, texts_offers: bool, now: datetime
 ) -> None:
@@ -220,6 +226,7 @@ def list_staff(session: Session) -> Sequence[Staff]:
     ).all()
 
 
+@allowed(Action.MANAGE_ACCOUNTS)
 def disable(session: Session, staff_id: int, *, actor_id: int, now: datetime) -> None:
     """Switch an account off: out everywhere at the next request, links and tokens too, and out of
     the plan.
@@ -235,6 +242,7 @@ def disable(session: Session, staff_id: int, *, actor_id: int, now: datetime) ->
     ask_for_plan(session, reason="account", now=now)
 
 
+@allowed(Action.MANAGE_ACCOUNTS)
 def end_sign_ins(session: Session, staff_id: int, *, actor_id: int, now: datetime) -> None:
     """Sign somebody else out everywhere, at their next request."""
     staff = _locked(session, staff_id)
@@ -242,6 +250,7 @@ def end_sign_ins(session: Session, staff_id: int, *, actor_id: int, now: datetim
     _record(session, "staff.sign_ins_ended", staff.id, actor_id=actor_id, now=now)
 
 
+@allowed(Action.MANAGE_ACCOUNTS)
 def enable(session: Session, staff_id: int, *, actor_id: int, now: datetime) -> None:
     """Switch an account on again. Sign-ins from before stay ended."""
     staff = _locked(session, staff_id)

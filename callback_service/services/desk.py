@@ -11,18 +11,24 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from callback_service.domain import policy
 from callback_service.domain.lifecycle import HELD, RequestState
+from callback_service.domain.looks import mask
 from callback_service.domain.planning import OFFER_LEAD
-from callback_service.domain.staff import Role, StaffMember
+from callback_service.domain.policy import Action, Condition, Field
+from callback_service.domain.staff import StaffMember
 from callback_service.errors import NotFound, Refused
 from callback_service.models.callback import Attempt, CallbackRequest, Escalation, Offer
 from callback_service.models.plan import PlanEntry
 from callback_service.models.staff import Staff
-from callback_service.services import audit, explanations, presence, requests
+from callback_service.services import audit, explanations, handover, presence, requests, sight
+from callback_service.services.conflicts import barred_from, check_not_barred
 from callback_service.services.desk_texts import TextNews, text_news
 from callback_service.services.explanations import WishLine
 from callback_service.services.inbound_texts import InboundRow, words_of
-from callback_service.services.planning import counsellors_on_shift, known_to
+from callback_service.services.permission import allowed
+from callback_service.services.planning import counsellors_on_shift
+from callback_service.services.sight import Seen
 from callback_service.services.wishes_at_desk import check_wishes
 
 #: A request that was taken must be rung within this time, or it goes back to the queue.
@@ -125,9 +131,32 @@ def _queue_row(
     )
 
 
-def known_by(session: Session, staff_id: int) -> set[int]:
-    """The waiting requests whose caller somebody said they know: they are for colleagues."""
-    return {request_id for request_id, who in known_to(session).items() if staff_id in who}
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The desk of one person. ``known`` are requests of callers whom they know."""
+
+    rows: list[QueueRow]
+    held: list[HeldRow]
+    handover: list[handover.HandoverRow]
+    known: set[int]
+
+
+@allowed(Action.SEE_QUEUE)
+def board(session: Session, *, staff: StaffMember, now: datetime, tz: tzinfo) -> Board:
+    """What waits, is in hand and is to be handed over, without what is hidden from ``staff``.
+
+    Requests of callers whom they know are hidden from counsellors, and inert for managers.
+    """
+    known = barred_from(session, staff.id)
+    hidden = set[int]() if policy.may(staff.role, Action.SEE_RECORD) else known
+    return Board(
+        rows=[r for r in queue(session, now=now, tz=tz) if r.request_id not in hidden],
+        held=[r for r in held(session) if r.request_id not in hidden],
+        handover=[
+            r for r in handover.handover_list(session, now=now, tz=tz) if r.request_id not in hidden
+        ],
+        known=known,
+    )
 
 
 def held(session: Session) -> list[HeldRow]:
@@ -151,10 +180,12 @@ def held(session: Session) -> list[HeldRow]:
     ]
 
 
+@allowed(Action.TAKE_REQUEST)
 def accept(
     session: Session, request_id: int, *, staff: StaffMember, now: datetime, tz: tzinfo
 ) -> None:
     """Take a waiting request. Of two who press at once, one has it and the other is told who."""
+    check_not_barred(session, request_id, staff.id)
     request = requests.lock_request(session, request_id)
     if request.state in HELD:
         if request.assigned_to_id == staff.id:
@@ -167,8 +198,6 @@ def accept(
         raise Refused(f"This caller asked not to be rung before {local:%H:%M}.")
     _check_may_take(session, staff, now=now, tz=tz)
     check_wishes(session, request, staff, now=now, tz=tz)
-    if staff.id in known_to(session)[request_id]:
-        raise Refused("You said that you know this person: the request is for a colleague.")
     presence.take_up_work(session, staff.id, now=now)
     try:
         with session.begin_nested():
@@ -179,10 +208,12 @@ def accept(
         raise Refused("You already hold a request. Finish it or give it back first.") from error
 
 
+@allowed(Action.MARK_URGENT)
 def mark_urgent(
     session: Session, request_id: int, *, is_urgent: bool, staff: StaffMember, now: datetime
 ) -> None:
     """Put a request before all others, or back among them. For an open request, by any of us."""
+    check_not_barred(session, request_id, staff.id)
     request = requests.lock_request(session, request_id)
     if request.state is RequestState.CLOSED:
         raise Refused("This request is closed. The caller may have withdrawn it.")
@@ -191,7 +222,9 @@ def mark_urgent(
 
 def _check_may_take(session: Session, staff: StaffMember, *, now: datetime, tz: tzinfo) -> None:
     """Counsellors take requests on shift; managers whenever they step in."""
-    if staff.role is Role.MANAGER or staff.id in counsellors_on_shift(session, now=now, tz=tz):
+    is_here = staff.id in counsellors_on_shift(session, now=now, tz=tz)
+    met = {Condition.ON_SHIFT} if is_here else set[Condition]()
+    if policy.permits(staff.role, Action.TAKE_REQUEST, met):
         return
     raise Refused("You are not on shift, so you cannot take a request now.")
 
@@ -223,8 +256,9 @@ class CallSheet:
     reference: str
     state: RequestState
     is_own: bool  # the one who looks holds it; False for a manager who steps in
-    phone: str  # empty where it is shown only on asking
-    phone_ending: str
+    is_whole: bool  # what the caller told us is shown; False for a manager without a reason
+    phone: str  # E.164; empty where it is masked, or shown only on asking
+    phone_masked: str
     phone_kind: str
     name: str | None
     note: str | None
@@ -242,6 +276,7 @@ class CallSheet:
     written: list[InboundRow]  # what they texted to us
 
 
+@allowed(Action.OPEN_CALL)
 def call_sheet(
     session: Session,
     request_id: int,
@@ -255,10 +290,10 @@ def call_sheet(
     Each look is an audit row, and so is each asking for the number where it is not shown anyway.
     """
     request = session.get(CallbackRequest, request_id)
-    if request is None or request.assigned_to_id is None:
+    if request is None:
         raise NotFound("You do not hold this request.")
-    if request.assigned_to_id != staff.id and staff.role is not Role.MANAGER:
-        raise NotFound("You do not hold this request.")
+    action = Action.SHOW_NUMBER if number is NumberShown.ON_ASKING else Action.OPEN_CALL
+    seen = sight.seen_by(session, request, staff, action, now=now)
     audit.record(
         session,
         "request.number_read" if number is NumberShown.ON_ASKING else "request.read",
@@ -273,12 +308,13 @@ def call_sheet(
         reference=request.reference,
         state=request.state,
         is_own=request.assigned_to_id == staff.id,
-        phone="" if number is NumberShown.NEVER else request.phone or "",
-        phone_ending=(request.phone or "")[-3:],
+        is_whole=seen.is_whole,
+        phone=_number(seen, request, number),
+        phone_masked=mask(request.phone),
         phone_kind=request.phone_kind,
-        name=request.name,
-        note=request.note,
-        notes_so_far=request.closing_note,
+        name=seen.whole(Field.NAME, request.name),
+        note=seen.whole(Field.SAFE_CONTACT, request.note),
+        notes_so_far=seen.whole(Field.NOTES, request.closing_note),
         may_text=request.may_text,
         may_leave_voicemail=request.may_leave_voicemail,
         wishes=explanations.wish_lines(request, now=now),
@@ -289,5 +325,14 @@ def call_sheet(
         hold_until=request.hold_until,
         attempts=attempts,
         texts=text_news(session, [request])[request_id],
-        written=words_of(session, request_id),
+        written=seen.whole(Field.TEXTS_IN, words_of(session, request_id)) or [],
     )
+
+
+def _number(seen: Seen, request: CallbackRequest, number: NumberShown) -> str:
+    """The whole number, for who sees it and is shown it now; where the service rings, a manager
+    who took a look is: they step in by hand.
+    """
+    asks = number is not NumberShown.NEVER or Condition.HOLDS not in seen.met
+    number = seen.whole(Field.NUMBER, request.phone)
+    return (number or "") if asks else ""

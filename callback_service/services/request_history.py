@@ -10,15 +10,21 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import LetGo
+from callback_service.domain.policy import Action, Field
+from callback_service.domain.staff import StaffMember
 from callback_service.errors import NotFound
 from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import CallbackRequest, Offer
 from callback_service.models.staff import Staff
-from callback_service.services import audit
+from callback_service.services import audit, sight
 from callback_service.services.inbound_texts import InboundRow, words_of
+from callback_service.services.permission import allowed
 
 #: Looks are kept in the audit trail; they are nothing that happened to the request.
-_LOOKS: Final = ("request.read", "request.history_read")
+_LOOKS: Final = (
+    "request.read", "request.number_read", "request.history_read", "request.record_read",
+    "request.look",
+)  # fmt: skip
 _DETAILS: Final = ("step", "reason", "disposition")
 
 
@@ -45,11 +51,13 @@ class History:
     written: list[InboundRow]  # what they texted to us, in their own words
 
 
-def history(session: Session, request_id: int, *, actor_id: int, now: datetime) -> History:
+@allowed(Action.SEE_HISTORY)
+def history(session: Session, request_id: int, *, staff: StaffMember, now: datetime) -> History:
     """The history of a request. Reasons are in people's own words, so the look is written down."""
     request = session.get(CallbackRequest, request_id)
     if request is None:
         raise NotFound("There is no such request.")
+    seen = sight.seen_by(session, request, staff, Action.SEE_HISTORY, now=now)
     entries = session.scalars(
         select(AuditEntry)
         .where(
@@ -70,10 +78,10 @@ def history(session: Session, request_id: int, *, actor_id: int, now: datetime) 
         "request.history_read",
         subject="callback_request",
         subject_id=request_id,
-        actor_id=actor_id,
+        actor_id=staff.id,
         now=now,
     )
-    written = words_of(session, request_id)
+    written = seen.whole(Field.TEXTS_IN, words_of(session, request_id)) or []
     return History(request.id, request.reference, request.state, events, written)
 
 

@@ -13,6 +13,7 @@ from callback_service.domain.wishes import NO_WISHES
 from callback_service.models.call import BridgedCall, CallReport
 from callback_service.models.callback import CallbackRequest, Offer, Submission
 from callback_service.models.inbound import InboundText
+from callback_service.models.look import Look
 from callback_service.models.number import LineLookup
 from callback_service.models.outbox import OutboxMessage, TextKind
 from callback_service.services import audit, held_forms, inbound_calls
@@ -108,6 +109,7 @@ def _erase(session: Session, request: CallbackRequest, *, now: datetime) -> None
     session.execute(submissions.values(wish_language=None, wish_gender=None))
     offers = update(Offer).where(Offer.request_id == request.id)
     session.execute(offers.values(words_sealed=None))
+    session.execute(update(Look).where(Look.request_id == request.id).values(words_sealed=None))
     texts = update(OutboxMessage).where(OutboxMessage.request_id == request.id)
     session.execute(texts.values(to_sealed=None, to_index=None))
     inbound = update(InboundText).where(InboundText.request_id == request.id)

@@ -8,11 +8,13 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from callback_service.domain.policy import Action
 from callback_service.gateways.twilio_codes import OPTED_OUT
 from callback_service.models.base import keyring
 from callback_service.models.number import SaidBy, Suppression
 from callback_service.models.outbox import OutboxMessage
 from callback_service.services import audit
+from callback_service.services.permission import allowed
 
 
 def index_of(e164: str) -> bytes:
@@ -40,6 +42,7 @@ def count(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(Suppression)) or 0
 
 
+@allowed(Action.CONTROL_TEXTS)
 def suppress(
     session: Session, e164: str, *, said_by: SaidBy, now: datetime, actor_id: int | None = None
 ) -> bool:
@@ -57,6 +60,7 @@ def suppress(
     return True
 
 
+@allowed(Action.CONTROL_TEXTS)
 def lift(session: Session, e164: str, *, now: datetime, actor_id: int | None = None) -> bool:
     """Allow texts to this number again; False when nothing stood against them.
 

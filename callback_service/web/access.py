@@ -46,14 +46,16 @@ from callback_service.web.visitor import (
     current_sign_in_id,
     current_staff,
     entering,
+    may,
     signed_in,
 )
 
 __all__ = [
     "HOME", "WHY_SIGNED_OUT", "Mark", "NotFresh", "NotSignedIn", "TokenRefused",
     "assume_signed_out", "current_sign_in_id", "current_staff", "device_of", "during", "entering",
-    "fresh", "give_cookie", "give_device_cookie", "init_app", "landing", "marks", "needs_fresh",
-    "public", "requires", "safe_next", "signed_in", "take_cookie", "token", "token_of",
+    "fresh", "give_cookie", "give_device_cookie", "init_app", "landing", "marks", "may",
+    "needs_fresh", "public", "requires", "safe_next", "signed_in", "take_cookie", "token",
+    "token_of",
 ]  # fmt: skip
 
 logger = logging.getLogger(__name__)
@@ -88,6 +90,7 @@ def init_app(app: Flask) -> None:
         public(app.view_functions["static"])
     app.before_request(_gate)
     app.context_processor(_signed_in_context)
+    app.jinja_env.globals["may"] = may  # macros see no context
 
 
 def _gate() -> ResponseReturnValue | None:

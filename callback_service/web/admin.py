@@ -11,6 +11,7 @@ from wtforms import EmailField, RadioField, StringField
 from wtforms.validators import InputRequired
 
 from callback_service import clock
+from callback_service.domain.policy import Action
 from callback_service.domain.skills import NO_SKILLS, Skill
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput
@@ -26,6 +27,7 @@ bp = Blueprint("admin", __name__)
 _ROLES = {
     Role.COUNSELLOR: "Counsellor",
     Role.MANAGER: "Manager",
+    Role.SAFEGUARDING_LEAD: "Safeguarding lead",
     Role.ADMINISTRATOR: "Administrator",
 }
 
@@ -58,14 +60,14 @@ class Account:
 
 
 @bp.get("/staff")
-@requires(Role.ADMINISTRATOR)
+@requires(Action.SEE_ACCOUNTS)
 def staff() -> ResponseReturnValue:
     """Every account, and the form to invite somebody."""
     return _page(InviteForm(formdata=None, role=Role.COUNSELLOR.value))
 
 
 @bp.post("/staff")
-@requires(Role.ADMINISTRATOR)
+@requires(Action.MANAGE_ACCOUNTS)
 @fresh
 def invite() -> ResponseReturnValue:
     """Make an account, and show its one-time link this once."""
@@ -91,7 +93,7 @@ def invite() -> ResponseReturnValue:
 
 
 @bp.post("/staff/<int:staff_id>/link")
-@requires(Role.ADMINISTRATOR)
+@requires(Action.MANAGE_ACCOUNTS)
 @fresh
 def make_link(staff_id: int) -> ResponseReturnValue:
     """A new one-time link for a lost invitation or a forgotten password, shown this once."""
@@ -107,7 +109,7 @@ def make_link(staff_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/staff/<int:staff_id>/sign-ins/end")
-@requires(Role.ADMINISTRATOR)
+@requires(Action.MANAGE_ACCOUNTS)
 @fresh
 def end_sign_ins(staff_id: int) -> ResponseReturnValue:
     """Sign somebody out everywhere."""
@@ -118,7 +120,7 @@ def end_sign_ins(staff_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/staff/<int:staff_id>/disable")
-@requires(Role.ADMINISTRATOR)
+@requires(Action.MANAGE_ACCOUNTS)
 @fresh
 def disable(staff_id: int) -> ResponseReturnValue:
     """Switch an account off."""
@@ -129,7 +131,7 @@ def disable(staff_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/staff/<int:staff_id>/enable")
-@requires(Role.ADMINISTRATOR)
+@requires(Action.MANAGE_ACCOUNTS)
 @fresh
 def enable(staff_id: int) -> ResponseReturnValue:
     """Switch an account on again."""

@@ -22,8 +22,10 @@ NAVIGATION: Final = (
     ("Desk", "desk.queue"),
     ("Cover", "cover.week"),
     ("Rota", "rota.week"),
+    ("Urgent requests", "records.flagged"),
     ("Messages", "manager.messages"),
     ("Findings", "findings.page"),
+    ("Looks", "looks.page"),
     ("Staff", "admin.staff"),
     ("Your account", "account.own"),
 )
@@ -44,6 +46,7 @@ PART_OF: Final = {
     "bridge": "desk",
     "presence": "desk",
     "let_go": "desk",
+    "records": "desk",
     "own_texts": "account",
     "second_step": "account",
     "step_up": "account",

@@ -17,6 +17,7 @@ from callback_service.web.marks import mark_of
 HOME: Final[Mapping[Role, str]] = {
     Role.COUNSELLOR: "desk.queue",
     Role.MANAGER: "cover.week",
+    Role.SAFEGUARDING_LEAD: "records.flagged",
     Role.ADMINISTRATOR: "admin.staff",
 }
 

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 from flask import Flask
 
+from callback_service.domain import policy
+from callback_service.domain.policy import Action
 from callback_service.domain.signing_in import Stage
 from callback_service.domain.staff import Role, StaffMember
 
@@ -19,15 +21,20 @@ _FRESH = "access_fresh"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Who may open a route: everybody, or staff of these roles; by a token, or by signing in.
+    """Who may open a route: everybody, or staff who may do ``action``, by signing in or by token.
 
     With ``stages``, only those who have come so far in signing in and no further.
     """
 
-    is_public: bool
-    roles: frozenset[Role] = frozenset()
+    is_public: bool = False
+    action: Action | None = None
     by_token: bool = False
     stages: frozenset[Stage] = frozenset()
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """The roles that the table of who may do what lets pass."""
+        return policy.roles_of(self.action) if self.action else frozenset()
 
     def admits(self, staff: StaffMember | None) -> bool:
         """Whether ``staff``, or somebody who is not signed in, may pass."""
@@ -36,28 +43,22 @@ class Mark:
 
 def public(view: View) -> View:
     """Mark a view as open to everybody."""
-    setattr(view, _MARK, Mark(is_public=True))
-    return view
+    return _marked(view, Mark(is_public=True))
 
 
-def requires(*roles: Role) -> Callable[[View], View]:
-    """Mark a view as open to signed-in staff of ``roles``, and to nobody else."""
+def requires(action: Action) -> Callable[[View], View]:
+    """Mark a view as open to signed-in staff who may do ``action``, and to nobody else."""
+    return lambda view: _marked(view, Mark(action=Action(action)))
 
-    def mark(view: View) -> View:
-        setattr(view, _MARK, Mark(is_public=False, roles=frozenset(roles)))
-        return view
 
-    return mark
+def token(action: Action) -> Callable[[View], View]:
+    """Mark a view as open to programs with a token of staff who may; to no browser."""
+    return lambda view: _marked(view, Mark(action=Action(action), by_token=True))
 
 
 def during(*stages: Stage) -> Callable[[View], View]:
     """Mark a view as a step of signing in, open to who has come to one of ``stages`` only."""
-
-    def mark(view: View) -> View:
-        setattr(view, _MARK, Mark(is_public=False, stages=frozenset(stages)))
-        return view
-
-    return mark
+    return lambda view: _marked(view, Mark(stages=frozenset(stages)))
 
 
 def fresh(view: View) -> View:
@@ -66,14 +67,9 @@ def fresh(view: View) -> View:
     return view
 
 
-def token(*roles: Role) -> Callable[[View], View]:
-    """Mark a view as open to programs that bring a token of staff of ``roles``; to no browser."""
-
-    def mark(view: View) -> View:
-        setattr(view, _MARK, Mark(is_public=False, roles=frozenset(roles), by_token=True))
-        return view
-
-    return mark
+def _marked(view: View, mark: Mark) -> View:
+    setattr(view, _MARK, mark)
+    return view
 
 
 def mark_of(app: Flask, endpoint: str) -> Mark | None:

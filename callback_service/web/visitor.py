@@ -12,6 +12,8 @@ from flask import Flask, Request, g
 from flask_login import current_user
 
 from callback_service import clock
+from callback_service.domain import policy
+from callback_service.domain.policy import Action
 from callback_service.domain.staff import StaffMember
 from callback_service.errors import CallbackServiceError
 from callback_service.extensions import login, reading
@@ -67,6 +69,12 @@ def current_staff() -> StaffMember:
     if staff is None:
         raise NotSignedIn("Sign in first.")
     return staff
+
+
+def may(action: Action | str) -> bool:
+    """Whether whoever is signed in may do ``action`` at all: what pages offer goes by this."""
+    staff = signed_in()
+    return staff is not None and policy.may(staff.role, Action(action))
 
 
 def entering() -> StaffMember | None:
