@@ -17,8 +17,7 @@ from callback_service.domain.presence import USUAL, Rests
 from callback_service.domain.staff import StaffMember
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.callback import Attempt, CallbackRequest, ContactWindow
-from callback_service.services import follow_ups, presence, requests, texts
-from callback_service.services.conflicts import check_not_barred
+from callback_service.services import follow_ups, presence, requests, sight, texts
 from callback_service.services.permission import allowed
 from callback_service.services.requests import Why, lock_request
 
@@ -44,7 +43,7 @@ class Record:
 @allowed(Action.RING)
 def start_attempt(session: Session, request_id: int, *, staff: StaffMember, now: datetime) -> None:
     """The counsellor begins to ring. Decides whether the promise was kept."""
-    request = held_by(session, request_id, staff, Action.RING)
+    request = held_by(session, request_id, staff, Action.RING, now=now)
     if request.state is RequestState.CALLING:
         return  # the button was pressed twice
     if now < request.ring_from:
@@ -76,7 +75,7 @@ def record_outcome(
 
     Whoever rang is then in wrap-up; not somebody whose call a manager had to finish.
     """
-    request = held_by(session, request_id, staff, Action.RECORD_OUTCOME)
+    request = held_by(session, request_id, staff, Action.RECORD_OUTCOME, now=now)
     if request.state is not RequestState.CALLING:
         raise Refused("Say that you are ringing first, then how it went.")
     _check(record, now=now)
@@ -128,7 +127,7 @@ def release(
     why: Why | None = None,
 ) -> None:
     """Give a request back before it was rung. It keeps its due time, and others are offered it."""
-    request = held_by(session, request_id, staff, Action.GIVE_BACK)
+    request = held_by(session, request_id, staff, Action.GIVE_BACK, now=now)
     if request.state is not RequestState.ASSIGNED:
         raise Refused("You are on this call. Record how it went instead.")
     own = why if request.assigned_to_id == staff.id else None  # a manager cannot speak for them
@@ -136,18 +135,18 @@ def release(
 
 
 def held_by(
-    session: Session, request_id: int, staff: StaffMember, action: Action
+    session: Session, request_id: int, staff: StaffMember, action: Action, *, now: datetime
 ) -> CallbackRequest:
     """The locked request, for ``action`` on it: by who holds it, or a manager who steps in."""
-    check_not_barred(session, request_id, staff.id)
     request = lock_request(session, request_id)
+    sight.check_on_desk(session, request, staff, now=now)
     if request.state is RequestState.CLOSED:
         raise Refused("This request is closed. The caller may have withdrawn it.")
     if request.assigned_to_id is None:
         raise Refused("You no longer hold this request: it went back to the queue.")
     met = {Condition.IN_HAND} | ({Condition.HOLDS} if request.assigned_to_id == staff.id else set())
     if not policy.permits(staff.role, action, met):
-        raise NotFound("There is no such request.")
+        raise NotFound(requests.NO_SUCH)
     return request
 
 

@@ -18,6 +18,7 @@ from callback_service.models.callback import CallbackRequest
 from callback_service.models.staff import Staff
 from callback_service.services import sight
 from callback_service.services.permission import allowed
+from callback_service.services.requests import NO_SUCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def desk_call(session: Session, request_id: int, *, staff: StaffMember, now: dat
     """
     request = session.get(CallbackRequest, request_id)
     if request is None:
-        raise NotFound("You do not hold this request.")
+        raise NotFound(NO_SUCH)
     sight.seen_by(session, request, staff, Action.OPEN_CALL, now=now)
     is_own = request.assigned_to_id == staff.id
     phone = session.get_one(Staff, staff.id).phone

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from callback_service.domain.lifecycle import LetGo
 from callback_service.errors import NotFound
 from callback_service.models.callback import CallbackRequest, Offer
+from callback_service.services.requests import NO_SUCH
 
 
 def barred_from(session: Session, staff_id: int) -> set[int]:
@@ -22,7 +23,7 @@ def barred_from(session: Session, staff_id: int) -> set[int]:
 def check_not_barred(session: Session, request_id: int, staff_id: int) -> None:
     """Raise NotFound, as for a request that is not there, if its caller is known to them."""
     if session.scalar(_known_to(staff_id, request_id).limit(1)) is not None:
-        raise NotFound("There is no such request.")
+        raise NotFound(NO_SUCH)
 
 
 def _known_to(staff_id: int, request_id: int | None = None) -> Select[int]:

@@ -22,12 +22,13 @@ from callback_service.models.callback import Attempt, CallbackRequest, Escalatio
 from callback_service.models.plan import PlanEntry
 from callback_service.models.staff import Staff
 from callback_service.services import audit, explanations, handover, presence, requests, sight
-from callback_service.services.conflicts import barred_from, check_not_barred
+from callback_service.services.conflicts import barred_from
 from callback_service.services.desk_texts import TextNews, text_news
 from callback_service.services.explanations import WishLine
 from callback_service.services.inbound_texts import InboundRow, words_of
 from callback_service.services.permission import allowed
 from callback_service.services.planning import counsellors_on_shift
+from callback_service.services.requests import NO_SUCH
 from callback_service.services.sight import Seen
 from callback_service.services.wishes_at_desk import check_wishes
 
@@ -185,8 +186,8 @@ def accept(
     session: Session, request_id: int, *, staff: StaffMember, now: datetime, tz: tzinfo
 ) -> None:
     """Take a waiting request. Of two who press at once, one has it and the other is told who."""
-    check_not_barred(session, request_id, staff.id)
     request = requests.lock_request(session, request_id)
+    sight.check_on_desk(session, request, staff, now=now)
     if request.state in HELD:
         if request.assigned_to_id == staff.id:
             return  # the button was pressed twice
@@ -213,8 +214,8 @@ def mark_urgent(
     session: Session, request_id: int, *, is_urgent: bool, staff: StaffMember, now: datetime
 ) -> None:
     """Put a request before all others, or back among them. For an open request, by any of us."""
-    check_not_barred(session, request_id, staff.id)
     request = requests.lock_request(session, request_id)
+    sight.check_on_desk(session, request, staff, now=now)
     if request.state is RequestState.CLOSED:
         raise Refused("This request is closed. The caller may have withdrawn it.")
     requests.set_urgent(session, request, is_urgent=is_urgent, actor_id=staff.id, now=now)
@@ -291,7 +292,7 @@ def call_sheet(
     """
     request = session.get(CallbackRequest, request_id)
     if request is None:
-        raise NotFound("You do not hold this request.")
+        raise NotFound(NO_SUCH)
     action = Action.SHOW_NUMBER if number is NumberShown.ON_ASKING else Action.OPEN_CALL
     seen = sight.seen_by(session, request, staff, action, now=now)
     audit.record(
@@ -334,5 +335,5 @@ def _number(seen: Seen, request: CallbackRequest, number: NumberShown) -> str:
     who took a look is: they step in by hand.
     """
     asks = number is not NumberShown.NEVER or Condition.HOLDS not in seen.met
-    number = seen.whole(Field.NUMBER, request.phone)
-    return (number or "") if asks else ""
+    phone = seen.whole(Field.NUMBER, request.phone)
+    return (phone or "") if asks else ""

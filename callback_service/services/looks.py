@@ -23,6 +23,7 @@ from callback_service.services import audit, permission, sight
 from callback_service.services.conflicts import check_not_barred
 from callback_service.services.permission import allowed
 from callback_service.services.presence import lock_person
+from callback_service.services.requests import NO_SUCH
 from callback_service.services.rota import shifts_between
 
 WORDS_LIMIT = 200  # characters
@@ -99,11 +100,11 @@ def _request(
     """The request, where everything but the reason that is being given lets ``staff`` look."""
     request = session.get(CallbackRequest, request_id)
     if request is None:
-        raise NotFound("There is no such request.")
+        raise NotFound(NO_SUCH)
     check_not_barred(session, request_id, staff.id)
     met = sight.conditions(session, request, staff, now=now) | {Condition.REASON}
     if not permission.permits(staff, Action.LOOK_BEHIND_MASK, met):
-        raise NotFound("There is no such request.")
+        raise NotFound(NO_SUCH)
     return request
 
 

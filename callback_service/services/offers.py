@@ -13,7 +13,7 @@ from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.planning import OFFER_LEAD, OFFER_LEASE
 from callback_service.domain.policy import Action
 from callback_service.domain.staff import StaffMember
-from callback_service.errors import Refused
+from callback_service.errors import NotFound, Refused
 from callback_service.models.callback import CallbackRequest, Offer, OfferEnding
 from callback_service.models.outbox import TextKind
 from callback_service.models.plan import PlanEntry
@@ -51,7 +51,11 @@ def decline(
     session: Session, request_id: int, *, staff: StaffMember, why: Why, now: datetime
 ) -> None:
     """The counsellor does not take what is offered to them: somebody else is asked at once."""
-    lock_request(session, request_id)
+    gone = Refused("This request is no longer on offer to you.")
+    try:
+        lock_request(session, request_id)
+    except NotFound:
+        raise gone from None  # as for an offer to somebody else
     offer = session.scalar(
         select(Offer)
         .where(
@@ -62,7 +66,7 @@ def decline(
         .with_for_update()
     )
     if offer is None:
-        raise Refused("This request is no longer on offer to you.")
+        raise gone
     requests.decline(session, offer, actor_id=staff.id, why=why, now=now)
 
 

@@ -34,7 +34,7 @@ def allowed(action: Action, *, by: str | None = None) -> Callable[[UseCase[P, R]
         signature = inspect.signature(use_case)
         who = by or next(name for name in _WHO if name in signature.parameters)
 
-        def guarded(session: Session, *args: P.args, **kwargs: P.kwargs) -> R:
+        def guarded(session: Session, /, *args: P.args, **kwargs: P.kwargs) -> R:
             given = signature.bind(session, *args, **kwargs).arguments
             check(session, action, given.get(who))
             return use_case(session, *args, **kwargs)

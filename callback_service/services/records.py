@@ -20,6 +20,7 @@ from callback_service.services.conflicts import barred_from
 from callback_service.services.desk_texts import TextNews, text_news
 from callback_service.services.inbound_texts import InboundRow, words_of
 from callback_service.services.permission import allowed
+from callback_service.services.requests import NO_SUCH
 from callback_service.services.sight import Seen
 
 
@@ -54,7 +55,7 @@ def record(session: Session, request_id: int, *, staff: StaffMember, now: dateti
     """The record as ``staff`` may see it. Each opening is an audit row."""
     request = session.get(CallbackRequest, request_id)
     if request is None:
-        raise NotFound("There is no such request.")
+        raise NotFound(NO_SUCH)
     seen = sight.seen_by(session, request, staff, Action.SEE_RECORD, now=now)
     look = sight.open_look(session, request_id, staff.id, now=now)
     audit.record(

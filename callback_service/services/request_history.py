@@ -19,6 +19,7 @@ from callback_service.models.staff import Staff
 from callback_service.services import audit, sight
 from callback_service.services.inbound_texts import InboundRow, words_of
 from callback_service.services.permission import allowed
+from callback_service.services.requests import NO_SUCH
 
 #: Looks are kept in the audit trail; they are nothing that happened to the request.
 _LOOKS: Final = (
@@ -56,7 +57,7 @@ def history(session: Session, request_id: int, *, staff: StaffMember, now: datet
     """The history of a request. Reasons are in people's own words, so the look is written down."""
     request = session.get(CallbackRequest, request_id)
     if request is None:
-        raise NotFound("There is no such request.")
+        raise NotFound(NO_SUCH)
     seen = sight.seen_by(session, request, staff, Action.SEE_HISTORY, now=now)
     entries = session.scalars(
         select(AuditEntry)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TypeVar
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,9 +18,12 @@ from callback_service.errors import NotFound
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.look import Look
 from callback_service.services.conflicts import check_not_barred
+from callback_service.services.requests import NO_SUCH
 
 T = TypeVar("T")
-S = TypeVar("S", bound=Sequence[object])
+
+#: A page of the desk may be as old as this.
+ON_SCREENS_FOR: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,21 @@ def seen_by(
     check_not_barred(session, request.id, staff.id)
     met = conditions(session, request, staff, now=now)
     if not policy.permits(staff.role, action, met):
-        raise NotFound("There is no such request.")
+        raise NotFound(NO_SUCH)
     return Seen(staff.role, met)
+
+
+def check_on_desk(
+    session: Session, request: CallbackRequest, staff: StaffMember, *, now: datetime
+) -> None:
+    """Raise NotFound for a request that the desk has not shown to ``staff`` of late.
+
+    Whoever saw it a moment ago is told why their press comes too late; whoever guesses is not.
+    """
+    check_not_barred(session, request.id, staff.id)
+    is_old = request.closed_at is not None and request.closed_at <= now - ON_SCREENS_FOR
+    if is_old and not policy.may(staff.role, Action.SEE_RECORD):
+        raise NotFound(NO_SUCH)
 
 
 def conditions(

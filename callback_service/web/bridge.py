@@ -88,13 +88,9 @@ def ring_by_hand(request_id: int) -> ResponseReturnValue:
 
 @bp.post("/number")
 @requires(Action.SHOW_NUMBER)
-def show_number(request_id: int) -> ResponseReturnValue:
+def show_number(request_id: int) -> str:
     """The caller's number, on asking; each time is an audit row."""
-    try:
-        return call_page(request_id, OutcomeForm(formdata=None), asks_for_number=True)
-    except NotFound as gone:
-        flash(gone.message, "error")
-        return redirect(url_for("desk.queue"), code=303)
+    return call_page(request_id, OutcomeForm(formdata=None), asks_for_number=True)
 
 
 @bp.get("/bridge/<seen>")

@@ -15,7 +15,7 @@ from callback_service.domain import policy
 from callback_service.domain.contact import national
 from callback_service.domain.lifecycle import AFTER_SPEAKING, Disposition, Outcome, RequestState
 from callback_service.domain.policy import Action
-from callback_service.errors import BadInput, NotFound, Refused
+from callback_service.errors import BadInput, Refused
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.callback import CallbackRequest
 from callback_service.services import (
@@ -123,16 +123,9 @@ def accept(request_id: int) -> ResponseReturnValue:
 
 @bp.get("/requests/<int:request_id>")
 @requires(Action.OPEN_CALL)
-def call(request_id: int) -> ResponseReturnValue:
+def call(request_id: int) -> str:
     """The call in hand: number, name and what is safe, for the one who holds it."""
-    try:
-        return call_page(request_id, OutcomeForm(formdata=None))
-    except NotFound:
-        flash(
-            "You do not hold that request. It may have gone back to the queue, or been withdrawn.",
-            "note",
-        )
-        return redirect(url_for("desk.queue"), code=303)
+    return call_page(request_id, OutcomeForm(formdata=None))
 
 
 @bp.post("/requests/<int:request_id>/release")

@@ -350,7 +350,5 @@ def test_who_declines_a_swap_does_not_text_themselves_nor_who_has_no_number(team
         (team.ana.id, TextKind.SWAP_DECIDED),
     ]
     team.session.query(OutboxMessage).delete()
-    swaps.withdraw(
-        team.session, team.offer(team.cy).id, actor_id=team.ana.id, now=NOW
-    )
+    swaps.withdraw(team.session, team.offer(team.cy).id, actor_id=team.ana.id, now=NOW)
     assert texts_of(team) == []

@@ -117,7 +117,7 @@ def test_before_it_is_taken_nobody_sees_the_number(
     request_id = a_request(app)
     for client in (on_shift("Jo Hill"), sign_in_as(Role.MANAGER)):
         page = shown(client, f"/desk/requests/{request_id}")
-        assert "You do not hold that request" in page
+        assert "That request is not with you" in page
         assert "900123" not in page
 
 
