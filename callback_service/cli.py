@@ -9,6 +9,7 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from callback_service.cli_demo import demo_codes, demo_sign_ins, seed_demo
+from callback_service.cli_policy import policy_command
 from callback_service.cli_rota import rota_commands
 from callback_service.cli_simulate import simulate_command
 from callback_service.cli_staff import create_staff, staff_link, staff_reset_second_step
@@ -26,6 +27,7 @@ def init_app(app: Flask) -> None:
         staff_link,
         staff_reset_second_step,
         rota_commands,
+        policy_command,
         simulate_command,
     ):
         app.cli.add_command(command)

@@ -21,15 +21,15 @@ SAFEGUARDING, ADMINISTRATOR = Role.SAFEGUARDING_LEAD, Role.ADMINISTRATOR
 class Condition(StrEnum):
     """What must hold beside the role. The value is how the printed table says it."""
 
-    HOLDS = "holds the request and it is open"
-    IN_HAND = "somebody holds the request"
+    HOLDS = "own call"  # they hold the request, and it is open
+    IN_HAND = "in hand"  # somebody holds it
     ON_SHIFT = "on shift"
-    OFFERED = "it is on offer to them"
-    OWN = "their own only"
-    FLAGGED = "it was marked urgent"
-    REASON = "gave a reason, within the day's budget"
-    COLLEAGUE = "for a colleague, never for themselves"
-    STEP_UP = "confirmed with a second step just now"
+    OFFERED = "on offer to them"
+    OWN = "own"  # their own account, time or shift
+    FLAGGED = "urgent"  # it was marked urgent
+    REASON = "with a reason"  # given within the last minutes, and within the day's budget
+    COLLEAGUE = "for a colleague"
+    STEP_UP = "second step"  # given just now
 
 
 class Action(StrEnum):

@@ -12,6 +12,7 @@ from wtforms.validators import InputRequired
 
 from callback_service import clock
 from callback_service.domain.policy import Action
+from callback_service.domain.policy_text import ROLES
 from callback_service.domain.skills import NO_SKILLS, Skill
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput
@@ -24,13 +25,6 @@ from callback_service.web.choices import SelectChoice
 
 bp = Blueprint("admin", __name__)
 
-_ROLES = {
-    Role.COUNSELLOR: "Counsellor",
-    Role.MANAGER: "Manager",
-    Role.SAFEGUARDING_LEAD: "Safeguarding lead",
-    Role.ADMINISTRATOR: "Administrator",
-}
-
 
 class InviteForm(FlaskForm):
     """Whom to invite."""
@@ -39,7 +33,7 @@ class InviteForm(FlaskForm):
     email = EmailField("E-mail address", validators=[InputRequired("Enter an e-mail address.")])
     role = RadioField(
         "Role",
-        choices=[SelectChoice(role.value, label) for role, label in _ROLES.items()],
+        choices=[SelectChoice(role.value, label) for role, label in ROLES.items()],
         validators=[InputRequired("Choose a role.")],
     )
 
@@ -160,7 +154,7 @@ def _account(row: Staff, skills: frozenset[Skill]) -> Account:
         id=row.id,
         name=row.name,
         email=row.email,
-        role=_ROLES[row.role],
+        role=ROLES[row.role],
         skills=staff_skills.skills_in_words(skills),
         since=local_time(row.created_at),
         is_active=row.is_active,
