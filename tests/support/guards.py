@@ -35,7 +35,21 @@ def called_by_views() -> set[str]:
 
 
 def _calls(view: ast.Module) -> Iterator[tuple[str, str]]:
-    rooms, functions = {}, {}
+    """Room and name of each service that a module calls."""
+    rooms, functions = _imported(view)
+    for node in ast.walk(view):
+        called = node.func if isinstance(node, ast.Call) else None
+        if isinstance(called, ast.Name) and called.id in functions:
+            yield functions[called.id]
+        is_of_room = isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name)
+        if is_of_room and called.value.id in rooms:
+            yield rooms[called.value.id], called.attr
+
+
+def _imported(view: ast.Module) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
+    """The rooms and the single functions of services, by the names they have in a module."""
+    rooms: dict[str, str] = {}
+    functions: dict[str, tuple[str, str]] = {}
     for node in ast.walk(view):
         if not isinstance(node, ast.ImportFrom) or not node.module:
             continue
@@ -45,15 +59,7 @@ def _calls(view: ast.Module) -> Iterator[tuple[str, str]]:
             elif node.module.startswith("callback_service.services."):
                 room = node.module.rpartition(".")[2]
                 functions[alias.asname or alias.name] = (room, alias.name)
-    for node in ast.walk(view):
-        if not isinstance(node, ast.Call):
-            continue
-        called = node.func
-        if isinstance(called, ast.Name) and called.id in functions:
-            yield functions[called.id]
-        if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
-            if called.value.id in rooms:
-                yield rooms[called.value.id], called.attr
+    return rooms, functions
 
 
 def _is_told_who(room: str, name: str) -> bool:
