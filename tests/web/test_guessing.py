@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from statistics import median
 from time import perf_counter
@@ -15,12 +14,12 @@ from callback_service.models.calendar import FeedScope
 from callback_service.models.staff import Staff
 from callback_service.services import accounts, feeds
 from tests.support.builders import NOW, make_staff
+from tests.support.pages import without_tokens
 from tests.support.request_builders import an_ask, member, stored, take
 from tests.support.settings import SECRET_KEY
 
 #: 2,500 of each of four kinds of link; no address guesses so often that it is held back.
 ADDRESSES, GUESSES_EACH = 50, 50
-CSRF = re.compile(r'name="csrf_token" value="[^"]+"')
 
 
 @pytest.fixture
@@ -45,7 +44,7 @@ def links(app: Flask) -> dict[str, str]:
 
 def answer_to(client: FlaskClient, path: str, *, address: str = "198.51.100.1") -> tuple[int, str]:
     answer = client.get(path, environ_overrides={"REMOTE_ADDR": address})
-    return answer.status_code, CSRF.sub("", answer.get_data(as_text=True))
+    return answer.status_code, without_tokens(answer.get_data(as_text=True))
 
 
 @pytest.mark.one_database
