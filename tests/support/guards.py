@@ -41,9 +41,10 @@ def _calls(view: ast.Module) -> Iterator[tuple[str, str]]:
         called = node.func if isinstance(node, ast.Call) else None
         if isinstance(called, ast.Name) and called.id in functions:
             yield functions[called.id]
-        is_of_room = isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name)
-        if is_of_room and called.value.id in rooms:
-            yield rooms[called.value.id], called.attr
+        if isinstance(called, ast.Attribute):
+            room = called.value.id if isinstance(called.value, ast.Name) else ""
+            if room in rooms:
+                yield rooms[room], called.attr
 
 
 def _imported(view: ast.Module) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:

@@ -68,7 +68,7 @@ def test_extra_fields_of_a_press_that_is_allowed_change_nothing_beside_it(
     cast: Cast,  # noqa: F811
 ) -> None:
     own = f"/desk/requests/{cast.request_id}"
-    assert cast.clients["holder"].post(f"{own}/urgent", data={**EXTRA, "is_urgent": "yes"})
+    cast.clients["holder"].post(f"{own}/urgent", data={**EXTRA, "is_urgent": "yes"})
     assert cast.clients["holder"].post(f"{own}/ring", data=EXTRA).status_code == 303
     with stored(app) as session:
         request = session.get_one(CallbackRequest, cast.request_id)
