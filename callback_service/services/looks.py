@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from callback_service.domain import policy
 from callback_service.domain.looks import LookReason, is_within_budget
 from callback_service.domain.policy import Action, Condition
 from callback_service.domain.rota import Duty
@@ -75,23 +76,38 @@ def take_look(
     lock_person(session, staff.id)
     if sight.open_look(session, request_id, staff.id, now=now) is not None:
         return
-    day = now.astimezone(tz).date()
-    taken = looks_taken(session, staff.id, day)
-    more = _allowances(session, staff.id, day)
-    is_beyond = not is_within_budget(taken, a_day=a_day, allowances=more)
-    if is_beyond and not _is_for_duty_lead(session, request, staff, now=now, tz=tz):
-        raise Refused(f"You have opened {taken} records today. A manager must allow you more.")
+    number, is_beyond = _next_number(session, request, staff, a_day=a_day, now=now, tz=tz)
     look = Look(
-        request_id=request_id, staff_id=staff.id, reason=reason, on_day=day,
-        number=taken + 1, is_beyond=is_beyond, at=now,
+        request_id=request_id, staff_id=staff.id, reason=reason, on_day=now.astimezone(tz).date(),
+        number=number, is_beyond=is_beyond, at=now,
     )  # fmt: skip
     session.add(look)
     session.flush()  # gives the row the uid that sealed words are tied to
     look.words = said
     audit.record(
         session, "request.look", subject="callback_request", subject_id=request_id,
-        actor_id=staff.id, now=now, reason=reason, number=look.number, is_beyond=is_beyond,
+        actor_id=staff.id, now=now, reason=reason, number=number, is_beyond=is_beyond,
     )  # fmt: skip
+
+
+def _next_number(
+    session: Session,
+    request: CallbackRequest,
+    staff: StaffMember,
+    *,
+    a_day: int,
+    now: datetime,
+    tz: tzinfo,
+) -> tuple[int, bool]:
+    """Which look of the day this is, and whether it is beyond the budget; Refused if it may not."""
+    day = now.astimezone(tz).date()
+    taken = looks_taken(session, staff.id, day)
+    more = _allowances(session, staff.id, day)
+    if is_within_budget(taken, a_day=a_day, allowances=more):
+        return taken + 1, False
+    if not _is_for_duty_lead(session, request, staff, now=now, tz=tz):
+        raise Refused(f"You have opened {taken} records today. A manager must allow you more.")
+    return taken + 1, True
 
 
 def _request(
@@ -103,7 +119,7 @@ def _request(
         raise NotFound(NO_SUCH)
     check_not_barred(session, request_id, staff.id)
     met = sight.conditions(session, request, staff, now=now) | {Condition.REASON}
-    if not permission.permits(staff, Action.LOOK_BEHIND_MASK, met):
+    if not policy.permits(staff.role, Action.LOOK_BEHIND_MASK, met):
         raise NotFound(NO_SUCH)
     return request
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import update_wrapper
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy.orm import Session
 
 from callback_service.domain import policy
-from callback_service.domain.policy import Action, Condition
+from callback_service.domain.policy import Action
 from callback_service.domain.staff import Role, StaffMember
 from callback_service.errors import Forbidden
 from callback_service.models.staff import Staff
@@ -50,11 +50,6 @@ def check(session: Session, action: Action, who: StaffMember | int | None) -> No
     """Raise Forbidden unless ``who`` may do ``action`` at all; None is the service itself."""
     if who is not None and not may(session, action, who):
         raise Forbidden("Your account may not do this.")
-
-
-def permits(staff: StaffMember, action: Action, met: Collection[Condition]) -> bool:
-    """Whether ``staff`` may do ``action`` where the conditions ``met`` hold."""
-    return policy.permits(staff.role, action, met)
 
 
 def may(session: Session, action: Action, who: StaffMember | int) -> bool:

@@ -1,6 +1,6 @@
 """Looks with a reason and a budget, and the role of the safeguarding lead.
 
-Expand only. Down: accounts of safeguarding leads are disabled, as the older code knows no such role.
+Expand only. Down disables the accounts of safeguarding leads: the older code knows no such role.
 """
 
 from __future__ import annotations
