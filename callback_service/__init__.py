@@ -47,6 +47,7 @@ from callback_service.web import (
     held,
     leave,
     let_go,
+    looks,
     lost_phones,
     manager,
     on_now,
@@ -61,6 +62,7 @@ from callback_service.web import (
     personal_data,
     presence,
     public,
+    records,
     request_ids,
     rota_changes,
     rota_history,
@@ -178,10 +180,10 @@ def _add_web(app: Flask) -> None:
     app.url_map.converters["int"] = addresses.RowId
     for room in (
         public, sign_in, second_step, passkeys, step_up, account, own_texts, desk, bridge, presence,
-        let_go, manager, findings, cover, gaps, rota_views, rota_changes, shift_patterns, people,
-        admin, person, lost_phones, staff_skills, twilio, calendar, open_shifts, swaps,
-        availability, leave, rota_notices, rota_history, audit, health, api, demo, held,
-        twilio_calls, twilio_inbound, security_txt, form_posts, own_data, personal_data,
+        let_go, manager, records, looks, findings, cover, gaps, rota_views, rota_changes,
+        shift_patterns, people, admin, person, lost_phones, staff_skills, twilio, calendar,
+        open_shifts, swaps, availability, leave, rota_notices, rota_history, audit, health, api,
+        demo, held, twilio_calls, twilio_inbound, security_txt, form_posts, own_data, personal_data,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (request_ids, pace, csrf, origins, access, frame, on_now, headers, errors, cli):

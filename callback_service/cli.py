@@ -12,6 +12,7 @@ from callback_service import logs
 from callback_service.cli_audit import audit_commands
 from callback_service.cli_demo import demo_codes, demo_sign_ins, seed_demo
 from callback_service.cli_keys import keys_commands
+from callback_service.cli_policy import policy_command
 from callback_service.cli_retention import retention_commands
 from callback_service.cli_rota import rota_commands
 from callback_service.cli_simulate import simulate_command
@@ -33,6 +34,7 @@ def init_app(app: Flask) -> None:
         rota_commands,
         audit_commands,
         retention_commands,
+        policy_command,
         simulate_command,
     ):
         app.cli.add_command(command)

@@ -26,6 +26,7 @@ from callback_service.domain.calls import CallerId
 from callback_service.domain.contact import REGION
 from callback_service.domain.data_keys import DataKeys
 from callback_service.domain.flood import FormLimits
+from callback_service.domain.looks import LOOKS_A_DAY
 from callback_service.domain.presence import REST, WRAP_UP, Rests
 from callback_service.domain.retention import Keeping
 from callback_service.domain.skills import Gender, Skill, SkillKind, kept, skill
@@ -61,6 +62,7 @@ class Settings:
     trusted_hops: int
     demo: bool
     security_contact: str | None  # mailto: or https:, for who found a hole
+    looks_a_day: int  # at records that are not their own call, by one person
     swaps_need_approval: bool  # by a manager; otherwise a swap holds when a colleague takes it
     rests: Rests  # between the calls of one counsellor
     twilio_account_sid: str | None
@@ -157,6 +159,9 @@ class Settings:
             ),
             demo=demo,
             security_contact=_security_contact(source.get("SECURITY_CONTACT")),
+            looks_a_day=whole_number(
+                "LOOKS_A_DAY", source.get("LOOKS_A_DAY") or str(LOOKS_A_DAY), least=1, most=1000
+            ),
             swaps_need_approval=yes_or_no(
                 "SWAPS_NEED_APPROVAL", source.get("SWAPS_NEED_APPROVAL") or "1"
             ),

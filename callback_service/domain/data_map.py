@@ -103,6 +103,11 @@ DATA_MAP: Final[Mapping[str, Mapping[Fate, str]]] = {
         Stays.AUDIT: "id uid request_id review_on placed_by_id placed_at ended_by_id ended_at",
     },
     "line_lookup": {Kept.LOOKUPS: "id phone_index kind asked_at expires_at"},
+    "look": {
+        Kept.CALLERS: "words_sealed",
+        Stays.AUDIT: "id uid request_id staff_id reason on_day number is_beyond at",
+    },
+    "look_allowance": {Stays.AUDIT: "id staff_id on_day allowed_by_id at"},
     "offer": {
         Kept.NOTES: "words_sealed",
         Stays.COURSE: "id request_id counsellor_id round made_at lapses_at ended_at ending reason",

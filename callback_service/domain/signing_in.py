@@ -34,10 +34,12 @@ class Limits:
     absolute: timedelta
 
 
-#: Of 12 hours, as a shift may be that long. Accounts are rarely worked on, and open more.
+#: Of 12 hours, as a shift may be that long. Accounts, and the records of people at risk, are
+#: rarely worked on, and open more.
 LIMITS: Final[Mapping[Role, Limits]] = {
     Role.COUNSELLOR: Limits(timedelta(minutes=30), timedelta(hours=12)),
     Role.MANAGER: Limits(timedelta(minutes=30), timedelta(hours=12)),
+    Role.SAFEGUARDING_LEAD: Limits(timedelta(minutes=15), timedelta(hours=8)),
     Role.ADMINISTRATOR: Limits(timedelta(minutes=15), timedelta(hours=8)),
 }
 #: Before the idle time ends, the page says so this early.

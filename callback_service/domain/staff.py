@@ -1,4 +1,4 @@
-"""Who works here, and what each role may do."""
+"""Who works here."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a staff account is for. An administrator runs accounts and sees no callers."""
+    """What a staff account is for; ``domain/policy.py`` says what each may do.
+
+    The duty lead is none of these: it is the manager who is on duty as such now.
+    """
 
     COUNSELLOR = "counsellor"
     MANAGER = "manager"
+    SAFEGUARDING_LEAD = "safeguarding_lead"
     ADMINISTRATOR = "administrator"
 
 

@@ -13,15 +13,18 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from callback_service.domain.policy import Action
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.staff import SignIn, Staff
 from callback_service.services import api_tokens, feeds, second_step_resets, sign_in, tries
 from callback_service.services.account_events import record
 from callback_service.services.accounts import active, end_links, locked, taken, usable_email
+from callback_service.services.permission import allowed
 from callback_service.services.plan_trigger import ask_for_plan
 
 
+@allowed(Action.MANAGE_ACCOUNTS)
 def disable(session: Session, staff_id: int, *, actor_id: int, now: datetime) -> None:
     """Switch an account off: out everywhere at the next request, links and tokens too, and out of
     the plan.
@@ -39,6 +42,7 @@ def disable(session: Session, staff_id: int, *, actor_id: int, now: datetime) ->
     ask_for_plan(session, reason="account", now=now)
 
 
+@allowed(Action.MANAGE_ACCOUNTS)
 def enable(session: Session, staff_id: int, *, actor_id: int, now: datetime) -> None:
     """Switch an account on again. Sign-ins and links from before stay ended."""
     staff = locked(session, staff_id)
@@ -49,6 +53,7 @@ def enable(session: Session, staff_id: int, *, actor_id: int, now: datetime) -> 
     ask_for_plan(session, reason="account", now=now)
 
 
+@allowed(Action.MANAGE_ACCOUNTS)
 def change_role(
     session: Session, staff_id: int, role: Role, *, actor_id: int, now: datetime
 ) -> None:
@@ -67,6 +72,7 @@ def change_role(
     ask_for_plan(session, reason="account", now=now)
 
 
+@allowed(Action.MANAGE_ACCOUNTS)
 def change_email(
     session: Session, staff_id: int, email: str, *, actor_id: int, now: datetime
 ) -> None:
@@ -96,6 +102,7 @@ def change_email(
     record(session, "staff.email_changed", staff, actor_id=actor_id, now=now)
 
 
+@allowed(Action.MANAGE_ACCOUNTS)
 def end_sign_ins(session: Session, staff_id: int, *, actor_id: int, now: datetime) -> None:
     """Sign somebody else out everywhere, at their next request."""
     staff = locked(session, staff_id)
@@ -103,6 +110,7 @@ def end_sign_ins(session: Session, staff_id: int, *, actor_id: int, now: datetim
     record(session, "staff.sign_ins_ended", staff, actor_id=actor_id, now=now)
 
 
+@allowed(Action.MANAGE_ACCOUNTS)
 def end_sign_in(
     session: Session, staff_id: int, sign_in_id: int, *, actor_id: int, now: datetime
 ) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain import passwords
 from callback_service.domain.contact import Phone
+from callback_service.domain.policy import Action
 from callback_service.domain.signing_in import Proof, Stage
 from callback_service.domain.skills import Skill
 from callback_service.domain.staff import Role
@@ -24,6 +25,7 @@ from callback_service.models.sealing import keyring
 from callback_service.models.staff import Staff
 from callback_service.services import account_events, second_step, sign_in, staff_skills
 from callback_service.services.account_events import record
+from callback_service.services.permission import allowed
 from callback_service.services.tries import Caller, folded_email, forget_tries
 
 INVITATION_LIFETIME = timedelta(days=3)
@@ -93,6 +95,7 @@ def change_password(
 # Invitations and other one-time links
 
 
+@allowed(Action.MANAGE_ACCOUNTS)
 def invite(
     session: Session,
     *,
@@ -117,6 +120,7 @@ def invite(
     return _link_token(staff, secret_key, now + INVITATION_LIFETIME)
 
 
+@allowed(Action.MANAGE_ACCOUNTS)
 def make_link(
     session: Session, staff_id: int, *, secret_key: str, actor_id: int | None, now: datetime
 ) -> str:
@@ -132,6 +136,7 @@ def make_link(
     return _link_token(staff, secret_key, now + lifetime)
 
 
+@allowed(Action.MANAGE_ACCOUNTS)
 def reset_second_step(
     session: Session, staff_id: int, *, secret_key: str, actor_id: int | None, now: datetime
 ) -> str:
@@ -214,6 +219,7 @@ def texts_of(session: Session, staff_id: int) -> OwnTexts:
     return OwnTexts(staff.phone, staff.texts_offers)
 
 
+@allowed(Action.CHOOSE_OWN_TEXTS, by="staff_id")
 def choose_texts(
     session: Session, staff_id: int, *, phone: Phone | None, texts_offers: bool, now: datetime
 ) -> None:

@@ -9,14 +9,16 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from callback_service.domain import retry
+from callback_service.domain import policy, retry
 from callback_service.domain.contact import Window
 from callback_service.domain.lifecycle import AFTER_SPEAKING, Disposition, Outcome, RequestState
+from callback_service.domain.policy import Action, Condition
 from callback_service.domain.presence import USUAL, Rests
-from callback_service.domain.staff import Role, StaffMember
+from callback_service.domain.staff import StaffMember
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.callback import Attempt, CallbackRequest, ContactWindow
-from callback_service.services import follow_ups, presence, requests, texts
+from callback_service.services import follow_ups, presence, requests, sight, texts
+from callback_service.services.permission import allowed
 from callback_service.services.requests import Why, lock_request
 
 #: A call with its notes that lasts longer than this is looked into.
@@ -38,9 +40,10 @@ class Record:
     follow_up_with_me: bool = False
 
 
+@allowed(Action.RING)
 def start_attempt(session: Session, request_id: int, *, staff: StaffMember, now: datetime) -> None:
     """The counsellor begins to ring. Decides whether the promise was kept."""
-    request = held_by(session, request_id, staff)
+    request = held_by(session, request_id, staff, Action.RING, now=now)
     if request.state is RequestState.CALLING:
         return  # the button was pressed twice
     if now < request.ring_from:
@@ -57,6 +60,7 @@ def start_attempt(session: Session, request_id: int, *, staff: StaffMember, now:
     requests.start_calling(session, request, hold_until=now + LONGEST_CALL, now=now)
 
 
+@allowed(Action.RECORD_OUTCOME)
 def record_outcome(
     session: Session,
     request_id: int,
@@ -71,7 +75,7 @@ def record_outcome(
 
     Whoever rang is then in wrap-up; not somebody whose call a manager had to finish.
     """
-    request = held_by(session, request_id, staff)
+    request = held_by(session, request_id, staff, Action.RECORD_OUTCOME, now=now)
     if request.state is not RequestState.CALLING:
         raise Refused("Say that you are ringing first, then how it went.")
     _check(record, now=now)
@@ -113,6 +117,7 @@ def _keep_follow_up(
     )
 
 
+@allowed(Action.GIVE_BACK)
 def release(
     session: Session,
     request_id: int,
@@ -122,22 +127,26 @@ def release(
     why: Why | None = None,
 ) -> None:
     """Give a request back before it was rung. It keeps its due time, and others are offered it."""
-    request = held_by(session, request_id, staff)
+    request = held_by(session, request_id, staff, Action.GIVE_BACK, now=now)
     if request.state is not RequestState.ASSIGNED:
         raise Refused("You are on this call. Record how it went instead.")
     own = why if request.assigned_to_id == staff.id else None  # a manager cannot speak for them
     requests.give_back(session, request, actor_id=staff.id, reason="released", now=now, why=own)
 
 
-def held_by(session: Session, request_id: int, staff: StaffMember) -> CallbackRequest:
-    """The locked request, if this person holds it. A manager may finish another's."""
+def held_by(
+    session: Session, request_id: int, staff: StaffMember, action: Action, *, now: datetime
+) -> CallbackRequest:
+    """The locked request, for ``action`` on it: by who holds it, or a manager who steps in."""
     request = lock_request(session, request_id)
+    sight.check_on_desk(session, request, staff, now=now)
     if request.state is RequestState.CLOSED:
         raise Refused("This request is closed. The caller may have withdrawn it.")
     if request.assigned_to_id is None:
         raise Refused("You no longer hold this request: it went back to the queue.")
-    if request.assigned_to_id != staff.id and staff.role is not Role.MANAGER:
-        raise NotFound("There is no such request.")
+    met = {Condition.IN_HAND} | ({Condition.HOLDS} if request.assigned_to_id == staff.id else set())
+    if not policy.permits(staff.role, action, met):
+        raise NotFound(requests.NO_SUCH)
     return request
 
 

@@ -11,7 +11,10 @@ from sqlalchemy.orm import Session
 from callback_service.models.audit import AuditEntry
 
 #: Deeds that are only looks at what callers told us.
-LOOKS: Final = ("request.read", "request.number_read", "request.history_read")
+LOOKS: Final = (
+    "request.read", "request.number_read", "request.history_read", "request.record_read",
+    "request.look",
+)  # fmt: skip
 
 #: Where a session keeps the entries that ``audit_chain.seal`` has yet to put in the chain.
 UNSEALED: Final = "unsealed_audit_entries"

@@ -18,6 +18,7 @@ from callback_service.domain.availability import (
     find_conflicts,
     stated_in_words,
 )
+from callback_service.domain.policy import Action
 from callback_service.domain.rota import Duty, Pattern, clip, resolve_shifts
 from callback_service.domain.rota_changes import Change, Leave, OpenShift, Override, OverrideKind
 from callback_service.domain.rotation_words import Line
@@ -33,6 +34,7 @@ from callback_service.models.availability import Unavailability
 from callback_service.models.rota_change import RotaChange
 from callback_service.models.staff import Staff
 from callback_service.services import audit
+from callback_service.services.permission import allowed
 from callback_service.services.rota import resolve
 from callback_service.services.rota_change_rows import span_in_words
 from callback_service.services.shift_patterns import FURTHEST_DATE, check_dates
@@ -152,6 +154,7 @@ class StatedLine:
     shifts: tuple[str, ...]
 
 
+@allowed(Action.WORK_OWN_SHIFTS)
 def state_cannot_work(
     session: Session, line: CannotWork, *, actor_id: int, now: datetime
 ) -> Unavailability:
@@ -190,6 +193,7 @@ def _stated_by(session: Session, staff_id: int) -> int:
     return session.scalar(own) or 0
 
 
+@allowed(Action.WORK_OWN_SHIFTS)
 def take_back(session: Session, stated_id: int, *, actor_id: int, now: datetime) -> None:
     """Delete what one stated oneself."""
     row = session.get(Unavailability, stated_id, with_for_update=True)

@@ -10,11 +10,15 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.calls import SUGGESTED, CallEnding, CallState
 from callback_service.domain.lifecycle import Outcome, RequestState
-from callback_service.domain.staff import Role, StaffMember
+from callback_service.domain.policy import Action
+from callback_service.domain.staff import StaffMember
 from callback_service.errors import NotFound
 from callback_service.models.call import BridgedCall
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.staff import Staff
+from callback_service.services import sight
+from callback_service.services.permission import allowed
+from callback_service.services.requests import NO_SUCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +46,17 @@ class DeskCall:
     bridge: Bridge | None
 
 
-def desk_call(session: Session, request_id: int, *, staff: StaffMember) -> DeskCall:
+@allowed(Action.OPEN_CALL)
+def desk_call(session: Session, request_id: int, *, staff: StaffMember, now: datetime) -> DeskCall:
     """How the call of a request stands, for whoever holds it and for managers.
 
     It tells nothing of the caller.
     """
     request = session.get(CallbackRequest, request_id)
-    if request is None or request.assigned_to_id is None:
-        raise NotFound("You do not hold this request.")
+    if request is None:
+        raise NotFound(NO_SUCH)
+    sight.seen_by(session, request, staff, Action.OPEN_CALL, now=now)
     is_own = request.assigned_to_id == staff.id
-    if not is_own and staff.role is not Role.MANAGER:
-        raise NotFound("You do not hold this request.")
     phone = session.get_one(Staff, staff.id).phone
     return DeskCall(
         request_id=request.id,

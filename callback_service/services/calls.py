@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from callback_service.domain import policy
 from callback_service.domain.calls import (
     BEFORE_DIALLING,
     CallEnding,
@@ -23,8 +24,9 @@ from callback_service.domain.calls import (
     after_own_report,
 )
 from callback_service.domain.lifecycle import HELD
-from callback_service.domain.staff import Role, StaffMember
-from callback_service.errors import Refused
+from callback_service.domain.policy import Action, Condition
+from callback_service.domain.staff import StaffMember
+from callback_service.errors import NotFound, Refused
 from callback_service.gateways.voice_base import (
     CallRefusedError,
     CallUnclearError,
@@ -34,7 +36,8 @@ from callback_service.gateways.voice_base import (
 from callback_service.models.call import BridgedCall
 from callback_service.models.callback import Attempt, CallbackRequest
 from callback_service.models.staff import Staff
-from callback_service.services import attempts, audit
+from callback_service.services import attempts, audit, requests
+from callback_service.services.permission import allowed
 from callback_service.services.planning import counsellors_here
 from callback_service.services.requests import lock_request
 
@@ -72,6 +75,7 @@ class Dialling:
 Placed = LegFacts | CallRefusedError | CallUnclearError
 
 
+@allowed(Action.RING)
 def start(
     session: Session, request_id: int, *, staff: StaffMember, now: datetime, tz: tzinfo
 ) -> Placing | None:
@@ -79,7 +83,7 @@ def start(
 
     None when this counsellor's call of this request is open already: the button was pressed twice.
     """
-    request = attempts.held_by(session, request_id, staff)
+    request = attempts.held_by(session, request_id, staff, Action.RING, now=now)
     person = session.get_one(Staff, staff.id)
     _check_may_ring(session, request, person, now=now, tz=tz)
     for open_call in _open_calls(session, request.id, staff.id):
@@ -109,7 +113,12 @@ def _is_working(session: Session, person: Staff, *, now: datetime, tz: tzinfo) -
     """Counsellors ring on shift, until they sign off; managers whenever they step in."""
     if not person.is_active:
         return False
-    return person.role is Role.MANAGER or person.id in counsellors_here(session, now=now, tz=tz)
+    met = (
+        {Condition.ON_SHIFT}
+        if person.id in counsellors_here(session, now=now, tz=tz)
+        else set[Condition]()
+    )
+    return policy.permits(person.role, Action.TAKE_REQUEST, met)
 
 
 def _open_calls(session: Session, request_id: int, counsellor_id: int) -> list[BridgedCall]:
@@ -236,9 +245,13 @@ def _begin_dialling(
     stand(session, call, Standing(CallState.DIALLING), now=now)
 
 
+@allowed(Action.RING)
 def call_off(session: Session, request_id: int, *, staff: StaffMember, now: datetime) -> str | None:
     """Stop a call before the caller is dialled; the gateway's id of what to hang up, if known."""
-    lock_request(session, request_id)
+    request = lock_request(session, request_id)
+    is_own = request.assigned_to_id == staff.id or _has_rung(session, request_id, staff.id)
+    if not is_own and not policy.may(staff.role, Action.SEE_RECORD):
+        raise NotFound(requests.NO_SUCH)
     for call in _open_calls(session, request_id, staff.id):
         is_theirs = (call.request_id, call.counsellor_id) == (request_id, staff.id)
         if is_theirs and call.state in BEFORE_DIALLING:
@@ -247,6 +260,14 @@ def call_off(session: Session, request_id: int, *, staff: StaffMember, now: date
     return None
 
 
+def _has_rung(session: Session, request_id: int, counsellor_id: int) -> bool:
+    own = select(BridgedCall.id).where(
+        BridgedCall.request_id == request_id, BridgedCall.counsellor_id == counsellor_id
+    )
+    return session.scalar(own.limit(1)) is not None
+
+
+@allowed(Action.RING)
 def ring_by_hand(
     session: Session, request_id: int, *, staff: StaffMember, now: datetime
 ) -> str | None:

@@ -11,18 +11,21 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.contact import Phone
 from callback_service.domain.lifecycle import RequestState
+from callback_service.domain.policy import Action
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.outbox import OutboxMessage, OutboxState
 from callback_service.services import audit, suppression
 from callback_service.services.data_requests import locked_case
 from callback_service.services.emptying import is_in_the_air
+from callback_service.services.permission import allowed
 from callback_service.services.requests import lock_request
 
 NAME_MAX_CHARS: Final = 80
 NUMBER_CHANGED: Final = "The number was put right."
 
 
+@allowed(Action.HANDLE_DATA_REQUESTS)
 def correct(
     session: Session,
     case_id: int,

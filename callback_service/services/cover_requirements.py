@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from callback_service.domain.cover import AppliesOn, Requirement
 from callback_service.domain.cover_words import requirement_in_words
 from callback_service.domain.languages import is_english
+from callback_service.domain.policy import Action
 from callback_service.domain.skills import Skill, SkillKind, parse_skill
 from callback_service.domain.wall_time import (
     EVERY_DAY,
@@ -22,6 +23,7 @@ from callback_service.domain.wall_time import (
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.rota import CoverRequirement
 from callback_service.services import audit
+from callback_service.services.permission import allowed
 from callback_service.services.rota_edits import edits
 from callback_service.services.shift_patterns import check_dates
 
@@ -60,6 +62,7 @@ def requirement_of(row: CoverRequirement) -> Requirement:
 
 
 @edits("cover.requirement_added")
+@allowed(Action.EDIT_COVER)
 def add_requirement(
     session: Session, requirement: Requirement, *, actor_id: int | None, now: datetime
 ) -> CoverRequirement:
@@ -136,6 +139,7 @@ def _refuse_same_times(session: Session, requirement: Requirement, mask: int) ->
 
 
 @edits("cover.requirement_removed")
+@allowed(Action.EDIT_COVER)
 def remove_requirement(
     session: Session, requirement_id: int, *, actor_id: int | None, now: datetime, tz: tzinfo
 ) -> None:
@@ -152,6 +156,7 @@ def remove_requirement(
     session.flush()
 
 
+@allowed(Action.EDIT_COVER)
 def end_from_now(
     session: Session, requirement_id: int, *, actor_id: int | None, now: datetime, tz: tzinfo
 ) -> None:
@@ -161,6 +166,7 @@ def end_from_now(
         remove_requirement(session, requirement_id, actor_id=actor_id, now=now, tz=tz)
 
 
+@allowed(Action.EDIT_COVER)
 def put_back(
     session: Session, before: CoverRequirement, *, actor_id: int | None, now: datetime, tz: tzinfo
 ) -> None:

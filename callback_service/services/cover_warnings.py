@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.cover_words import who_in_words
 from callback_service.domain.gap_warnings import Finding, Gap, Known, compare, whole_gaps
+from callback_service.domain.policy import Action
 from callback_service.domain.skills import Skill, SkillKind, parse_skill
 from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import day_in_words
@@ -25,6 +26,7 @@ from callback_service.models.outbox import TextKind
 from callback_service.models.staff import Staff
 from callback_service.services import audit, texts
 from callback_service.services.cover import LOOK_AHEAD, whole_cover
+from callback_service.services.permission import allowed
 
 #: Looked at this often though nothing was changed: time brings gaps nearer.
 LOOK_EVERY: Final = timedelta(minutes=10)
@@ -253,6 +255,7 @@ def _line(row: CoverWarning) -> WarningLine:
     )
 
 
+@allowed(Action.EDIT_COVER)
 def mute_gap(
     session: Session, warning_id: int, *, reason: str, actor_id: int, now: datetime
 ) -> None:
@@ -266,6 +269,7 @@ def mute_gap(
     _record_mute(session, "cover.gap_muted", row, actor_id=actor_id, now=now)
 
 
+@allowed(Action.EDIT_COVER)
 def unmute_gap(session: Session, warning_id: int, *, actor_id: int, now: datetime) -> None:
     """Have a gap told of again when it comes near."""
     row = _row(session, warning_id)

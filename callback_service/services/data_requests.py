@@ -12,10 +12,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callback_service.domain.contact import Phone
+from callback_service.domain.policy import Action
 from callback_service.errors import BadInput, NotFound, Refused, TooMany
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.privacy import About, CaseEnding, DataRequest
 from callback_service.services import audit, suppression
+from callback_service.services.permission import allowed
 
 #: Numbers that one person may look up in a day: more is browsing, or somebody else at their desk.
 LOOKS_A_DAY: Final = 20
@@ -46,6 +48,7 @@ def month_after(day: date) -> date:
     return date(year, month, min(day.day, calendar.monthrange(year, month)[1]))
 
 
+@allowed(Action.HANDLE_DATA_REQUESTS)
 def open_case(
     session: Session,
     phone: Phone,
@@ -172,6 +175,7 @@ def is_open(session: Session, case_id: int) -> bool:
     return row is not None and row.ended_at is None
 
 
+@allowed(Action.SEE_DATA_REQUESTS)
 def answered(session: Session, case_id: int, *, actor_id: int, now: datetime) -> None:
     """Close a case: whoever asked has their answer."""
     case = locked_case(session, case_id)

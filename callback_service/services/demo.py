@@ -69,6 +69,7 @@ MANAGERS = (
     ("Robert Ainsley", "+447700900101", (TUE, THU)),
 )
 ADMINISTRATOR = "Sam Whitlock"
+SAFEGUARDING_LEAD = "Dana Whyte"
 
 #: From, to, people needed.
 NEEDS = (
@@ -181,6 +182,7 @@ def _seed(session: Session, *, now: datetime, password_hash: str) -> None:
     from_on = monday_of(now.date()) - PAST - ONE_DAY  # its night runs into the first Monday
     hired = _Hiring(session, now - PAST - timedelta(days=7), from_on, password_hash)
     hired.account(ADMINISTRATOR, Role.ADMINISTRATOR)
+    hired.account(SAFEGUARDING_LEAD, Role.SAFEGUARDING_LEAD)
     ids = {}
     for name, shifts in COUNSELLORS:
         staff = hired.account(name, Role.COUNSELLOR)

@@ -11,18 +11,33 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from callback_service.domain import policy
 from callback_service.domain.lifecycle import HELD, RequestState
+from callback_service.domain.looks import mask
 from callback_service.domain.planning import OFFER_LEAD
+from callback_service.domain.policy import Action, Condition, Field
 from callback_service.domain.staff import Role, StaffMember
 from callback_service.errors import NotFound, Refused
 from callback_service.models.callback import Attempt, CallbackRequest, Escalation, Offer
 from callback_service.models.plan import PlanEntry
 from callback_service.models.staff import Staff
-from callback_service.services import audit, explanations, presence, requests, suppression
+from callback_service.services import (
+    audit,
+    explanations,
+    handover,
+    presence,
+    requests,
+    sight,
+    suppression,
+)
+from callback_service.services.conflicts import barred_from
 from callback_service.services.desk_texts import TextNews, text_news
 from callback_service.services.explanations import WishLine
 from callback_service.services.inbound_texts import InboundRow, words_of
-from callback_service.services.planning import counsellors_on_shift, known_to
+from callback_service.services.permission import allowed
+from callback_service.services.planning import counsellors_on_shift
+from callback_service.services.requests import NO_SUCH
+from callback_service.services.sight import Seen
 from callback_service.services.wishes_at_desk import check_wishes
 
 #: A request that was taken must be rung within this time, or it goes back to the queue.
@@ -130,9 +145,32 @@ def _queue_row(
     )
 
 
-def known_by(session: Session, staff_id: int) -> set[int]:
-    """The waiting requests whose caller somebody said they know: they are for colleagues."""
-    return {request_id for request_id, who in known_to(session).items() if staff_id in who}
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The desk of one person. ``known`` are requests of callers whom they know."""
+
+    rows: list[QueueRow]
+    held: list[HeldRow]
+    handover: list[handover.HandoverRow]
+    known: set[int]
+
+
+@allowed(Action.SEE_QUEUE)
+def board(session: Session, *, staff: StaffMember, now: datetime, tz: tzinfo) -> Board:
+    """What waits, is in hand and is to be handed over, without what is hidden from ``staff``.
+
+    Requests of callers whom they know are hidden from counsellors, and inert for managers.
+    """
+    known = barred_from(session, staff.id)
+    hidden = set[int]() if policy.may(staff.role, Action.SEE_RECORD) else known
+    return Board(
+        rows=[r for r in queue(session, now=now, tz=tz) if r.request_id not in hidden],
+        held=[r for r in held(session) if r.request_id not in hidden],
+        handover=[
+            r for r in handover.handover_list(session, now=now, tz=tz) if r.request_id not in hidden
+        ],
+        known=known,
+    )
 
 
 def held(session: Session) -> list[HeldRow]:
@@ -156,11 +194,13 @@ def held(session: Session) -> list[HeldRow]:
     ]
 
 
+@allowed(Action.TAKE_REQUEST)
 def accept(
     session: Session, request_id: int, *, staff: StaffMember, now: datetime, tz: tzinfo
 ) -> None:
     """Take a waiting request. Of two who press at once, one has it and the other is told who."""
     request = requests.lock_request(session, request_id)
+    sight.check_on_desk(session, request, staff, now=now)
     if request.state in HELD:
         if request.assigned_to_id == staff.id:
             return  # the button was pressed twice
@@ -174,8 +214,6 @@ def accept(
     if staff.role is not Role.MANAGER and suppression.asked_for_silence(session, [request.id]):
         raise Refused("This number asked us never to ring it. The duty lead decides.")
     check_wishes(session, request, staff, now=now, tz=tz)
-    if staff.id in known_to(session)[request_id]:
-        raise Refused("You said that you know this person: the request is for a colleague.")
     presence.take_up_work(session, staff.id, now=now)
     try:
         with session.begin_nested():
@@ -186,11 +224,13 @@ def accept(
         raise Refused("You already hold a request. Finish it or give it back first.") from error
 
 
+@allowed(Action.MARK_URGENT)
 def mark_urgent(
     session: Session, request_id: int, *, is_urgent: bool, staff: StaffMember, now: datetime
 ) -> None:
     """Put a request before all others, or back among them. For an open request, by any of us."""
     request = requests.lock_request(session, request_id)
+    sight.check_on_desk(session, request, staff, now=now)
     if request.state is RequestState.CLOSED:
         raise Refused("This request is closed. The caller may have withdrawn it.")
     requests.set_urgent(session, request, is_urgent=is_urgent, actor_id=staff.id, now=now)
@@ -198,7 +238,9 @@ def mark_urgent(
 
 def _check_may_take(session: Session, staff: StaffMember, *, now: datetime, tz: tzinfo) -> None:
     """Counsellors take requests on shift; managers whenever they step in."""
-    if staff.role is Role.MANAGER or staff.id in counsellors_on_shift(session, now=now, tz=tz):
+    is_here = staff.id in counsellors_on_shift(session, now=now, tz=tz)
+    met = {Condition.ON_SHIFT} if is_here else set[Condition]()
+    if policy.permits(staff.role, Action.TAKE_REQUEST, met):
         return
     raise Refused("You are not on shift, so you cannot take a request now.")
 
@@ -230,8 +272,9 @@ class CallSheet:
     reference: str
     state: RequestState
     is_own: bool  # the one who looks holds it; False for a manager who steps in
-    phone: str  # empty where it is shown only on asking
-    phone_ending: str
+    is_whole: bool  # what the caller told us is shown; False for a manager without a reason
+    phone: str  # E.164; empty where it is masked, or shown only on asking
+    phone_masked: str
     phone_kind: str
     name: str | None
     note: str | None
@@ -250,6 +293,7 @@ class CallSheet:
     asked_for_silence: bool  # never to be rung again
 
 
+@allowed(Action.OPEN_CALL)
 def call_sheet(
     session: Session,
     request_id: int,
@@ -263,7 +307,11 @@ def call_sheet(
     Each look is an audit row with why it was allowed, and whether the number was shown; so is each
     asking for the number where it is not shown anyway.
     """
-    request = _held_by(session, request_id, staff)
+    request = session.get(CallbackRequest, request_id)
+    if request is None:
+        raise NotFound(NO_SUCH)
+    action = Action.SHOW_NUMBER if number is NumberShown.ON_ASKING else Action.OPEN_CALL
+    seen = sight.seen_by(session, request, staff, action, now=now)
     audit.record(
         session,
         "request.number_read" if number is NumberShown.ON_ASKING else "request.read",
@@ -274,25 +322,17 @@ def call_sheet(
         why="own_call" if request.assigned_to_id == staff.id else "stepped_in",
         shows_number=number is not NumberShown.NEVER,
     )
-    return _sheet(session, request, staff, number, now=now)
-
-
-def _held_by(session: Session, request_id: int, staff: StaffMember) -> CallbackRequest:
-    """A request that somebody holds; NotFound unless they do, or are a manager who steps in."""
-    request = session.get(CallbackRequest, request_id)
-    if request is None or request.assigned_to_id is None:
-        raise NotFound("You do not hold this request.")
-    if request.assigned_to_id != staff.id and staff.role is not Role.MANAGER:
-        raise NotFound("You do not hold this request.")
-    return request
+    is_own = request.assigned_to_id == staff.id
+    return _sheet(session, request, seen, number, is_own=is_own, now=now)
 
 
 def _sheet(
     session: Session,
     request: CallbackRequest,
-    staff: StaffMember,
+    seen: Seen,
     number: NumberShown,
     *,
+    is_own: bool,
     now: datetime,
 ) -> CallSheet:
     attempts = list(request.attempts)
@@ -300,13 +340,14 @@ def _sheet(
         request_id=request.id,
         reference=request.reference,
         state=request.state,
-        is_own=request.assigned_to_id == staff.id,
-        phone="" if number is NumberShown.NEVER else request.phone or "",
-        phone_ending=(request.phone or "")[-3:],
+        is_own=is_own,
+        is_whole=seen.is_whole,
+        phone=_number(seen, request, number),
+        phone_masked=mask(request.phone),
         phone_kind=request.phone_kind,
-        name=request.name,
-        note=request.note,
-        notes_so_far=request.closing_note,
+        name=seen.whole(Field.NAME, request.name),
+        note=seen.whole(Field.SAFE_CONTACT, request.note),
+        notes_so_far=seen.whole(Field.NOTES, request.closing_note),
         may_text=request.may_text,
         may_leave_voicemail=request.may_leave_voicemail,
         wishes=explanations.wish_lines(request, now=now),
@@ -317,6 +358,15 @@ def _sheet(
         hold_until=request.hold_until,
         attempts=attempts,
         texts=text_news(session, [request])[request.id],
-        written=words_of(session, request.id),
+        written=seen.whole(Field.TEXTS_IN, words_of(session, request.id)) or [],
         asked_for_silence=bool(suppression.asked_for_silence(session, [request.id])),
     )
+
+
+def _number(seen: Seen, request: CallbackRequest, number: NumberShown) -> str:
+    """The whole number, for who sees it and is shown it now; where the service rings, a manager
+    who took a look is: they step in by hand.
+    """
+    asks = number is not NumberShown.NEVER or Condition.HOLDS not in seen.met
+    phone = seen.whole(Field.NUMBER, request.phone)
+    return (phone or "") if asks else ""

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import delete, inspect, select
+from sqlalchemy import delete, inspect, select, update
 from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import RequestState
@@ -26,6 +26,7 @@ from callback_service.models.callback import (
     Submission,
 )
 from callback_service.models.inbound import InboundText
+from callback_service.models.look import Look
 from callback_service.models.number import LineLookup
 from callback_service.models.outbox import DeliveryReceipt, OutboxMessage, OutboxState
 from callback_service.models.privacy import RecordKind
@@ -59,6 +60,7 @@ def empty_request(
     _forget_calls(session, request.id, now=now)
     _forget_course(session, request.id)
     _forget_caller(session, request)
+    session.execute(update(Look).where(Look.request_id == request.id).values(words_sealed=None))
     request_keys.destroy(session, request)
     audit.record(
         session,

@@ -12,6 +12,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import Disposition, Outcome, RequestState
+from callback_service.domain.policy import Action
 from callback_service.domain.retention import Keeping, Kept
 from callback_service.errors import Refused
 from callback_service.models.call import InboundCall
@@ -32,6 +33,7 @@ from callback_service.services import (
 from callback_service.services.data_requests import locked_case, requests_of
 from callback_service.services.emptying import empty_request, is_in_the_air
 from callback_service.services.legal_holds import held_among
+from callback_service.services.permission import allowed
 from callback_service.services.requests import lock_request
 
 ON_HOLD: Final = (
@@ -42,6 +44,7 @@ JUST_NOW: Final = "They are being rung or texted just now. Try again in a few mi
 NOT_FROM_HERE: Final = "We cannot erase this from here just now. Please call us."
 
 
+@allowed(Action.HANDLE_DATA_REQUESTS)
 def ask(
     session: Session,
     case_id: int,
@@ -61,6 +64,7 @@ def ask(
     _note(session, "data_request.erasure_asked", case, actor_id=actor_id, now=now)
 
 
+@allowed(Action.SEE_DATA_REQUESTS)
 def take_back(session: Session, case_id: int, *, actor_id: int, now: datetime) -> None:
     """Do not erase, for now: the case stays open."""
     case = locked_case(session, case_id)
@@ -71,6 +75,7 @@ def take_back(session: Session, case_id: int, *, actor_id: int, now: datetime) -
     _note(session, "data_request.erasure_taken_back", case, actor_id=actor_id, now=now)
 
 
+@allowed(Action.HANDLE_DATA_REQUESTS)
 def confirm(
     session: Session, case_id: int, keeping: Keeping, *, actor_id: int, now: datetime
 ) -> None:

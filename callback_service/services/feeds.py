@@ -17,8 +17,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.orm import Session
 
+from callback_service.domain import policy
+from callback_service.domain.policy import Action
 from callback_service.domain.rota import Duty
-from callback_service.domain.staff import Role, StaffMember
+from callback_service.domain.staff import StaffMember
 from callback_service.domain.wall_time import WEEK, Span, start_of_day
 from callback_service.errors import Forbidden, NotFound
 from callback_service.gateways.ical import Entry, to_ical
@@ -32,8 +34,8 @@ from callback_service.services.rota_calendar import attendee_of, summary_of, uid
 REACH = {FeedScope.OWN: (4 * WEEK, 26 * WEEK), FeedScope.WHOLE_ROTA: (WEEK, 8 * WEEK)}
 #: Who may have a link of each kind, and whom an open one opens for.
 MAY_HAVE = {
-    FeedScope.OWN: frozenset({Role.COUNSELLOR, Role.MANAGER}),
-    FeedScope.WHOLE_ROTA: frozenset({Role.MANAGER}),
+    FeedScope.OWN: policy.roles_of(Action.MAKE_CALENDAR_LINK),
+    FeedScope.WHOLE_ROTA: policy.roles_of(Action.READ_WHOLE_ROTA_CALENDAR),
 }
 _SUMMARY = {Duty.COUNSELLING: "Shift", Duty.DUTY_LEAD: "Duty lead"}
 _NO_FEED = "There is no calendar at this address. The link may have been ended."

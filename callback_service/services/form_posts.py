@@ -19,12 +19,14 @@ from sqlalchemy.orm import Session
 from callback_service.domain import flood
 from callback_service.domain.contact import LineKind, Phone, SafeContact, Window
 from callback_service.domain.flood import FormLimits, Seen
+from callback_service.domain.policy import Action
 from callback_service.domain.wishes import read_wishes
 from callback_service.errors import NotFound, TooMany, WindowGone
 from callback_service.models.form_post import FormPost
 from callback_service.models.sealing import keyring
 from callback_service.services import audit, intake
 from callback_service.services.intake import Ask
+from callback_service.services.permission import allowed
 
 #: Posts let in by one run, so that it holds the database for a moment only.
 LET_IN_AT_ONCE: Final = 10
@@ -130,6 +132,7 @@ def groups(session: Session) -> list[Group]:
     return [Group(*row) for row in rows]
 
 
+@allowed(Action.LET_POSTS_IN)
 def let_in(session: Session, post_id: int, *, actor_id: int, now: datetime, tz: tzinfo) -> int:
     """Let all of one network into the queue, as a manager decided; how many posts."""
     posts = _of_same_network(session, post_id)
@@ -138,6 +141,7 @@ def let_in(session: Session, post_id: int, *, actor_id: int, now: datetime, tz: 
     return len(posts)
 
 
+@allowed(Action.DISCARD_POSTS)
 def discard(session: Session, post_id: int, *, actor_id: int, now: datetime) -> int:
     """Throw all posts of one network away, as a manager decided; how many."""
     posts = _of_same_network(session, post_id)

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.leave_requests import MAY_BE_ASKED, LeaveState, check_move
+from callback_service.domain.policy import Action
 from callback_service.domain.rota_changes import Leave, LeaveReason
 from callback_service.domain.wall_time import ONE_DAY, day_in_words, full_date, start_of_day
 from callback_service.errors import BadInput, NotFound
@@ -16,6 +17,7 @@ from callback_service.models.availability import LeaveRequest
 from callback_service.models.staff import Staff
 from callback_service.services import audit
 from callback_service.services.cover_warnings import given_reason
+from callback_service.services.permission import allowed
 from callback_service.services.rota_change_checks import LONGEST_ABSENCE
 from callback_service.services.rota_change_rows import REASON_WORDS
 from callback_service.services.rota_changes import make_change
@@ -38,6 +40,7 @@ class LeaveLine:
     asked_at: datetime
 
 
+@allowed(Action.WORK_OWN_SHIFTS, by="staff_id")
 def ask_for_leave(
     session: Session,
     staff_id: int,
@@ -87,6 +90,7 @@ def _asked_already(
     ).first()
 
 
+@allowed(Action.WORK_OWN_SHIFTS, by="staff_id")
 def withdraw(session: Session, request_id: int, *, staff_id: int, now: datetime) -> None:
     """Take back what one asked for."""
     row = _locked(session, request_id)
@@ -96,6 +100,7 @@ def withdraw(session: Session, request_id: int, *, staff_id: int, now: datetime)
 
 
 @edits("rota.leave_granted")
+@allowed(Action.EDIT_ROTA)
 def grant(session: Session, request_id: int, *, actor_id: int, now: datetime, tz: tzinfo) -> None:
     """Grant leave: it becomes a change of the rota, with all that makes one refuse."""
     row = _locked(session, request_id)
@@ -105,6 +110,7 @@ def grant(session: Session, request_id: int, *, actor_id: int, now: datetime, tz
     _end(session, row, LeaveState.GRANTED, actor_id=actor_id, now=now)
 
 
+@allowed(Action.EDIT_ROTA)
 def decline(
     session: Session, request_id: int, *, reason: str, actor_id: int, now: datetime
 ) -> None:

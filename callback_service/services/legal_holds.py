@@ -10,10 +10,12 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from callback_service.domain.policy import Action
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.privacy import LegalHold
 from callback_service.services import audit
+from callback_service.services.permission import allowed
 from callback_service.services.requests import lock_request
 
 #: A hold is looked at anew within this time.
@@ -52,6 +54,7 @@ def held_among(session: Session, request_ids: list[int]) -> set[int]:
     return set(session.scalars(open_holds))
 
 
+@allowed(Action.HOLD_REQUEST)
 def place(
     session: Session,
     request_id: int,
@@ -89,6 +92,7 @@ def _usable(reason: str, review_on: date | None, *, today: date) -> tuple[str, d
     return words, review_on
 
 
+@allowed(Action.HOLD_REQUEST)
 def end(session: Session, hold_id: int, *, actor_id: int, now: datetime) -> int:
     """Let the clocks run again for a request; its id. What is due is erased with the next run."""
     hold = session.get(LegalHold, hold_id, with_for_update=True, populate_existing=True)

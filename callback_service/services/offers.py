@@ -11,12 +11,14 @@ from sqlalchemy.orm import Session
 from callback_service.domain import wording
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.planning import OFFER_LEAD, OFFER_LEASE
+from callback_service.domain.policy import Action
 from callback_service.domain.staff import StaffMember
-from callback_service.errors import Refused
+from callback_service.errors import NotFound, Refused
 from callback_service.models.callback import CallbackRequest, Offer, OfferEnding
 from callback_service.models.outbox import TextKind
 from callback_service.models.plan import PlanEntry
 from callback_service.services import audit, presence, requests, texts
+from callback_service.services.permission import allowed
 from callback_service.services.plan_trigger import ask_for_plan
 from callback_service.services.planning import counsellors_on_shift
 from callback_service.services.requests import Why, lock_request
@@ -44,11 +46,16 @@ def make_offers(session: Session, *, now: datetime, tz: tzinfo) -> int:
     )
 
 
+@allowed(Action.DECLINE_OFFER)
 def decline(
     session: Session, request_id: int, *, staff: StaffMember, why: Why, now: datetime
 ) -> None:
     """The counsellor does not take what is offered to them: somebody else is asked at once."""
-    lock_request(session, request_id)
+    gone = Refused("This request is no longer on offer to you.")
+    try:
+        lock_request(session, request_id)
+    except NotFound:
+        raise gone from None  # as for an offer to somebody else
     offer = session.scalar(
         select(Offer)
         .where(
@@ -59,7 +66,7 @@ def decline(
         .with_for_update()
     )
     if offer is None:
-        raise Refused("This request is no longer on offer to you.")
+        raise gone
     requests.decline(session, offer, actor_id=staff.id, why=why, now=now)
 
 

@@ -11,12 +11,14 @@ from datetime import date, datetime, timedelta, tzinfo
 
 from sqlalchemy.orm import Session
 
+from callback_service.domain.policy import Action
 from callback_service.domain.rest import Breach
 from callback_service.domain.rota import Duty, Shift, Source, resolve_shifts
 from callback_service.domain.rotation_words import Line
 from callback_service.domain.wall_time import ONE_DAY, WEEK, monday_of, start_of_day
 from callback_service.services import rest_checks, shift_patterns
 from callback_service.services.availability import conflicts_of_line
+from callback_service.services.permission import allowed
 from callback_service.services.rest_checks import RestBroken
 from callback_service.services.rota import Ending, Person, Proposal, resolve
 from callback_service.services.rota_change_rows import span_in_words
@@ -80,6 +82,7 @@ def check(session: Session, edit: PatternEdit, *, now: datetime, tz: tzinfo) -> 
         shift_patterns.check_line(session, edit.added, instead_of=edit.ended, now=now)
 
 
+@allowed(Action.EDIT_ROTA)
 def save(
     session: Session,
     edit: PatternEdit,

@@ -15,6 +15,7 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import HELD, LetGo, Outcome, RequestState
+from callback_service.domain.policy import Action
 from callback_service.domain.presence import (
     BREAK_MINUTES,
     DeskState,
@@ -30,6 +31,7 @@ from callback_service.models.plan import PlanEntry
 from callback_service.models.presence import Presence
 from callback_service.models.staff import Staff
 from callback_service.services import audit, requests
+from callback_service.services.permission import allowed, check
 from callback_service.services.plan_trigger import ask_for_plan
 from callback_service.services.rota import on_now, shifts_between
 
@@ -83,6 +85,7 @@ def is_free(session: Session, staff_id: int, *, now: datetime) -> bool:
     return present_of(session, staff_id, now=now) is None and _held_id(session, staff_id) is None
 
 
+@allowed(Action.BE_AWAY, by="staff_id")
 def start_break(
     session: Session, staff_id: int, *, minutes: int, now: datetime, tz: tzinfo
 ) -> None:
@@ -102,11 +105,14 @@ def start_break(
     _leave(session, staff_id, PresenceKind.BREAK, until, actor_id=staff_id, now=now)
 
 
+@allowed(Action.BE_AWAY)
 def sign_off(session: Session, staff_id: int, *, actor_id: int, now: datetime, tz: tzinfo) -> None:
     """Somebody is not here for the rest of their shift. All they have goes back to the pool.
 
     A request they hold and do not ring is given back; one that they are ringing they finish.
     """
+    if actor_id != staff_id:
+        check(session, Action.SIGN_OFF_COLLEAGUE, actor_id)
     off_duty_at = duty_ends(session, staff_id, now=now, tz=tz)
     held_id = _held_id(session, staff_id)
     held = requests.lock_request(session, held_id) if held_id is not None else None
@@ -142,6 +148,7 @@ def wrap_up(
         _begin(session, staff_id, PresenceKind.WRAP_UP, now + lasts, actor_id=staff_id, now=now)
 
 
+@allowed(Action.BE_AWAY, by="staff_id")
 def more_time(session: Session, staff_id: int, *, rests: Rests, now: datetime) -> None:
     """Make a wrap-up longer, once."""
     lock_person(session, staff_id)
@@ -154,6 +161,7 @@ def more_time(session: Session, staff_id: int, *, rests: Rests, now: datetime) -
     _note(session, "presence.more_time", staff_id, actor_id=staff_id, now=now)
 
 
+@allowed(Action.BE_AWAY, by="staff_id")
 def come_back(session: Session, staff_id: int, *, now: datetime) -> None:
     """End a break, a wrap-up or a signing off early: they are available."""
     lock_person(session, staff_id)

@@ -10,12 +10,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import LetGo
+from callback_service.domain.policy import Action, Field
+from callback_service.domain.staff import StaffMember
 from callback_service.errors import NotFound
 from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import CallbackRequest, Offer
 from callback_service.models.staff import Staff
-from callback_service.services import audit
+from callback_service.services import audit, sight
 from callback_service.services.inbound_texts import InboundRow, words_of
+from callback_service.services.permission import allowed
+from callback_service.services.requests import NO_SUCH
 
 _DETAILS: Final = ("step", "reason", "disposition")
 
@@ -49,15 +53,17 @@ def reference_of(session: Session, request_id: int) -> str:
         select(CallbackRequest.reference).where(CallbackRequest.id == request_id)
     )
     if reference is None:
-        raise NotFound("There is no such request.")
+        raise NotFound(NO_SUCH)
     return reference
 
 
-def history(session: Session, request_id: int, *, actor_id: int, now: datetime) -> History:
+@allowed(Action.SEE_HISTORY)
+def history(session: Session, request_id: int, *, staff: StaffMember, now: datetime) -> History:
     """The history of a request. Reasons are in people's own words, so the look is written down."""
     request = session.get(CallbackRequest, request_id)
     if request is None:
-        raise NotFound("There is no such request.")
+        raise NotFound(NO_SUCH)
+    seen = sight.seen_by(session, request, staff, Action.SEE_HISTORY, now=now)
     entries = session.scalars(
         select(AuditEntry)
         .where(
@@ -78,10 +84,10 @@ def history(session: Session, request_id: int, *, actor_id: int, now: datetime) 
         "request.history_read",
         subject="callback_request",
         subject_id=request_id,
-        actor_id=actor_id,
+        actor_id=staff.id,
         now=now,
     )
-    written = words_of(session, request_id)
+    written = seen.whole(Field.TEXTS_IN, words_of(session, request_id)) or []
     return History(request.id, request.reference, request.state, events, written)
 
 

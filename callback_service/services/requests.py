@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from typing import Final
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -23,6 +24,11 @@ from callback_service.models.plan import PlanEntry
 from callback_service.services import audit, texts
 from callback_service.services.plan_trigger import ask_for_plan
 
+#: The one answer to whoever may not see a request, whether or not it is there.
+NO_SUCH: Final = (
+    "That request is not with you. It may have gone back to the queue, or been withdrawn."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Why:
@@ -41,7 +47,7 @@ def lock_request(session: Session, request_id: int) -> CallbackRequest:
         .execution_options(populate_existing=True)
     )
     if request is None:
-        raise NotFound("There is no such request.")
+        raise NotFound(NO_SUCH)
     return request
 
 

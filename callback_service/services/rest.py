@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callback_service.domain.fairness import Share, balance, shares
+from callback_service.domain.policy import Action
 from callback_service.domain.rest import (
     LOOK_BACK,
     LOOK_ON,
@@ -29,6 +30,7 @@ from callback_service.models.rest import RestAllowance, WorkingTimeOptOut
 from callback_service.models.rota import ShiftPattern, ShiftTurn
 from callback_service.models.staff import Staff
 from callback_service.services import audit
+from callback_service.services.permission import allowed
 from callback_service.services.rest_allowances import is_for
 from callback_service.services.rota import Person, shifts_between
 from callback_service.services.rota_change_rows import load_changes
@@ -183,6 +185,7 @@ def list_opt_outs(session: Session, *, today: date) -> list[OptOutLine]:
     return [OptOutLine(row.id, name, row.agreed_on, row.ends_on) for row, name in rows]
 
 
+@allowed(Action.EDIT_PEOPLE)
 def record_opt_out(
     session: Session, staff_id: int, *, agreed_on: date, actor_id: int, now: datetime, tz: tzinfo
 ) -> None:
@@ -205,6 +208,7 @@ def record_opt_out(
     _record_opt_out(session, "rest.opted_out", row, actor_id=actor_id, now=now)
 
 
+@allowed(Action.EDIT_PEOPLE)
 def end_opt_out(
     session: Session, opt_out_id: int, *, actor_id: int, now: datetime, tz: tzinfo
 ) -> date:

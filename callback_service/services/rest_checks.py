@@ -7,6 +7,7 @@ from datetime import date, datetime, tzinfo
 
 from sqlalchemy.orm import Session
 
+from callback_service.domain.policy import Action
 from callback_service.domain.rest import (
     LOOK_BACK,
     LOOK_ON,
@@ -25,6 +26,7 @@ from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.rota_change import ChangeKind, RotaChange
 from callback_service.models.staff import Staff
 from callback_service.services import rota_changes
+from callback_service.services.permission import allowed
 from callback_service.services.rest import excluded_days, opted_out, works_since
 from callback_service.services.rest_allowances import allow
 from callback_service.services.rota import Proposal, resolve
@@ -154,6 +156,7 @@ def in_words(
 
 
 @edits("rota.change_made")
+@allowed(Action.EDIT_ROTA)
 def make_change(
     session: Session,
     change: Change,
@@ -174,6 +177,7 @@ def make_change(
     return row
 
 
+@allowed(Action.WORK_OWN_SHIFTS, by="staff_id")
 def take_open_shift(
     session: Session, change_id: int, *, staff_id: int, now: datetime, tz: tzinfo
 ) -> RotaChange:
@@ -223,6 +227,7 @@ def allow_all(
         )  # fmt: skip
 
 
+@allowed(Action.EDIT_PEOPLE)
 def allow_breach(
     session: Session, staff_id: int, rule: Rule, starts_at: datetime, ends_at: datetime, *,
     reason: str, actor_id: int | None, now: datetime,

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta, tzinfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from callback_service.domain.policy import Action
 from callback_service.domain.rota import Duty
 from callback_service.domain.rota_changes import (
     Change,
@@ -28,6 +29,7 @@ from callback_service.domain.rota_changes import (
 from callback_service.errors import NotFound, Refused
 from callback_service.models.rota_change import ChangeKind, RotaChange
 from callback_service.services import rest_allowances, rota_notices
+from callback_service.services.permission import allowed
 from callback_service.services.rota import resolve
 from callback_service.services.rota_change_checks import (
     absentee,
@@ -119,6 +121,7 @@ def check_change(session: Session, change: Change, *, now: datetime, tz: tzinfo)
         raise overlap_with(row, tz)
 
 
+@allowed(Action.WORK_OWN_SHIFTS)
 def sick_from_now(
     session: Session,
     staff_id: int,
@@ -138,6 +141,7 @@ def sick_from_now(
 
 
 @edits("rota.open_shift_taken")
+@allowed(Action.WORK_OWN_SHIFTS, by="staff_id")
 def take_open_shift(
     session: Session, change_id: int, *, staff_id: int, now: datetime, tz: tzinfo
 ) -> RotaChange:
@@ -164,6 +168,7 @@ def take_open_shift(
 
 
 @edits("rota.open_shift_given_back")
+@allowed(Action.WORK_OWN_SHIFTS, by="staff_id")
 def give_back_open_shift(
     session: Session, change_id: int, *, staff_id: int, now: datetime
 ) -> RotaChange:
@@ -183,6 +188,7 @@ def give_back_open_shift(
 
 
 @edits("rota.change_cancelled")
+@allowed(Action.EDIT_ROTA)
 def cancel_change(
     session: Session, change_id: int, *, actor_id: int | None, now: datetime
 ) -> RotaChange:
@@ -216,6 +222,7 @@ def _cancel(session: Session, row: RotaChange, *, actor_id: int | None, now: dat
     tell_of_time_off(session, row, actor_id=actor_id, now=now)
 
 
+@allowed(Action.EDIT_ROTA)
 def end_from_now(
     session: Session, change_id: int, *, actor_id: int | None, now: datetime, tz: tzinfo
 ) -> None:
@@ -225,6 +232,7 @@ def end_from_now(
         cancel_change(session, change_id, actor_id=actor_id, now=now)
 
 
+@allowed(Action.EDIT_ROTA)
 def put_back(
     session: Session, before: RotaChange, *, actor_id: int | None, now: datetime, tz: tzinfo
 ) -> None:

@@ -13,10 +13,11 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
+from callback_service.domain import policy
 from callback_service.domain.cover_words import requirement_in_words
+from callback_service.domain.policy import Action
 from callback_service.domain.rest import RULE_WORDS
 from callback_service.domain.rotation_words import line_in_words, turn_in_words
-from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import day_in_words
 from callback_service.errors import NotFound
 from callback_service.models.rest import RestAllowance
@@ -122,7 +123,9 @@ def list_revisions(
 def people_of_history(session: Session) -> list[Person]:
     """Everybody whose rota may have been changed, also those who have left, by name."""
     rows = session.scalars(
-        select(Staff).where(Staff.role != Role.ADMINISTRATOR).order_by(Staff.name, Staff.id)
+        select(Staff)
+        .where(Staff.role.in_(policy.roles_of(Action.WORK_OWN_SHIFTS)))
+        .order_by(Staff.name, Staff.id)
     )
     return [Person(row.id, row.name, row.email) for row in rows]
 

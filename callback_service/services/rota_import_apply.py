@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from callback_service.domain.policy import Action
 from callback_service.domain.rota import Duty
 from callback_service.domain.rota_changes import (
     Change,
@@ -26,6 +27,7 @@ from callback_service.errors import BadInput, CallbackServiceError
 from callback_service.models.rota import ShiftPattern
 from callback_service.models.rota_change import RotaChange
 from callback_service.models.staff import Staff
+from callback_service.services.permission import allowed
 from callback_service.services.rota_changes import cancel_change, record_changes
 from callback_service.services.rota_edits import edits
 from callback_service.services.rota_import import plan_import
@@ -38,6 +40,7 @@ Named = tuple[Change, str]
 
 
 @edits("rota.imported")
+@allowed(Action.EDIT_ROTA)
 def import_calendar(
     session: Session,
     content: bytes,
@@ -59,6 +62,7 @@ def import_calendar(
     return items
 
 
+@allowed(Action.EDIT_ROTA)
 def apply_import(
     session: Session,
     items: Iterable[Item],

@@ -10,6 +10,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import HELD, RequestState
+from callback_service.domain.policy import Action
 from callback_service.domain.rota import Duty, Shift, clip
 from callback_service.domain.rota_changes import Change, Leave
 from callback_service.domain.staff import Role
@@ -20,6 +21,7 @@ from callback_service.models.rota_change import RotaChange
 from callback_service.models.rota_notice import RotaNotice
 from callback_service.models.staff import Staff
 from callback_service.services import audit, texts
+from callback_service.services.permission import allowed
 from callback_service.services.rota import resolve, zulu
 from callback_service.services.rota_change_rows import span_in_words
 
@@ -140,6 +142,7 @@ def _line(row: RotaNotice, tz: tzinfo) -> NoticeLine:
     )
 
 
+@allowed(Action.EDIT_ROTA)
 def see_to(session: Session, notice_id: int, *, actor_id: int, now: datetime) -> None:
     """Record that a manager has seen to an absence. Once is enough."""
     row = session.get(RotaNotice, notice_id, with_for_update=True, populate_existing=True)

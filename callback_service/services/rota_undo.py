@@ -12,6 +12,7 @@ from datetime import date, datetime, tzinfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from callback_service.domain.policy import Action
 from callback_service.domain.rest import Breach
 from callback_service.domain.rota import Duty
 from callback_service.domain.wall_time import ONE_DAY, day_in_words, start_of_day
@@ -31,6 +32,7 @@ from callback_service.services import (
     rota_changes,
     shift_patterns,
 )
+from callback_service.services.permission import allowed
 from callback_service.services.plan_trigger import ask_for_plan
 from callback_service.services.planning import current_plan
 from callback_service.services.rota_change_rows import span_in_words
@@ -67,6 +69,7 @@ class UndoPreview:
     broken: list[str]
 
 
+@allowed(Action.EDIT_ROTA)
 def undo(
     session: Session,
     revision_id: int,
@@ -148,6 +151,7 @@ def _span_of(
     return max(min(begins), now) - ONE_DAY, until
 
 
+@allowed(Action.EDIT_ROTA)
 def preview_undo(
     session: Session, revision_id: int, *, actor_id: int, now: datetime, tz: tzinfo
 ) -> UndoPreview:

@@ -14,6 +14,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from callback_service.domain.policy import Action
 from callback_service.domain.resets import (
     MAY_ASK,
     RESET_LASTS,
@@ -27,6 +28,7 @@ from callback_service.models.second_step_reset import SecondStepReset
 from callback_service.models.staff import Staff, new_uid
 from callback_service.services.account_events import record
 from callback_service.services.accounts import active, locked, reset_second_step
+from callback_service.services.permission import allowed
 
 PROOF_MAX_CHARS: Final = 300
 #: How the person showed who they are is kept this long, for who looks into a reset that was wrong.
@@ -48,6 +50,7 @@ class WaitingReset:
     until: datetime
 
 
+@allowed(Action.ASK_FOR_RESET)
 def ask(
     session: Session,
     staff_id: int,
@@ -84,6 +87,7 @@ def ask(
     record(session, "staff.reset_asked", staff, actor_id=actor_id, now=now, reason=reason)
 
 
+@allowed(Action.CONFIRM_RESET)
 def confirm(
     session: Session, reset_id: int, *, secret_key: str, actor_id: int, now: datetime
 ) -> str:

@@ -9,6 +9,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, selectinload
 
+from callback_service.domain.policy import Action
 from callback_service.domain.rota import MAY_HOLD, Duty, Pattern, first_clash
 from callback_service.domain.rotation_words import Line, line_in_words, turn_in_words, whose_turn
 from callback_service.domain.rotations import CountedIn, Rotation
@@ -25,6 +26,7 @@ from callback_service.errors import BadInput, NotFound
 from callback_service.models.rota import ShiftPattern, ShiftTurn
 from callback_service.models.staff import Staff
 from callback_service.services import audit
+from callback_service.services.permission import allowed
 from callback_service.services.plan_trigger import ask_for_plan
 from callback_service.services.rota import (
     Ending,
@@ -133,6 +135,7 @@ def people_for_rota(session: Session) -> list[Person]:
 
 
 @edits("rota.pattern_added")
+@allowed(Action.EDIT_ROTA)
 def add_pattern(
     session: Session,
     line: Line,
@@ -266,6 +269,7 @@ def _field_error(field: str, sentence: str) -> BadInput:
 
 
 @edits("rota.pattern_ended")
+@allowed(Action.EDIT_ROTA)
 def end_pattern(
     session: Session,
     pattern_id: int,
@@ -303,6 +307,7 @@ def _check_end(row: ShiftPattern, last_on: date, *, today: date) -> None:
         raise _field_error("last_on", f"This pattern already ends on {full_date(row.until_on)}.")
 
 
+@allowed(Action.EDIT_ROTA)
 def end_from_now(
     session: Session, pattern_id: int, *, actor_id: int | None, now: datetime, tz: tzinfo
 ) -> None:
@@ -315,6 +320,7 @@ def end_from_now(
         end_pattern(session, pattern_id, last_on=last_on, actor_id=actor_id, now=now, tz=tz)
 
 
+@allowed(Action.EDIT_ROTA)
 def put_back(
     session: Session, before: ShiftPattern, *, actor_id: int | None, now: datetime, tz: tzinfo
 ) -> None:

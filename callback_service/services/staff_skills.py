@@ -9,12 +9,14 @@ from datetime import datetime
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from callback_service.domain.policy import Action
 from callback_service.domain.skills import NO_SKILLS, Skill, SkillKind, kept, label, skill
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound
 from callback_service.models.staff import Staff
 from callback_service.models.staff_skill import StaffSkill
 from callback_service.services import audit
+from callback_service.services.permission import allowed
 from callback_service.services.plan_trigger import ask_for_plan
 
 #: More than anybody has; keeps a slip of the paste out.
@@ -80,6 +82,7 @@ def read_skills(given: Mapping[SkillKind, Sequence[str]]) -> frozenset[Skill]:
     return frozenset(found)
 
 
+@allowed(Action.EDIT_SKILLS)
 def set_skills(
     session: Session, staff_id: int, skills: Iterable[Skill], *, actor_id: int | None, now: datetime
 ) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import RequestState
+from callback_service.domain.policy import Action
 from callback_service.domain.retention import Keeping, Kept
 from callback_service.errors import NotFound
 from callback_service.models.call import BridgedCall, InboundCall
@@ -19,6 +20,7 @@ from callback_service.models.number import LineLookup, Suppression
 from callback_service.models.outbox import OutboxMessage
 from callback_service.models.privacy import DataRequest
 from callback_service.services import audit, data_requests, legal_holds
+from callback_service.services.permission import allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ class Case:
     on_hold: set[str]  # references
 
 
+@allowed(Action.HANDLE_DATA_REQUESTS)
 def look(session: Session, case_id: int, keeping: Keeping, *, actor_id: int, now: datetime) -> Case:
     """An open case with all that is held. The look is written down at each request it shows."""
     case, holding, rows = _opened(session, case_id, keeping)
@@ -149,6 +152,7 @@ def look(session: Session, case_id: int, keeping: Keeping, *, actor_id: int, now
     )
 
 
+@allowed(Action.HANDLE_DATA_REQUESTS)
 def export(
     session: Session, case_id: int, keeping: Keeping, *, actor_id: int, now: datetime
 ) -> Holding:

@@ -9,12 +9,14 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from callback_service.domain.policy import Action
 from callback_service.gateways.twilio_codes import OPTED_OUT
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.number import SaidBy, Suppression
 from callback_service.models.outbox import OutboxMessage
 from callback_service.models.sealing import keyring
 from callback_service.services import audit
+from callback_service.services.permission import allowed
 
 
 def index_of(e164: str) -> bytes:
@@ -65,6 +67,7 @@ def count_never_rung(session: Session) -> int:
     return session.scalar(silent) or 0
 
 
+@allowed(Action.CONTROL_TEXTS)
 def suppress(
     session: Session, e164: str, *, said_by: SaidBy, now: datetime, actor_id: int | None = None
 ) -> bool:
@@ -84,6 +87,7 @@ def suppress(
     return True
 
 
+@allowed(Action.CONTROL_TEXTS)
 def never_ring(session: Session, e164: str, *, actor_id: int, now: datetime) -> None:
     """Neither text nor ring this number again, as its owner told a manager."""
     suppress(session, e164, said_by=SaidBy.MANAGER, actor_id=actor_id, now=now)
@@ -95,6 +99,7 @@ def never_ring(session: Session, e164: str, *, actor_id: int, now: datetime) -> 
         _note(session, "calls.stopped", row.id, actor_id=actor_id, now=now, said_by=row.said_by)
 
 
+@allowed(Action.CONTROL_TEXTS)
 def lift(session: Session, e164: str, *, now: datetime, actor_id: int | None = None) -> bool:
     """Allow texts and calls to this number again; False when nothing stood against them.
 

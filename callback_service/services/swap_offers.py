@@ -9,11 +9,13 @@ from typing import Final
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from callback_service.domain.policy import Action
 from callback_service.domain.rota import Duty
 from callback_service.domain.swaps import SwapState, Terms
 from callback_service.domain.wall_time import WEEK, Span
 from callback_service.errors import Refused
 from callback_service.models.swap import Swap
+from callback_service.services.permission import allowed
 from callback_service.services.rota_change_checks import field_error, lock_people
 from callback_service.services.rota_texts import tell_of_swap
 from callback_service.services.swap_facts import first_clash, held_shift, may_hold, moves_of
@@ -34,6 +36,7 @@ class Offer:
     wanted: Span | None = None
 
 
+@allowed(Action.WORK_OWN_SHIFTS)
 def offer_shift(
     session: Session, offer: Offer, *, actor_id: int, now: datetime, tz: tzinfo
 ) -> Swap:

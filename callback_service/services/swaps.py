@@ -15,12 +15,14 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from callback_service.domain.policy import Action
 from callback_service.domain.swaps import OPEN, Move, SwapState, check_move
 from callback_service.domain.wall_time import ONE_DAY
 from callback_service.errors import NotFound, Refused
 from callback_service.models.swap import Swap
 from callback_service.services import audit
 from callback_service.services.cover_warnings import given_reason
+from callback_service.services.permission import allowed, may
 from callback_service.services.rest_checks import RestBroken, allow_all, breaches_of_change
 from callback_service.services.rota import zulu
 from callback_service.services.rota_change_checks import lock_people
@@ -44,6 +46,7 @@ NOBODY_ABLE: Final = "Choose somebody else, who has an active account and may ha
 
 
 @edits("rota.swap_agreed")
+@allowed(Action.WORK_OWN_SHIFTS)
 def take_swap(
     session: Session,
     swap_id: int,
@@ -111,31 +114,30 @@ def _lapsed(
     return reason is not None
 
 
-def give_up(
-    session: Session, swap_id: int, *, actor_id: int, is_manager: bool, now: datetime
-) -> None:
+@allowed(Action.WORK_OWN_SHIFTS)
+def give_up(session: Session, swap_id: int, *, actor_id: int, now: datetime) -> None:
     """Un-take a shift before it is approved: it is offered again."""
     row = _locked(session, swap_id)
-    if not is_manager and row.taken_by_id != actor_id:
+    if row.taken_by_id != actor_id and not may(session, Action.EDIT_ROTA, actor_id):
         raise Refused("Only who took the shift can give it back.")
     check_move(row.state, SwapState.OFFERED)
     row.taken_by_id = row.taken_at = None
     _move(session, row, SwapState.OFFERED, actor_id=actor_id, now=now)
 
 
-def withdraw(
-    session: Session, swap_id: int, *, actor_id: int, is_manager: bool, now: datetime
-) -> None:
+@allowed(Action.WORK_OWN_SHIFTS)
+def withdraw(session: Session, swap_id: int, *, actor_id: int, now: datetime) -> None:
     """Take an offer back before it is approved; or, as who alone was asked, say no to it."""
     row = _locked(session, swap_id)
     if row.state is SwapState.OFFERED and row.to is not None and row.to_id == actor_id:
         row.reason = f"{row.to.name} cannot take it."
-    elif not is_manager and row.offered_by_id != actor_id:
+    elif row.offered_by_id != actor_id and not may(session, Action.EDIT_ROTA, actor_id):
         raise Refused("Only who offered the shift can take it back.")
     _move(session, row, SwapState.WITHDRAWN, actor_id=actor_id, now=now)
 
 
 @edits("rota.swap_agreed")
+@allowed(Action.EDIT_ROTA)
 def approve(
     session: Session,
     swap_id: int,
@@ -187,6 +189,7 @@ def _carry_out(
     _move(session, row, SwapState.APPROVED, actor_id=actor_id, now=now)
 
 
+@allowed(Action.EDIT_ROTA)
 def decline(session: Session, swap_id: int, *, reason: str, actor_id: int, now: datetime) -> None:
     """Decline a swap that was taken, with a reason that both will read."""
     reason = given_reason(reason)
@@ -197,6 +200,7 @@ def decline(session: Session, swap_id: int, *, reason: str, actor_id: int, now: 
 
 
 @edits("rota.swap_undone")
+@allowed(Action.EDIT_ROTA)
 def undo(session: Session, swap_id: int, *, actor_id: int, now: datetime, tz: tzinfo) -> None:
     """Bring both people back to their own shifts, before the first of them begins."""
     row = _locked(session, swap_id)

@@ -8,11 +8,13 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from callback_service.domain.policy import Action
 from callback_service.errors import NotFound, Refused
 from callback_service.gateways.base import FoundText, TextGateway
 from callback_service.models.outbox import OutboxMessage
 from callback_service.services import audit, receipts
 from callback_service.services.messages import may_be_asked_after
+from callback_service.services.permission import allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def ask(gateway: TextGateway, asked: Question) -> FoundText | None:
     return next((text for text in found if text.sid not in asked.known_sids), None)
 
 
+@allowed(Action.CONTROL_TEXTS)
 def take_answer(
     session: Session, asked: Question, found: FoundText | None, *, actor_id: int, now: datetime
 ) -> str:

@@ -8,13 +8,16 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
+from callback_service.domain import policy
 from callback_service.domain.lifecycle import RequestState
+from callback_service.domain.policy import Action
 from callback_service.domain.skills import Skill
-from callback_service.domain.staff import Role, StaffMember
+from callback_service.domain.staff import StaffMember
 from callback_service.domain.wishes import in_force, meets, steps
 from callback_service.errors import Refused
 from callback_service.models.callback import CallbackRequest, Escalation
 from callback_service.services import explanations
+from callback_service.services.permission import allowed
 from callback_service.services.staff_skills import skills_of
 
 
@@ -25,6 +28,7 @@ class ForAnother(NamedTuple):
     opens: str
 
 
+@allowed(Action.SEE_QUEUE)
 def for_others(
     session: Session, staff: StaffMember, *, now: datetime, tz: tzinfo
 ) -> dict[int, ForAnother]:
@@ -56,7 +60,7 @@ def _for_others(
     now: datetime,
     tz: tzinfo,
 ) -> dict[int, ForAnother]:
-    if staff.role is Role.MANAGER:
+    if policy.may(staff.role, Action.SEE_RECORD):  # managers step in whenever it is needed
         return {}
     own = skills_of(session, staff.id)
     escalated = select(Escalation.id).where(

@@ -13,8 +13,8 @@ from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
 from callback_service import clock
+from callback_service.domain.policy import Action
 from callback_service.domain.signing_in import FEW_CODES
-from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, TooMany
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.api_token import ApiToken
@@ -88,14 +88,14 @@ class EventLine:
 
 
 @bp.get("/account")
-@requires(*Role)
+@requires(Action.SEE_OWN_ACCOUNT)
 def own() -> ResponseReturnValue:
     """One's own particulars, open sign-ins and password."""
     return _own_page()
 
 
 @bp.post("/account/tokens")
-@requires(*Role)
+@requires(Action.SECURE_OWN_ACCOUNT)
 @fresh
 def make_token() -> ResponseReturnValue:
     """Make a token for a program of one's own, and show it, this once."""
@@ -114,7 +114,7 @@ def make_token() -> ResponseReturnValue:
 
 
 @bp.post("/account/tokens/<int:token_id>/end")
-@requires(*Role)
+@requires(Action.SEE_OWN_ACCOUNT)
 def end_token(token_id: int) -> ResponseReturnValue:
     """End one of one's own tokens."""
     with transaction() as session:
@@ -124,14 +124,14 @@ def end_token(token_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/account/stay")
-@requires(*Role)
+@requires(Action.SEE_OWN_ACCOUNT)
 def stay() -> ResponseReturnValue:
     """Start the idle time anew, which the gate has done; nothing to show."""
     return "", 204
 
 
 @bp.post("/account/sign-ins/end-others")
-@requires(*Role)
+@requires(Action.SECURE_OWN_ACCOUNT)
 @fresh
 def end_others() -> ResponseReturnValue:
     """Sign out every other browser of this person."""
@@ -143,7 +143,7 @@ def end_others() -> ResponseReturnValue:
 
 
 @bp.post("/account/password")
-@requires(*Role)
+@requires(Action.SECURE_OWN_ACCOUNT)
 @fresh
 def change_password() -> ResponseReturnValue:
     """A new password for who knows the old one. Other browsers are signed out."""

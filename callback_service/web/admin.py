@@ -11,6 +11,8 @@ from wtforms import EmailField, RadioField, StringField
 from wtforms.validators import InputRequired
 
 from callback_service import clock
+from callback_service.domain.policy import Action
+from callback_service.domain.policy_text import ROLES
 from callback_service.domain.skills import NO_SKILLS, Skill
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput
@@ -19,7 +21,7 @@ from callback_service.models.staff import Staff
 from callback_service.services import accounts, staff_skills
 from callback_service.web.access import current_staff, fresh, requires
 from callback_service.web.one_time_link import link_page
-from callback_service.web.person import ROLES, role_choices
+from callback_service.web.person import role_choices
 
 bp = Blueprint("admin", __name__)
 
@@ -51,14 +53,14 @@ class Account:
 
 
 @bp.get("/staff")
-@requires(Role.ADMINISTRATOR)
+@requires(Action.SEE_ACCOUNTS)
 def staff() -> ResponseReturnValue:
     """Every account, and the form to invite somebody."""
     return _page(InviteForm(formdata=None, role=Role.COUNSELLOR.value))
 
 
 @bp.post("/staff")
-@requires(Role.ADMINISTRATOR)
+@requires(Action.MANAGE_ACCOUNTS)
 @fresh
 def invite() -> ResponseReturnValue:
     """Make an account, and show its one-time link this once."""

@@ -14,8 +14,8 @@ from flask.typing import ResponseReturnValue
 
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.moments import EXAMPLE, parse_moment, range_of
+from callback_service.domain.policy import Action
 from callback_service.domain.rota import Duty
-from callback_service.domain.staff import Role
 from callback_service.errors import BadInput
 from callback_service.extensions import reading
 from callback_service.services import cover as cover_service
@@ -42,7 +42,7 @@ def description() -> ResponseReturnValue:
 
 
 @bp.get("/rota/shifts")
-@token(*Role)
+@token(Action.SEE_ROTA)
 def shifts() -> ResponseReturnValue:
     """Every shift that meets the range, whole, in order."""
     first, stop = _range()
@@ -53,7 +53,7 @@ def shifts() -> ResponseReturnValue:
 
 
 @bp.get("/rota/cover")
-@token(*Role)
+@token(Action.SEE_ROTA)
 def cover() -> ResponseReturnValue:
     """Cover and requirement: a row per stretch in which nothing changes, or per step."""
     first, stop = _range()
@@ -67,7 +67,7 @@ def cover() -> ResponseReturnValue:
 
 
 @bp.get("/callback-requests")
-@token(Role.MANAGER)
+@token(Action.LIST_REQUESTS)
 def callback_requests() -> ResponseReturnValue:
     """The queue without personal data, a page at a time, in the order requests came in."""
     state = _value("state", lambda text: _word(RequestState, text), None)

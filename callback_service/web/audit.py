@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import SelectField, StringField
 
+from callback_service.domain.policy import Action
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound
 from callback_service.extensions import current_settings, reading
@@ -25,7 +26,6 @@ bp = Blueprint("audit", __name__, url_prefix="/audit")
 PAGE_LENGTH = 50
 #: So many entries may wait for the log outside before the page says so.
 MANY_WAITING: Final = 1000
-MAY_READ = (Role.MANAGER, Role.ADMINISTRATOR)
 
 
 class TrailForm(FlaskForm):
@@ -73,14 +73,14 @@ def _midnight(day: date | None, tz: tzinfo) -> datetime | None:
 
 
 @bp.get("")
-@requires(*MAY_READ)
+@requires(Action.SEE_AUDIT)
 def page() -> str:
     """The entries, the newest first."""
     return _page(_filters(), TrailForm(formdata=None))
 
 
 @bp.post("")
-@requires(*MAY_READ)
+@requires(Action.SEE_AUDIT)
 def choose() -> ResponseReturnValue:
     """Lead to the list that was asked for."""
     form = TrailForm()

@@ -11,8 +11,9 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField
 
 from callback_service import clock
+from callback_service.domain import policy
 from callback_service.domain.availability import CannotWork
-from callback_service.domain.staff import Role
+from callback_service.domain.policy import Action
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import reading, transaction
 from callback_service.services import availability as service
@@ -67,7 +68,7 @@ class CannotWorkForm(FlaskForm):
 
 
 @bp.get("")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def own() -> ResponseReturnValue:
     """When I cannot work, and for managers when anybody cannot."""
     form = CannotWorkForm(formdata=None)
@@ -76,7 +77,7 @@ def own() -> ResponseReturnValue:
 
 
 @bp.post("")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def state() -> ResponseReturnValue:
     """Record when I cannot work; tell which shifts I have then all the same."""
     form, now = CannotWorkForm(), clock.utc_now()
@@ -102,7 +103,7 @@ def state() -> ResponseReturnValue:
 
 
 @bp.post("/<int:stated_id>/take-back")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def take_back(stated_id: int) -> ResponseReturnValue:
     """Take back what I stated."""
     with transaction() as session:
@@ -116,7 +117,7 @@ def _page(form: CannotWorkForm) -> str:
     with reading() as session:
         mine = service.list_stated(session, now=now, tz=zone(), staff_id=me.id)
         others = []
-        if me.role is Role.MANAGER:
+        if policy.may(me.role, Action.EDIT_ROTA):
             every = service.list_stated(session, now=now, tz=zone())
             others = [line for line in every if line.staff_id != me.id]
     return render_template(
@@ -124,5 +125,5 @@ def _page(form: CannotWorkForm) -> str:
         form=form,
         mine=mine,
         others=others,
-        is_manager=me.role is Role.MANAGER,
+        is_manager=policy.may(me.role, Action.EDIT_ROTA),
     )

@@ -13,13 +13,14 @@ from flask.typing import ResponseReturnValue
 from callback_service.clock import utc_now
 from callback_service.domain.calls import CallState, Leg
 from callback_service.domain.lifecycle import RequestState
+from callback_service.domain.policy import Action
 from callback_service.errors import NotFound, Refused
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.gateways.voice_base import CallUnclearError, VoiceGateway
 from callback_service.services import bridge_view, calls
 from callback_service.services.calls import Placing
 from callback_service.web.access import current_staff, requires
-from callback_service.web.desk import OUTCOMES, WORKING_HERE, OutcomeForm, call_page
+from callback_service.web.desk import OUTCOMES, OutcomeForm, call_page
 from callback_service.web.twilio_calls import status_url, webhook
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ bp = Blueprint("bridge", __name__, url_prefix="/desk/requests/<int:request_id>")
 
 
 @bp.post("/ring-now")
-@requires(*WORKING_HERE)
+@requires(Action.RING)
 def ring_now(request_id: int) -> ResponseReturnValue:
     """Ring my phone, then the caller's."""
     try:
@@ -62,7 +63,7 @@ def _place(gateway: VoiceGateway, placing: Placing) -> None:
 
 
 @bp.post("/stop-ringing")
-@requires(*WORKING_HERE)
+@requires(Action.RING)
 def stop(request_id: int) -> ResponseReturnValue:
     """Stop before the caller is dialled."""
     with transaction() as session:
@@ -72,7 +73,7 @@ def stop(request_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/ring")
-@requires(*WORKING_HERE)
+@requires(Action.RING)
 def ring_by_hand(request_id: int) -> ResponseReturnValue:
     """I am ringing now, from a phone of my own."""
     try:
@@ -86,18 +87,14 @@ def ring_by_hand(request_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/number")
-@requires(*WORKING_HERE)
-def show_number(request_id: int) -> ResponseReturnValue:
+@requires(Action.SHOW_NUMBER)
+def show_number(request_id: int) -> str:
     """The caller's number, on asking; each time is an audit row."""
-    try:
-        return call_page(request_id, OutcomeForm(formdata=None), asks_for_number=True)
-    except NotFound as gone:
-        flash(gone.message, "error")
-        return redirect(url_for("desk.queue"), code=303)
+    return call_page(request_id, OutcomeForm(formdata=None), asks_for_number=True)
 
 
 @bp.get("/bridge/<seen>")
-@requires(*WORKING_HERE)
+@requires(Action.OPEN_CALL)
 def progress(request_id: int, seen: str) -> ResponseReturnValue:
     """How the call stands, asked for again by a page that was rendered in state ``seen``.
 
@@ -105,7 +102,9 @@ def progress(request_id: int, seen: str) -> ResponseReturnValue:
     """
     with reading() as session:
         try:
-            desk_call = bridge_view.desk_call(session, request_id, staff=current_staff())
+            desk_call = bridge_view.desk_call(
+                session, request_id, staff=current_staff(), now=utc_now()
+            )
         except NotFound:
             return "", 200, {"HX-Redirect": url_for("desk.queue")}
     is_over = desk_call.bridge is None or desk_call.bridge.state is CallState.ENDED

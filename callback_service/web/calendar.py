@@ -17,7 +17,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from callback_service import clock
-from callback_service.domain.staff import Role
+from callback_service.domain.policy import Action
 from callback_service.errors import BadInput
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.calendar import FeedScope
@@ -44,14 +44,14 @@ class Link:
 
 
 @bp.get("/rota/calendar")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def links() -> ResponseReturnValue:
     """The calendar links one may make and end."""
     return _page()
 
 
 @bp.post("/rota/calendar/links")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.MAKE_CALENDAR_LINK)
 @fresh
 def make_link() -> ResponseReturnValue:
     """Make a link and show it, this once."""
@@ -63,7 +63,7 @@ def make_link() -> ResponseReturnValue:
 
 
 @bp.post("/rota/calendar/links/<int:feed_id>/end")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def end_link(feed_id: int) -> ResponseReturnValue:
     """End a link at once."""
     with transaction() as session:

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from callback_service import clock
 from callback_service.domain.cover import gaps
 from callback_service.domain.cover_words import gap_in_words, requirement_in_words
+from callback_service.domain.policy import Action
 from callback_service.domain.rota import Duty
-from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import ONE_DAY, WEEK, day_in_words, start_of_day
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import current_settings, reading, transaction
@@ -39,7 +39,7 @@ WEEKS_AHEAD = 4
 
 
 @bp.get("")
-@requires(Role.MANAGER)
+@requires(Action.SEE_COVER)
 def week() -> ResponseReturnValue:
     """A week of cover by hour, its gaps in words, and what is needed."""
     return _page(_new_form())
@@ -52,7 +52,7 @@ def _new_form() -> RequirementForm:
 
 
 @bp.post("/requirements")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_COVER)
 def add_requirement() -> ResponseReturnValue:
     """State how many are needed."""
     form = RequirementForm()
@@ -78,7 +78,7 @@ def add_requirement() -> ResponseReturnValue:
 
 
 @bp.post("/requirements/<int:requirement_id>/remove")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_COVER)
 def remove_requirement(requirement_id: int) -> ResponseReturnValue:
     """Let a requirement hold no longer from today on."""
     try:

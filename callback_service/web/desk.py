@@ -11,17 +11,17 @@ from wtforms import BooleanField, RadioField, StringField, TextAreaField
 from wtforms.validators import Length
 
 from callback_service.clock import utc_now
+from callback_service.domain import policy
 from callback_service.domain.contact import national
 from callback_service.domain.lifecycle import AFTER_SPEAKING, Disposition, Outcome, RequestState
-from callback_service.domain.staff import Role
-from callback_service.errors import BadInput, NotFound, Refused
+from callback_service.domain.policy import Action
+from callback_service.errors import BadInput, Refused
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.callback import CallbackRequest
 from callback_service.services import (
     attempts,
     bridge_view,
     desk,
-    handover,
     presence,
     wishes_at_desk,
 )
@@ -47,7 +47,6 @@ ENDINGS = {
     Disposition.REFERRED: "Passed on to another service",
     Disposition.WITHDRAWN: "They no longer wanted the call",
 }
-WORKING_HERE = (Role.COUNSELLOR, Role.MANAGER)
 
 
 class OutcomeForm(FlaskForm):
@@ -71,17 +70,15 @@ class OutcomeForm(FlaskForm):
 
 
 @bp.get("")
-@requires(*WORKING_HERE)
+@requires(Action.SEE_QUEUE)
 def queue() -> str:
     """What is offered to me, what waits, and what is in hand. Asked for again every ten seconds."""
     now, me = utc_now(), current_staff()
     tz = current_settings().service_time_zone
     with reading() as session:
-        rows, held = desk.queue(session, now=now, tz=tz), desk.held(session)
+        board = desk.board(session, staff=me, now=now, tz=tz)
         at_desks = presence.at_desks(session, now=now, tz=tz)
-        known = desk.known_by(session, me.id)
         for_others = wishes_at_desk.for_others(session, me, now=now, tz=tz)
-        to_hand_over = handover.handover_list(session, now=now, tz=tz)
         my_shift = next(
             (s for s in on_now(session, now=now, tz=tz) if s.person and s.person.id == me.id), None
         )
@@ -90,23 +87,23 @@ def queue() -> str:
         me=me,
         now=now,
         tz=tz,
-        rows=rows,
-        held=held,
-        handover=to_hand_over,
-        mine=next((row for row in held if row.counsellor_id == me.id), None),
+        rows=board.rows,
+        held=board.held,
+        handover=board.handover,
+        mine=next((row for row in board.held if row.counsellor_id == me.id), None),
         my_shift=my_shift,
-        may_take=my_shift is not None or me.role is Role.MANAGER,
+        may_take=my_shift is not None or policy.permits(me.role, Action.TAKE_REQUEST, ()),
         at_desks=at_desks,
         my_desk=next((one for one in at_desks if one.staff_id == me.id), None),
-        known=known,
+        known=board.known,
         for_others=for_others,
-        late=sum(row.is_late for row in rows),
+        late=sum(row.is_late for row in board.rows),
         OUTCOMES=OUTCOMES,
     )
 
 
 @bp.post("/requests/<int:request_id>/accept")
-@requires(*WORKING_HERE)
+@requires(Action.TAKE_REQUEST)
 def accept(request_id: int) -> ResponseReturnValue:
     """Take a request. If a colleague was quicker, the queue says who."""
     try:
@@ -125,21 +122,14 @@ def accept(request_id: int) -> ResponseReturnValue:
 
 
 @bp.get("/requests/<int:request_id>")
-@requires(*WORKING_HERE)
-def call(request_id: int) -> ResponseReturnValue:
+@requires(Action.OPEN_CALL)
+def call(request_id: int) -> str:
     """The call in hand: number, name and what is safe, for the one who holds it."""
-    try:
-        return call_page(request_id, OutcomeForm(formdata=None))
-    except NotFound:
-        flash(
-            "You do not hold that request. It may have gone back to the queue, or been withdrawn.",
-            "note",
-        )
-        return redirect(url_for("desk.queue"), code=303)
+    return call_page(request_id, OutcomeForm(formdata=None))
 
 
 @bp.post("/requests/<int:request_id>/release")
-@requires(*WORKING_HERE)
+@requires(Action.GIVE_BACK)
 def release(request_id: int) -> ResponseReturnValue:
     """Give the request back before ringing."""
     form = LetGoForm()
@@ -159,7 +149,7 @@ def release(request_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/requests/<int:request_id>/urgent")
-@requires(*WORKING_HERE)
+@requires(Action.MARK_URGENT)
 def urgent(request_id: int) -> ResponseReturnValue:
     """Put a request before all others, or back among them."""
     is_urgent = request.form.get("is_urgent") == "yes"
@@ -176,7 +166,7 @@ def urgent(request_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/requests/<int:request_id>/outcome")
-@requires(*WORKING_HERE)
+@requires(Action.RECORD_OUTCOME)
 def outcome(request_id: int) -> ResponseReturnValue:
     """Write down how it went."""
     form = OutcomeForm()
@@ -218,7 +208,7 @@ def call_page(
         usually = NumberShown.NEVER if rings else NumberShown.ALWAYS
         shown = NumberShown.ON_ASKING if asks_for_number else usually
         sheet = desk.call_sheet(session, request_id, staff=me, number=shown, now=now)
-        desk_call = bridge_view.desk_call(session, request_id, staff=me) if rings else None
+        desk_call = bridge_view.desk_call(session, request_id, staff=me, now=now) if rings else None
     if desk_call and desk_call.bridge and not form.is_submitted():
         form.outcome.data = desk_call.bridge.suggests
     return render_template(

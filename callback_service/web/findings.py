@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, request
 
 from callback_service.clock import utc_now
 from callback_service.domain.auditing import FindingKind
-from callback_service.domain.staff import Role
+from callback_service.domain.policy import Action
 from callback_service.extensions import current_settings, reading
 from callback_service.services import findings, form_posts
 from callback_service.web.access import requires
@@ -34,7 +34,7 @@ KINDS: Final = {
 
 
 @bp.get("/findings")
-@requires(Role.MANAGER)
+@requires(Action.SEE_FINDINGS)
 def page() -> str:
     """What was found wrong, when, and whether it was mended."""
     now = utc_now()

@@ -6,7 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from callback_service.clock import utc_now
-from callback_service.domain.staff import Role
+from callback_service.domain.policy import Action
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.services import form_posts
 from callback_service.web.access import current_staff, fresh, requires
@@ -15,7 +15,7 @@ bp = Blueprint("form_posts", __name__, url_prefix="/waiting-outside")
 
 
 @bp.get("")
-@requires(Role.MANAGER)
+@requires(Action.LET_POSTS_IN)
 def page() -> str:
     """What waits, by the network it came from. Nobody's name or number is shown."""
     settings = current_settings()
@@ -31,7 +31,7 @@ def page() -> str:
 
 
 @bp.post("/<int:post_id>/let-in")
-@requires(Role.MANAGER)
+@requires(Action.LET_POSTS_IN)
 def let_in(post_id: int) -> ResponseReturnValue:
     """Put all of one network into the queue."""
     with transaction() as session:
@@ -47,7 +47,7 @@ def let_in(post_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/<int:post_id>/discard")
-@requires(Role.MANAGER)
+@requires(Action.DISCARD_POSTS)
 @fresh
 def discard(post_id: int) -> ResponseReturnValue:
     """Throw all of one network away: nobody will be rung for them."""

@@ -20,12 +20,14 @@ from callback_service.web.access import marks, signed_in
 #: (label, endpoint), in order; each is shown to those who may open it.
 NAVIGATION: Final = (
     ("Desk", "desk.queue"),
+    ("Urgent requests", "records.flagged"),
     ("Cover", "cover.week"),
     ("Rota", "rota.week"),
     ("Messages", "manager.messages"),
     ("Findings", "findings.page"),
     ("Audit", "audit.page"),
     ("Personal data", "personal_data.overview"),
+    ("Looks", "looks.page"),
     ("Staff", "admin.staff"),
     ("Your account", "account.own"),
 )
@@ -46,6 +48,7 @@ PART_OF: Final = {
     "bridge": "desk",
     "presence": "desk",
     "let_go": "desk",
+    "records": "desk",
     "own_texts": "account",
     "second_step": "account",
     "step_up": "account",
@@ -93,7 +96,7 @@ def _navigation(role: Role) -> list[tuple[str, str, bool]]:
     allowed = marks(current_app)
     here = PART_OF.get(request.blueprint or "", request.blueprint)
     return [
-        (label, url_for(endpoint), here == endpoint.partition(".")[0])
+        (label, url_for(endpoint), endpoint.partition(".")[0] in {here, request.blueprint})
         for label, endpoint in NAVIGATION
         if (mark := allowed.get(endpoint)) is not None and role in mark.roles
     ]

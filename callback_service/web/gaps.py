@@ -12,7 +12,7 @@ from flask_wtf import FlaskForm
 
 from callback_service import clock
 from callback_service.domain.cover_words import who_in_words
-from callback_service.domain.staff import Role
+from callback_service.domain.policy import Action
 from callback_service.domain.wall_time import day_in_words
 from callback_service.errors import BadInput
 from callback_service.extensions import reading, transaction
@@ -42,14 +42,14 @@ class GapRow:
 
 
 @bp.get("/<int:warning_id>/mute")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_COVER)
 def mute_form(warning_id: int) -> ResponseReturnValue:
     """Ask why a gap is accepted."""
     return _mute_page(warning_id, MuteForm(formdata=None))
 
 
 @bp.post("/<int:warning_id>/mute")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_COVER)
 def mute(warning_id: int) -> ResponseReturnValue:
     """Accept a gap as it is."""
     form = MuteForm()
@@ -68,7 +68,7 @@ def mute(warning_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/<int:warning_id>/unmute")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_COVER)
 def unmute(warning_id: int) -> ResponseReturnValue:
     """Have a gap told of again."""
     with transaction() as session:

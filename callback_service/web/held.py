@@ -6,7 +6,7 @@ from flask import Blueprint, flash, redirect, render_template
 from flask.typing import ResponseReturnValue
 
 from callback_service import clock
-from callback_service.domain.staff import Role
+from callback_service.domain.policy import Action
 from callback_service.extensions import reading, transaction
 from callback_service.services import held_forms
 from callback_service.services.held_forms import Held
@@ -18,7 +18,7 @@ bp = Blueprint("held", __name__)
 
 
 @bp.get("/account/held")
-@requires(*Role)
+@requires(Action.SEE_OWN_ACCOUNT)
 def page() -> ResponseReturnValue:
     """The form that waits, with what was typed."""
     held = _held()
@@ -29,7 +29,7 @@ def page() -> ResponseReturnValue:
 
 
 @bp.post("/account/held")
-@requires(*Role)
+@requires(Action.SEE_OWN_ACCOUNT)
 def send() -> ResponseReturnValue:
     """Send it on where it was going; 307 has the browser send the same fields there."""
     held = _held()
@@ -41,7 +41,7 @@ def send() -> ResponseReturnValue:
 
 
 @bp.post("/account/held/drop")
-@requires(*Role)
+@requires(Action.SEE_OWN_ACCOUNT)
 def drop() -> ResponseReturnValue:
     """Throw it away."""
     with transaction() as session:

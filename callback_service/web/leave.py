@@ -7,9 +7,10 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
 from callback_service import clock
+from callback_service.domain import policy
 from callback_service.domain.leave_requests import MAY_BE_ASKED, LeaveState
+from callback_service.domain.policy import Action
 from callback_service.domain.rota_changes import LeaveReason
-from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import reading, transaction
 from callback_service.services import leave_requests as service
@@ -49,14 +50,14 @@ class DeclineForm(FlaskForm):
 
 
 @bp.get("")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def requests() -> ResponseReturnValue:
     """The leave I asked for, and for managers what waits for them."""
     return _page(LeaveForm(formdata=None))
 
 
 @bp.post("")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def ask() -> ResponseReturnValue:
     """Ask for leave."""
     form = LeaveForm()
@@ -81,7 +82,7 @@ def ask() -> ResponseReturnValue:
 
 
 @bp.post("/<int:request_id>/withdraw")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def withdraw(request_id: int) -> ResponseReturnValue:
     """Take back what I asked for."""
     with transaction() as session:
@@ -91,14 +92,14 @@ def withdraw(request_id: int) -> ResponseReturnValue:
 
 
 @bp.get("/<int:request_id>")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def decide_form(request_id: int) -> ResponseReturnValue:
     """Show a manager what leave would break, to grant or decline it."""
     return _decide_page(request_id, DeclineForm(formdata=None))
 
 
 @bp.post("/<int:request_id>/grant")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def grant(request_id: int) -> ResponseReturnValue:
     """Grant leave."""
     try:
@@ -114,7 +115,7 @@ def grant(request_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/<int:request_id>/decline")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def decline(request_id: int) -> ResponseReturnValue:
     """Decline leave, with a reason."""
     form, me = DeclineForm(), current_staff().id
@@ -130,7 +131,7 @@ def decline(request_id: int) -> ResponseReturnValue:
 
 def _page(form: LeaveForm) -> str:
     me, today = current_staff(), clock.utc_now().astimezone(zone()).date()
-    is_manager = me.role is Role.MANAGER
+    is_manager = policy.may(me.role, Action.EDIT_ROTA)
     with reading() as session:
         mine = service.list_own(session, me.id, today=today)
         asked = service.list_asked(session) if is_manager else []

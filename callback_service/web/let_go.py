@@ -12,7 +12,7 @@ from wtforms import RadioField, StringField
 
 from callback_service.clock import utc_now
 from callback_service.domain.lifecycle import LetGo
-from callback_service.domain.staff import Role
+from callback_service.domain.policy import Action
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.services import desk, offers, request_history
@@ -83,14 +83,14 @@ class LetGoForm(FlaskForm):
 
 
 @bp.get("/requests/<int:request_id>/decline")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.DECLINE_OFFER)
 def ask_why(request_id: int) -> ResponseReturnValue:
     """Why an offer is declined."""
     return _decline_page(request_id, LetGoForm(formdata=None))
 
 
 @bp.post("/requests/<int:request_id>/decline")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.DECLINE_OFFER)
 def decline(request_id: int) -> ResponseReturnValue:
     """Decline what is offered to me."""
     form = LetGoForm()
@@ -112,7 +112,7 @@ def decline(request_id: int) -> ResponseReturnValue:
 def _decline_page(request_id: int, form: LetGoForm) -> ResponseReturnValue:
     now, me = utc_now(), current_staff()
     with reading() as session:
-        rows = desk.queue(session, now=now, tz=_tz())
+        rows = desk.board(session, staff=me, now=now, tz=_tz()).rows
     row = next((one for one in rows if one.request_id == request_id), None)
     if row is None or row.offered_to_id != me.id:
         flash("That request is not on offer to you.", "note")
@@ -122,12 +122,12 @@ def _decline_page(request_id: int, form: LetGoForm) -> ResponseReturnValue:
 
 
 @bp.get("/requests/<int:request_id>/history")
-@requires(Role.MANAGER)
+@requires(Action.SEE_HISTORY)
 def history(request_id: int) -> str:
-    """What happened to a request, without anything of the caller."""
+    """What happened to a request; what the caller texted to us, after a look only."""
     now = utc_now()
     with transaction() as session:  # a look at reasons in people's own words is written down
-        seen = request_history.history(session, request_id, actor_id=current_staff().id, now=now)
+        seen = request_history.history(session, request_id, staff=current_staff(), now=now)
     lines = [(event.at, what(event), why(event)) for event in seen.events]
     return render_template("desk/history.html", seen=seen, lines=lines, tz=_tz(), now=now)
 

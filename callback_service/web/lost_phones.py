@@ -11,13 +11,13 @@ from wtforms import RadioField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
 from callback_service import clock
+from callback_service.domain.policy import Action
 from callback_service.domain.resets import MAY_CONFIRM, LossReason
-from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.services import account_changes, accounts, second_step_resets
 from callback_service.services.second_step_resets import PROOF_MAX_CHARS, WaitingReset
-from callback_service.web.access import current_staff, fresh, requires
+from callback_service.web.access import current_staff, fresh, may, requires
 from callback_service.web.account import local_time
 from callback_service.web.choices import SelectChoice
 from callback_service.web.one_time_link import link_page
@@ -66,14 +66,14 @@ class Line:
 
 
 @bp.get("")
-@requires(Role.MANAGER, Role.ADMINISTRATOR)
+@requires(Action.SEE_RESETS)
 def page() -> ResponseReturnValue:
     """The resets that wait for a second person, and the form to ask for one."""
     return _page(AskForm(formdata=None, staff_id=request.args.get("who", "")))
 
 
 @bp.post("")
-@requires(Role.MANAGER, Role.ADMINISTRATOR)
+@requires(Action.ASK_FOR_RESET)
 @fresh
 def ask() -> ResponseReturnValue:
     """Ask for a reset as its first person."""
@@ -99,7 +99,7 @@ def ask() -> ResponseReturnValue:
 
 
 @bp.post("/<int:reset_id>/confirm")
-@requires(Role.ADMINISTRATOR)
+@requires(Action.CONFIRM_RESET)
 @fresh
 def confirm(reset_id: int) -> ResponseReturnValue:
     """Confirm it as the second person; the one-time link is shown this once."""
@@ -115,7 +115,7 @@ def confirm(reset_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/<int:reset_id>/call-off")
-@requires(*Role)
+@requires(Action.CALL_OFF_RESET)
 def call_off(reset_id: int) -> ResponseReturnValue:
     """Call it off: whoever may ask for one, and whose account it is."""
     with transaction() as session:
@@ -123,7 +123,7 @@ def call_off(reset_id: int) -> ResponseReturnValue:
             session, reset_id, actor_id=current_staff().id, now=clock.utc_now()
         )
     flash("The reset is called off. Nothing was changed.", "success")
-    may_see = current_staff().role in {Role.MANAGER, Role.ADMINISTRATOR}
+    may_see = may(Action.SEE_RESETS)
     return redirect(url_for("lost_phones.page" if may_see else "account.own"), code=303)
 
 
@@ -148,7 +148,7 @@ def _page(form: AskForm) -> str:
         form=form,
         lines=[_line(row) for row in waiting],
         only_one=administrators < 2,
-        runs_accounts=current_staff().role is Role.ADMINISTRATOR,
+        runs_accounts=may(Action.MANAGE_ACCOUNTS),
     )
 
 

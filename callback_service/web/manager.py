@@ -13,7 +13,7 @@ from wtforms import StringField
 
 from callback_service.clock import utc_now
 from callback_service.domain.contact import parse_phone
-from callback_service.domain.staff import Role
+from callback_service.domain.policy import Action
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.gateways.base import SmsUnclearError, TextGateway
@@ -37,7 +37,7 @@ class NumberForm(FlaskForm):
 
 
 @bp.get("/messages")
-@requires(Role.MANAGER)
+@requires(Action.SEE_TEXTS)
 def messages() -> str:
     """Every text: what it says, where it stands, and why one did not arrive."""
     return _page(NumberForm(formdata=None))
@@ -97,7 +97,7 @@ def _filters(chosen: message_log.Chosen) -> dict[str, str]:
 
 
 @bp.post("/messages/<int:message_id>/ask")
-@requires(Role.MANAGER)
+@requires(Action.CONTROL_TEXTS)
 def ask_gateway(message_id: int) -> ResponseReturnValue:
     """Ask Twilio after one text. No transaction is open while it answers."""
     gateway: TextGateway = current_app.extensions["text_gateway"]
@@ -119,7 +119,7 @@ def ask_gateway(message_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/messages/numbers")
-@requires(Role.MANAGER)
+@requires(Action.CONTROL_TEXTS)
 def number() -> ResponseReturnValue:
     """Stop texts to a number, or allow them again."""
     form = NumberForm()

@@ -6,7 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from callback_service import clock
-from callback_service.domain.staff import Role
+from callback_service.domain.policy import Action
 from callback_service.errors import NotFound
 from callback_service.extensions import reading, transaction
 from callback_service.services import rota_changes as service
@@ -19,7 +19,7 @@ bp = Blueprint("open_shifts", __name__, url_prefix="/rota/open-shifts")
 
 
 @bp.get("/<int:change_id>/give-back")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def give_back_form(change_id: int) -> ResponseReturnValue:
     """Show what giving a shift back would break, and ask."""
     now = clock.utc_now()
@@ -37,7 +37,7 @@ def give_back_form(change_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/<int:change_id>/give-back")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def give_back(change_id: int) -> ResponseReturnValue:
     """Have a shift be open again."""
     me, now = current_staff().id, clock.utc_now()

@@ -9,7 +9,7 @@ from wtforms import BooleanField, StringField
 
 from callback_service.clock import utc_now
 from callback_service.domain.contact import LineKind, Phone, national, parse_phone
-from callback_service.domain.staff import Role
+from callback_service.domain.policy import Action
 from callback_service.errors import BadInput
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.services import accounts
@@ -39,7 +39,7 @@ class TextsForm(FlaskForm):
 
 
 @bp.get("/account/texts")
-@requires(*Role)
+@requires(Action.CHOOSE_OWN_TEXTS)
 def choose() -> str:
     """The number, and which texts go to it."""
     with reading() as session:
@@ -53,7 +53,7 @@ def choose() -> str:
 
 
 @bp.post("/account/texts")
-@requires(*Role)
+@requires(Action.CHOOSE_OWN_TEXTS)
 @fresh
 def save() -> ResponseReturnValue:
     """Keep the number and the choice."""

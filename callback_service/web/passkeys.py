@@ -14,8 +14,8 @@ from wtforms import HiddenField, StringField
 from wtforms.validators import InputRequired, Length
 
 from callback_service import clock
+from callback_service.domain.policy import Action
 from callback_service.domain.signing_in import Proof, Stage
-from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound, TooMany
 from callback_service.extensions import client_network, current_settings, reading, transaction
 from callback_service.services import passkeys, tries
@@ -121,7 +121,7 @@ def answer() -> ResponseReturnValue:
 
 
 @bp.get("/account/passkeys")
-@requires(*Role)
+@requires(Action.SECURE_OWN_ACCOUNT)
 @fresh
 def own() -> ResponseReturnValue:
     """One's own passkeys, and adding one."""
@@ -129,7 +129,7 @@ def own() -> ResponseReturnValue:
 
 
 @bp.post("/account/passkeys")
-@requires(*Role)
+@requires(Action.SECURE_OWN_ACCOUNT)
 @fresh
 def add() -> ResponseReturnValue:
     """Keep the passkey that the browser made."""
@@ -158,7 +158,7 @@ def add() -> ResponseReturnValue:
 
 
 @bp.post("/account/passkeys/<int:passkey_id>/remove")
-@requires(*Role)
+@requires(Action.SECURE_OWN_ACCOUNT)
 @fresh
 def remove(passkey_id: int) -> ResponseReturnValue:
     """Take one of one's own passkeys away."""

@@ -13,8 +13,8 @@ from wtforms import HiddenField
 
 from callback_service import clock
 from callback_service.domain.fairness import BALANCE_IN_WORDS
+from callback_service.domain.policy import Action
 from callback_service.domain.rest import RULE_WORDS, Rule, breach_in_words
-from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import ONE_DAY, WEEK, day_in_words, monday_of
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import reading, transaction
@@ -75,14 +75,14 @@ class BreachRow:
 
 
 @bp.get("")
-@requires(Role.MANAGER)
+@requires(Action.SEE_PEOPLE)
 def report() -> ResponseReturnValue:
     """Hours, nights, weekends and bank holidays of each person, the balance, and broken rules."""
     return _page(OptOutForm(formdata=None))
 
 
 @bp.post("/allow")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_PEOPLE)
 def allow() -> ResponseReturnValue:
     """Record that a breach is allowed, and why."""
     form = AllowForm()
@@ -106,7 +106,7 @@ def allow() -> ResponseReturnValue:
 
 
 @bp.post("/opt-outs")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_PEOPLE)
 def add_opt_out() -> ResponseReturnValue:
     """Record an agreement to work more than 48 hours a week."""
     form = OptOutForm()
@@ -132,7 +132,7 @@ def add_opt_out() -> ResponseReturnValue:
 
 
 @bp.post("/opt-outs/<int:opt_out_id>/end")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_PEOPLE)
 def end_opt_out(opt_out_id: int) -> ResponseReturnValue:
     """End an agreement with seven days' notice."""
     with transaction() as session:

@@ -12,6 +12,8 @@ from wtforms import EmailField, RadioField
 from wtforms.validators import InputRequired
 
 from callback_service import clock
+from callback_service.domain.policy import Action
+from callback_service.domain.policy_text import ROLES
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import current_settings, reading, transaction
@@ -30,12 +32,6 @@ from callback_service.web.one_time_link import link_page
 from callback_service.web.weekly import blame
 
 bp = Blueprint("person", __name__, url_prefix="/staff/<int:staff_id>")
-
-ROLES = {
-    Role.COUNSELLOR: "Counsellor",
-    Role.MANAGER: "Manager",
-    Role.ADMINISTRATOR: "Administrator",
-}
 
 
 def role_choices() -> list[SelectChoice]:
@@ -84,14 +80,14 @@ class Person:
 
 
 @bp.get("")
-@requires(Role.ADMINISTRATOR)
+@requires(Action.SEE_ACCOUNTS)
 def page(staff_id: int) -> ResponseReturnValue:
     """Somebody's account and what can be changed at it."""
     return _page(staff_id)
 
 
 @bp.post("/link")
-@requires(Role.ADMINISTRATOR)
+@requires(Action.MANAGE_ACCOUNTS)
 @fresh
 def make_link(staff_id: int) -> ResponseReturnValue:
     """A new one-time link for a lost invitation or a forgotten password, shown this once."""
@@ -107,7 +103,7 @@ def make_link(staff_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/sign-ins/end")
-@requires(Role.ADMINISTRATOR)
+@requires(Action.MANAGE_ACCOUNTS)
 @fresh
 def end_sign_ins(staff_id: int) -> ResponseReturnValue:
     """Sign somebody out everywhere."""
@@ -119,7 +115,7 @@ def end_sign_ins(staff_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/sign-ins/<int:sign_in_id>/end")
-@requires(Role.ADMINISTRATOR)
+@requires(Action.MANAGE_ACCOUNTS)
 @fresh
 def end_sign_in(staff_id: int, sign_in_id: int) -> ResponseReturnValue:
     """Sign somebody out in one browser."""
@@ -131,7 +127,7 @@ def end_sign_in(staff_id: int, sign_in_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/role")
-@requires(Role.ADMINISTRATOR)
+@requires(Action.MANAGE_ACCOUNTS)
 @fresh
 def change_role(staff_id: int) -> ResponseReturnValue:
     """Give somebody another role."""
@@ -154,7 +150,7 @@ def change_role(staff_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/email")
-@requires(Role.ADMINISTRATOR)
+@requires(Action.MANAGE_ACCOUNTS)
 @fresh
 def change_email(staff_id: int) -> ResponseReturnValue:
     """Give somebody another address to sign in with."""
@@ -177,7 +173,7 @@ def change_email(staff_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/disable")
-@requires(Role.ADMINISTRATOR)
+@requires(Action.MANAGE_ACCOUNTS)
 @fresh
 def disable(staff_id: int) -> ResponseReturnValue:
     """Switch an account off."""
@@ -187,7 +183,7 @@ def disable(staff_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/enable")
-@requires(Role.ADMINISTRATOR)
+@requires(Action.MANAGE_ACCOUNTS)
 @fresh
 def enable(staff_id: int) -> ResponseReturnValue:
     """Switch an account on again."""

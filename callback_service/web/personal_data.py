@@ -24,7 +24,7 @@ from callback_service.clock import utc_now
 from callback_service.domain.contact import national
 from callback_service.domain.figures import Measure
 from callback_service.domain.lifecycle import Disposition
-from callback_service.domain.staff import Role
+from callback_service.domain.policy import Action
 from callback_service.errors import BadInput, Refused, TooMany
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.services import (
@@ -68,7 +68,7 @@ PAGE_NAME: Final = "what-we-hold.html"
 
 
 @bp.get("")
-@requires(Role.MANAGER)
+@requires(Action.SEE_DATA_REQUESTS)
 def overview() -> str:
     """Who asks, what is on hold, how erasing stands; and the form to find a number."""
     return _overview(FindForm(formdata=None))
@@ -95,7 +95,7 @@ def _overview(form: FindForm) -> str:
 
 
 @bp.post("")
-@requires(Role.MANAGER)
+@requires(Action.HANDLE_DATA_REQUESTS)
 @fresh
 def find() -> ResponseReturnValue:
     """Open the case of a number. The answer is the same whether or not we know it."""
@@ -119,7 +119,7 @@ def find() -> ResponseReturnValue:
 
 
 @bp.get("/<int:case_id>")
-@requires(Role.MANAGER)
+@requires(Action.HANDLE_DATA_REQUESTS)
 @fresh
 def case(case_id: int) -> str:
     """What we hold, in plain words, and what can be done. The look is written down."""
@@ -147,7 +147,7 @@ def _case(case_id: int, form: ErasureForm) -> str:
 
 
 @bp.post("/<int:case_id>/export")
-@requires(Role.MANAGER)
+@requires(Action.HANDLE_DATA_REQUESTS)
 @fresh
 def export(case_id: int) -> Response:
     """A file to hand over: for reading and printing, or for another program."""
@@ -184,7 +184,7 @@ def _file(content: str, name: str, kind: str) -> Response:
 
 
 @bp.post("/<int:case_id>/answered")
-@requires(Role.MANAGER)
+@requires(Action.SEE_DATA_REQUESTS)
 def answered(case_id: int) -> ResponseReturnValue:
     """Whoever asked has their answer: the case is closed."""
     try:
@@ -197,7 +197,7 @@ def answered(case_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/<int:case_id>/erasure")
-@requires(Role.MANAGER)
+@requires(Action.HANDLE_DATA_REQUESTS)
 @fresh
 def ask_for_erasure(case_id: int) -> ResponseReturnValue:
     """Ask for everything under this number to be erased; another person confirms it."""
@@ -219,7 +219,7 @@ def ask_for_erasure(case_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/<int:case_id>/erasure/take-back")
-@requires(Role.MANAGER)
+@requires(Action.SEE_DATA_REQUESTS)
 def take_back(case_id: int) -> ResponseReturnValue:
     """Do not erase, for now."""
     try:
@@ -232,7 +232,7 @@ def take_back(case_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/<int:case_id>/erasure/confirm")
-@requires(Role.MANAGER)
+@requires(Action.HANDLE_DATA_REQUESTS)
 @fresh
 def confirm_erasure(case_id: int) -> ResponseReturnValue:
     """Erase everything under this number, on a colleague's or the caller's word."""
@@ -260,7 +260,7 @@ def _refused(refusal: Refused, case_id: int) -> ResponseReturnValue:
 
 
 @bp.get("/<int:case_id>/requests/<int:request_id>/correct")
-@requires(Role.MANAGER)
+@requires(Action.HANDLE_DATA_REQUESTS)
 @fresh
 def correction(case_id: int, request_id: int) -> str:
     """The form to put a number or a name right."""
@@ -274,7 +274,7 @@ def _correction(form: CorrectionForm, case_id: int, request_id: int) -> str:
 
 
 @bp.post("/<int:case_id>/requests/<int:request_id>/correct")
-@requires(Role.MANAGER)
+@requires(Action.HANDLE_DATA_REQUESTS)
 @fresh
 def correct(case_id: int, request_id: int) -> ResponseReturnValue:
     """Put a number or a name right."""
@@ -302,7 +302,7 @@ def correct(case_id: int, request_id: int) -> ResponseReturnValue:
 
 
 @bp.get("/holds/<int:request_id>")
-@requires(Role.MANAGER)
+@requires(Action.SEE_DATA_REQUESTS)
 def hold(request_id: int) -> str:
     """The form to keep a request from being erased."""
     return _hold(HoldForm(formdata=None), request_id)
@@ -317,7 +317,7 @@ def _hold(form: HoldForm, request_id: int) -> str:
 
 
 @bp.post("/holds/<int:request_id>")
-@requires(Role.MANAGER)
+@requires(Action.HOLD_REQUEST)
 @fresh
 def place_hold(request_id: int) -> ResponseReturnValue:
     """Keep a request from being erased."""
@@ -344,7 +344,7 @@ def place_hold(request_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/holds/<int:hold_id>/end")
-@requires(Role.MANAGER)
+@requires(Action.HOLD_REQUEST)
 @fresh
 def end_hold(hold_id: int) -> ResponseReturnValue:
     """Let the clocks run again."""
@@ -359,7 +359,7 @@ def end_hold(hold_id: int) -> ResponseReturnValue:
 
 
 @bp.get("/figures")
-@requires(Role.MANAGER)
+@requires(Action.SEE_DATA_REQUESTS)
 def counts() -> str:
     """What is counted of erased requests, without small counts."""
     keeping = current_settings().keeping

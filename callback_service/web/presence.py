@@ -8,8 +8,8 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from callback_service.clock import utc_now
+from callback_service.domain.policy import Action
 from callback_service.domain.presence import BREAK_MINUTES
-from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.services import desk, presence
@@ -20,14 +20,14 @@ bp = Blueprint("presence", __name__, url_prefix="/desk")
 
 
 @bp.get("/break")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.BE_AWAY)
 def choose_break() -> ResponseReturnValue:
     """How long a break may be, and what each moves."""
     return _page("desk/break.html", list(BREAK_MINUTES))
 
 
 @bp.post("/break")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.BE_AWAY)
 def start_break() -> ResponseReturnValue:
     """Begin a break now."""
     minutes = request.form.get("minutes", type=int, default=0)
@@ -44,14 +44,14 @@ def start_break() -> ResponseReturnValue:
 
 
 @bp.get("/leave")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.BE_AWAY)
 def choose_to_leave() -> ResponseReturnValue:
     """What leaving early moves."""
     return _page("desk/leave.html", [])
 
 
 @bp.post("/leave")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.BE_AWAY)
 def leave() -> ResponseReturnValue:
     """I am not here for the rest of my shift."""
     return _sign_off(
@@ -60,14 +60,14 @@ def leave() -> ResponseReturnValue:
 
 
 @bp.post("/people/<int:staff_id>/not-here")
-@requires(Role.MANAGER)
+@requires(Action.SIGN_OFF_COLLEAGUE)
 def not_here(staff_id: int) -> ResponseReturnValue:
     """Somebody who should be on shift is not: nothing waits for them."""
     return _sign_off(staff_id, "They are marked as not here. What they had goes to colleagues.")
 
 
 @bp.post("/back")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.BE_AWAY)
 def back() -> ResponseReturnValue:
     """I am available."""
     with transaction() as session:
@@ -77,7 +77,7 @@ def back() -> ResponseReturnValue:
 
 
 @bp.post("/more-time")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.BE_AWAY)
 def more_time() -> ResponseReturnValue:
     """My wrap-up takes longer."""
     try:

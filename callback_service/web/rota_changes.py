@@ -12,6 +12,8 @@ from wtforms import SelectField
 from wtforms.validators import Optional
 
 from callback_service import clock
+from callback_service.domain import policy
+from callback_service.domain.policy import Action
 from callback_service.domain.rota import Duty, clip
 from callback_service.domain.rota_changes import (
     Change,
@@ -21,7 +23,6 @@ from callback_service.domain.rota_changes import (
     Override,
     OverrideKind,
 )
-from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import ONE_DAY, first_instant, last_instant, start_of_day
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import reading, transaction
@@ -129,7 +130,7 @@ class IllForm(FlaskForm):
 
 
 @bp.get("/changes")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def changes() -> ResponseReturnValue:
     """The changes to come, and a form for a new one; links from the rota fill some of it in."""
     form = ChangeForm(formdata=request.args)
@@ -140,7 +141,7 @@ def changes() -> ResponseReturnValue:
 
 
 @bp.post("/changes")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def make_change() -> ResponseReturnValue:
     """Show what a change would break; make it once that was confirmed."""
     form, now = ChangeForm(), clock.utc_now()
@@ -223,7 +224,7 @@ def _confirm_page(form: ChangeForm, change: Change, now: datetime) -> str:
 
 
 @bp.get("/changes/<int:change_id>/cancel")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def cancel_form(change_id: int) -> ResponseReturnValue:
     """Show what cancelling a change would break, and ask."""
     return _cancel_page(change_id)
@@ -242,7 +243,7 @@ def _cancel_page(change_id: int) -> str:
 
 
 @bp.post("/changes/<int:change_id>/cancel")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def cancel_change(change_id: int) -> ResponseReturnValue:
     """Let a change hold no longer."""
     now = clock.utc_now()
@@ -257,7 +258,7 @@ def cancel_change(change_id: int) -> ResponseReturnValue:
 
 
 @bp.get("/open-shifts")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def open_shifts() -> ResponseReturnValue:
     """The shifts that nobody holds yet, to take."""
     me, now = current_staff(), clock.utc_now()
@@ -265,7 +266,7 @@ def open_shifts() -> ResponseReturnValue:
         lines = [
             (line, DUTY_WORDS[line.duty])
             for line in rota_preview.open_shifts(session, now=now, tz=zone())
-            if line.duty is Duty.COUNSELLING or me.role is Role.MANAGER
+            if line.duty is Duty.COUNSELLING or policy.may(me.role, Action.EDIT_ROTA)
         ]
         mine = [
             (line, DUTY_WORDS[line.duty])
@@ -275,7 +276,7 @@ def open_shifts() -> ResponseReturnValue:
 
 
 @bp.post("/open-shifts/<int:change_id>/take")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def take_open_shift(change_id: int) -> ResponseReturnValue:
     """Take a shift that nobody holds; ask first where one stated that one cannot work then."""
     me = current_staff().id
@@ -297,7 +298,7 @@ def take_open_shift(change_id: int) -> ResponseReturnValue:
 
 
 @bp.get("/ill")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def ill_form() -> ResponseReturnValue:
     """Ask somebody who is ill whether they mean it, and until when."""
     form = IllForm(formdata=None)
@@ -306,7 +307,7 @@ def ill_form() -> ResponseReturnValue:
 
 
 @bp.post("/ill")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def be_ill() -> ResponseReturnValue:
     """Take whoever is signed in off the rota from now on."""
     form, now, me = IllForm(), clock.utc_now(), current_staff().id

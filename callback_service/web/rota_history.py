@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
 from callback_service import clock
-from callback_service.domain.staff import Role
+from callback_service.domain.policy import Action
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import reading, transaction
 from callback_service.services import rota_history as service
@@ -28,7 +28,7 @@ class UndoForm(FlaskForm):
 
 
 @bp.get("")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def history() -> ResponseReturnValue:
     """The newest edits of the rota, or those before one; of everybody's rota or of one person's."""
     person, before = _id_in_address("person"), _id_in_address("before")
@@ -56,7 +56,7 @@ def _id_in_address(name: str) -> int | None:
 
 
 @bp.get("/<int:revision_id>/undo")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def undo_form(revision_id: int) -> ResponseReturnValue:
     """Show what undoing an edit would change, and ask."""
     try:
@@ -66,7 +66,7 @@ def undo_form(revision_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/<int:revision_id>/undo")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def undo_edit(revision_id: int) -> ResponseReturnValue:
     """Put back what an edit changed; where that breaks a rule of rest, with a reason."""
     form = UndoForm()

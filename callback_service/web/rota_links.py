@@ -9,7 +9,9 @@ from typing import Final
 from flask import url_for
 from sqlalchemy.orm import Session
 
-from callback_service.domain.staff import Role, StaffMember
+from callback_service.domain import policy
+from callback_service.domain.policy import Action
+from callback_service.domain.staff import StaffMember
 from callback_service.services import leave_requests, rota, rota_notices, swap_lists
 from callback_service.services.rota_change_rows import span_in_words
 
@@ -43,11 +45,11 @@ class NextShift:
 
 def rota_links(session: Session, staff: StaffMember, *, now: datetime) -> RotaLinks:
     """The links for ``staff``; none for who has no shifts. A manager decides on swaps and leave."""
-    if staff.role is Role.ADMINISTRATOR:
+    if not policy.may(staff.role, Action.WORK_OWN_SHIFTS):
         return RotaLinks([], [])
     cannot_work = RotaLink("When you cannot work", url_for("availability.own"), 0)
     waiting = swap_lists.count_for(session, staff.id, now=now)
-    if staff.role is not Role.MANAGER:
+    if not policy.may(staff.role, Action.EDIT_ROTA):
         own = [_swaps(waiting), cannot_work, _leave(0)]
         return RotaLinks(own, [])
     waiting += swap_lists.count_for_manager(session, now=now)

@@ -6,7 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from callback_service import clock
-from callback_service.domain.staff import Role
+from callback_service.domain.policy import Action
 from callback_service.extensions import reading, transaction
 from callback_service.services import rota_notices as service
 from callback_service.services.rota_change_rows import span_in_words
@@ -18,7 +18,7 @@ bp = Blueprint("rota_notices", __name__, url_prefix="/rota/absences")
 
 
 @bp.get("")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def notices() -> ResponseReturnValue:
     """Who went off shift at once, since when, and what they left behind."""
     with reading() as session:
@@ -30,7 +30,7 @@ def notices() -> ResponseReturnValue:
 
 
 @bp.post("/<int:notice_id>/seen")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def seen(notice_id: int) -> ResponseReturnValue:
     """Record that an absence was seen to."""
     with transaction() as session:

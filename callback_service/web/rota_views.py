@@ -11,9 +11,10 @@ from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from callback_service import clock
+from callback_service.domain import policy
 from callback_service.domain.cover_week import week_grid
+from callback_service.domain.policy import Action
 from callback_service.domain.rota import MAY_HOLD, Duty
-from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import ONE_DAY, WEEK, day_in_words, monday_of
 from callback_service.errors import BadInput
 from callback_service.extensions import reading
@@ -52,7 +53,7 @@ class Wanted:
 
 
 @bp.get("")
-@requires(*Role)
+@requires(Action.SEE_ROTA)
 def week() -> ResponseReturnValue:
     """The week by person, and who is on now and next."""
     now, wanted = clock.utc_now(), _wanted()
@@ -78,7 +79,7 @@ def week() -> ResponseReturnValue:
 
 
 @bp.get("/print")
-@requires(*Role)
+@requires(Action.SEE_ROTA)
 def print_week() -> ResponseReturnValue:
     """The week by person as a sheet to print."""
     now, wanted = clock.utc_now(), _wanted()
@@ -108,7 +109,7 @@ def print_week() -> ResponseReturnValue:
 
 
 @bp.get("/four-weeks")
-@requires(*Role)
+@requires(Action.SEE_ROTA)
 def four_weeks() -> ResponseReturnValue:
     """Four weeks by person, in short, with hours in all."""
     now, wanted = clock.utc_now(), _wanted()
@@ -136,7 +137,7 @@ def four_weeks() -> ResponseReturnValue:
 
 
 @bp.get("/hours")
-@requires(*Role)
+@requires(Action.SEE_ROTA)
 def hours() -> ResponseReturnValue:
     """Who is on in each hour of a day, and whether they are enough."""
     now, wanted = clock.utc_now(), _one_duty()
@@ -156,7 +157,7 @@ def hours() -> ResponseReturnValue:
 
 
 @bp.get("/hours/week")
-@requires(*Role)
+@requires(Action.SEE_ROTA)
 def hours_of_week() -> ResponseReturnValue:
     """How many are on in each hour of a week, and whether they are enough."""
     now, wanted = clock.utc_now(), _one_duty()
@@ -195,7 +196,7 @@ def _groups(
 
 
 def _view(first: date, days: int, now: datetime, endpoint: str, wanted: Wanted) -> View:
-    is_manager = current_staff().role is Role.MANAGER
+    is_manager = policy.may(current_staff().role, Action.EDIT_ROTA)
     person = ""
     if wanted.person_id is None:
         # The last part of the address is empty, so that an id may follow.
@@ -276,8 +277,8 @@ def _frame(
         ],
         "people": [(str(one.id), one.name, one.id == wanted.person_id) for one in people],
         "is_me": wanted.person_id == staff.id,
-        "is_manager": staff.role is Role.MANAGER,
-        "works_shifts": staff.role is not Role.ADMINISTRATOR,
+        "is_manager": policy.may(staff.role, Action.EDIT_ROTA),
+        "works_shifts": policy.may(staff.role, Action.WORK_OWN_SHIFTS),
     }
 
 

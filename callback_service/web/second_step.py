@@ -11,8 +11,9 @@ from wtforms import HiddenField, StringField
 from wtforms.validators import InputRequired, Length
 
 from callback_service import clock
+from callback_service.domain.policy import Action
 from callback_service.domain.signing_in import FEW_CODES, Proof, Stage
-from callback_service.domain.staff import Role, StaffMember
+from callback_service.domain.staff import StaffMember
 from callback_service.errors import BadInput, TooMany
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.services import second_step
@@ -117,7 +118,7 @@ def finish_set_up() -> ResponseReturnValue:
 
 
 @bp.get("/account/app")
-@requires(*Role)
+@requires(Action.SECURE_OWN_ACCOUNT)
 @fresh
 def replace() -> ResponseReturnValue:
     """The key to put into another app, for who is signed in."""
@@ -125,7 +126,7 @@ def replace() -> ResponseReturnValue:
 
 
 @bp.post("/account/app")
-@requires(*Role)
+@requires(Action.SECURE_OWN_ACCOUNT)
 @fresh
 def finish_replacing() -> ResponseReturnValue:
     """Take over the key of another app. Other browsers are signed out."""
@@ -133,7 +134,7 @@ def finish_replacing() -> ResponseReturnValue:
 
 
 @bp.post("/account/recovery-codes")
-@requires(*Role)
+@requires(Action.SECURE_OWN_ACCOUNT)
 @fresh
 def renew_codes() -> ResponseReturnValue:
     """New recovery codes in the place of the old, shown this once."""

@@ -15,9 +15,9 @@ from flask_wtf import FlaskForm
 from sqlalchemy.orm import Session
 
 from callback_service import clock
+from callback_service.domain.policy import Action
 from callback_service.domain.rotation_words import Line
 from callback_service.domain.rotations import Rotation
-from callback_service.domain.staff import Role
 from callback_service.domain.wall_time import ONE_DAY, WEEK, monday_of
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import reading, transaction
@@ -72,7 +72,7 @@ class Desk:
 
 
 @bp.get("")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def patterns() -> ResponseReturnValue:
     """The patterns and rotations that run or are to come; of one person, if one is chosen."""
     today = _today()
@@ -92,14 +92,14 @@ def patterns() -> ResponseReturnValue:
 
 
 @bp.route("/add", methods=["GET", "POST"])
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def add() -> ResponseReturnValue:
     """Add a pattern of one person."""
     return _add(PatternForm(), "Add a pattern")
 
 
 @bp.route("/add-rotation", methods=["GET", "POST"])
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def add_rotation() -> ResponseReturnValue:
     """Add a rotation: people or teams who take turns."""
     return _add(RotationForm(), "Add a rotation")
@@ -116,7 +116,7 @@ def _add(form: PatternForm | RotationForm, title: str) -> ResponseReturnValue:
 
 
 @bp.route("/<int:pattern_id>/change", methods=["GET", "POST"])
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def change(pattern_id: int) -> ResponseReturnValue:
     """Put a new line in the place of one, from a day on: first ask from which day."""
     with reading() as session:
@@ -143,7 +143,7 @@ def change(pattern_id: int) -> ResponseReturnValue:
 
 
 @bp.route("/<int:pattern_id>/end", methods=["GET", "POST"])
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def end(pattern_id: int) -> ResponseReturnValue:
     """Let a pattern or rotation end."""
     form = EndForm()

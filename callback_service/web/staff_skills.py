@@ -12,8 +12,8 @@ from wtforms import RadioField, SelectMultipleField, StringField
 from wtforms.validators import InputRequired
 
 from callback_service import clock
+from callback_service.domain.policy import Action
 from callback_service.domain.skills import Gender, Skill, SkillKind, label
-from callback_service.domain.staff import Role
 from callback_service.errors import BadInput
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.services import accounts
@@ -83,7 +83,7 @@ def _listed(typed: str | None) -> list[str]:
 
 
 @bp.get("/<int:staff_id>/skills")
-@requires(Role.ADMINISTRATOR)
+@requires(Action.EDIT_SKILLS)
 def edit(staff_id: int) -> ResponseReturnValue:
     """What somebody can do, to change it."""
     form = SkillsForm(formdata=None)
@@ -93,7 +93,7 @@ def edit(staff_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/<int:staff_id>/skills")
-@requires(Role.ADMINISTRATOR)
+@requires(Action.EDIT_SKILLS)
 def save(staff_id: int) -> ResponseReturnValue:
     """Make it all that somebody can do."""
     form = SkillsForm()

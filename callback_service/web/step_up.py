@@ -15,8 +15,8 @@ from wtforms import HiddenField, StringField
 from wtforms.validators import Length
 
 from callback_service import clock
+from callback_service.domain.policy import Action
 from callback_service.domain.signing_in import Proof
-from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, TooMany
 from callback_service.extensions import transaction
 from callback_service.services import held_forms, passkeys, second_step
@@ -53,7 +53,7 @@ def ask_to_confirm(error: NotFresh) -> ResponseReturnValue:
 
 
 @bp.get("/confirm")
-@requires(*Role)
+@requires(Action.SEE_OWN_ACCOUNT)
 def page() -> ResponseReturnValue:
     """The page that asks for a code before another is shown."""
     wanted = access.safe_next(request.args.get("next"))
@@ -61,7 +61,7 @@ def page() -> ResponseReturnValue:
 
 
 @bp.post("/confirm")
-@requires(*Role)
+@requires(Action.SEE_OWN_ACCOUNT)
 def confirm() -> ResponseReturnValue:
     """Take the code and go on: to a page, or with the form that was held."""
     form = ConfirmForm()

@@ -10,6 +10,8 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from callback_service import clock
+from callback_service.domain import policy
+from callback_service.domain.policy import Action
 from callback_service.domain.rota import MAY_HOLD
 from callback_service.domain.staff import Role
 from callback_service.domain.swaps import SwapState
@@ -44,13 +46,13 @@ ANYBODY = "0"
 
 
 @bp.get("")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def swaps() -> ResponseReturnValue:
     """My swaps and what is offered; for managers also what waits for them, and the rest."""
     me, now = current_staff(), clock.utc_now()
     with reading() as session:
         lines = swap_lists.list_swaps(session, now=now, tz=zone())
-    is_manager = me.role is Role.MANAGER
+    is_manager = policy.may(me.role, Action.EDIT_ROTA)
     return render_template(
         "rota/swaps.html",
         groups=_groups(lines, me.id, me.role),
@@ -74,7 +76,7 @@ def _groups(
         left[:] = [line for line in left if line not in found]
         return found
 
-    is_manager, groups = role is Role.MANAGER, []
+    is_manager, groups = policy.may(role, Action.EDIT_ROTA), []
     if is_manager:
         waiting = those(lambda line: line.state is SwapState.TAKEN)
         moved = those(lambda line: line.state is SwapState.APPROVED and line.trouble is not None)
@@ -101,14 +103,14 @@ def _groups(
 
 
 @bp.get("/offer")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def offer_form() -> ResponseReturnValue:
     """Ask whom a shift is offered to, and then which."""
     return _offer_page(OfferForm(formdata=None))
 
 
 @bp.post("/offer")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def offer() -> ResponseReturnValue:
     """Offer a shift."""
     form, now = OfferForm(), clock.utc_now()
@@ -133,7 +135,7 @@ def offer() -> ResponseReturnValue:
 def _whose() -> int:
     """Whose shift is offered: one's own, or anybody's for a manager."""
     me = current_staff()
-    return _person("whose") or me.id if me.role is Role.MANAGER else me.id
+    return _person("whose") or me.id if policy.may(me.role, Action.EDIT_ROTA) else me.id
 
 
 def _to() -> int | None:
@@ -175,13 +177,13 @@ def _offer_page(form: OfferForm) -> str:
         to_name=names[to_id] if to_id else "everybody able",
         is_chosen="to" in request.values,
         me=current_staff().id,
-        is_manager=current_staff().role is Role.MANAGER,
+        is_manager=policy.may(current_staff().role, Action.EDIT_ROTA),
         has_shifts=form.has_own,
     )
 
 
 @bp.get("/<int:swap_id>/take")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def take_form(swap_id: int) -> ResponseReturnValue:
     """Show what taking a shift would mean, and ask."""
     now = clock.utc_now()
@@ -212,14 +214,16 @@ def _check_offered(line: SwapLine) -> None:
     if line.state is not SwapState.OFFERED:
         raise Refused("This shift is no longer offered.")
     is_for_me = line.offered_by_id != me.id and line.to_id in {None, me.id}
-    if me.role is not Role.MANAGER and not (is_for_me and me.role in MAY_HOLD[line.duty]):
+    if not policy.may(me.role, Action.EDIT_ROTA) and not (
+        is_for_me and me.role in MAY_HOLD[line.duty]
+    ):
         raise Refused("This shift is not offered to you.")
 
 
 def _taker(line: SwapLine) -> int | None:
     """Who would take it: whoever is signed in, or whom a manager names."""
     me = current_staff()
-    return _person("who") or line.to_id if me.role is Role.MANAGER else me.id
+    return _person("who") or line.to_id if policy.may(me.role, Action.EDIT_ROTA) else me.id
 
 
 def _takers(session: Session, line: SwapLine) -> list[Person]:
@@ -238,13 +242,13 @@ def _facts(line: SwapLine, taker: str) -> list[tuple[str, str]]:
 
 
 @bp.post("/<int:swap_id>/take")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def take(swap_id: int) -> ResponseReturnValue:
     """Take a shift that is offered."""
     me = current_staff()
 
     def move(session: Session) -> Swap:
-        taker_id = _person("who") if me.role is Role.MANAGER else me.id
+        taker_id = _person("who") if policy.may(me.role, Action.EDIT_ROTA) else me.id
         return service.take_swap(
             session, swap_id, staff_id=taker_id or me.id, actor_id=me.id,
             needs_approval=current_settings().swaps_need_approval, now=clock.utc_now(), tz=zone(),
@@ -254,7 +258,7 @@ def take(swap_id: int) -> ResponseReturnValue:
 
 
 @bp.get("/<int:swap_id>")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def decide_form(swap_id: int) -> ResponseReturnValue:
     """Show a manager what a swap would break, to approve or decline it."""
     return _decide_page(swap_id, ApproveForm(formdata=None), DeclineForm(formdata=None))
@@ -279,7 +283,7 @@ def _decide_page(swap_id: int, approval: ApproveForm, form: DeclineForm) -> str:
 
 
 @bp.post("/<int:swap_id>/approve")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def approve(swap_id: int) -> ResponseReturnValue:
     """Approve a swap; one that breaks a rule of rest with a reason."""
     form, me, now = ApproveForm(), current_staff().id, clock.utc_now()
@@ -299,7 +303,7 @@ def approve(swap_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/<int:swap_id>/decline")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def decline(swap_id: int) -> ResponseReturnValue:
     """Decline a swap, with a reason."""
     form, me = DeclineForm(), current_staff().id
@@ -313,29 +317,27 @@ def decline(swap_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/<int:swap_id>/withdraw")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def withdraw(swap_id: int) -> ResponseReturnValue:
     """Take an offer back."""
     me, now = current_staff(), clock.utc_now()
-    is_manager = me.role is Role.MANAGER
     with transaction() as session:
-        service.withdraw(session, swap_id, actor_id=me.id, is_manager=is_manager, now=now)
+        service.withdraw(session, swap_id, actor_id=me.id, now=now)
     return _back("The shift is no longer offered.")
 
 
 @bp.post("/<int:swap_id>/give-up")
-@requires(Role.COUNSELLOR, Role.MANAGER)
+@requires(Action.WORK_OWN_SHIFTS)
 def give_up(swap_id: int) -> ResponseReturnValue:
     """Give a shift back that was taken and is not agreed yet."""
     me, now = current_staff(), clock.utc_now()
-    is_manager = me.role is Role.MANAGER
     with transaction() as session:
-        service.give_up(session, swap_id, actor_id=me.id, is_manager=is_manager, now=now)
+        service.give_up(session, swap_id, actor_id=me.id, now=now)
     return _back("The shift is offered again.")
 
 
 @bp.post("/<int:swap_id>/undo")
-@requires(Role.MANAGER)
+@requires(Action.EDIT_ROTA)
 def undo(swap_id: int) -> ResponseReturnValue:
     """Bring both people back to their own shifts."""
     me, now = current_staff().id, clock.utc_now()

@@ -26,6 +26,7 @@ from tests.support.signing_in import next_code
 
 MANAGER = demo.email_of(demo.MANAGERS[0][0])
 ADMINISTRATOR = demo.email_of(demo.ADMINISTRATOR)
+SAFEGUARDING_LEAD = demo.email_of(demo.SAFEGUARDING_LEAD)
 A_TEST_RUN = timedelta(hours=3)
 
 

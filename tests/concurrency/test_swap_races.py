@@ -54,7 +54,7 @@ def end_once(what: str, swap_id: int, staff_id: int) -> str:
             swaps.undo(session, swap_id, actor_id=staff_id, now=NOW, tz=LONDON)
             return what
         if what == "withdraw":
-            swaps.withdraw(session, swap_id, actor_id=staff_id, is_manager=True, now=NOW)
+            swaps.withdraw(session, swap_id, actor_id=staff_id, now=NOW)
             return what
         leave = Leave(staff_id, *SPANS[0], LeaveReason.ANNUAL)
         rota_changes.make_change(session, leave, actor_id=None, now=NOW, tz=LONDON)

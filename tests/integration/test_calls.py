@@ -185,7 +185,9 @@ class TestTheGateway:
         no = CallRefusedError("Twilio cannot ring your number.", code=21214)
         said = calls.place(FakeVoice(fault=no), placing, answer_url="", status_url="")
         calls.record_placed(session, placing, said, now=NOW)
-        bridge = bridge_view.desk_call(session, request_.id, staff=member(counsellor)).bridge
+        bridge = bridge_view.desk_call(
+            session, request_.id, staff=member(counsellor), now=NOW
+        ).bridge
         assert bridge is not None
         assert (bridge.ending, bridge.reason) == (CallEnding.NOT_MADE, no.message)
         assert request_.state is RequestState.ASSIGNED

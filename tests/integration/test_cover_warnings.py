@@ -9,6 +9,7 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from callback_service.domain.staff import Role
 from callback_service.domain.ticks import TickName
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.audit import AuditEntry
@@ -131,7 +132,7 @@ def test_a_gap_filled_in_part_is_several_that_are_known(session: Session) -> Non
 
 
 def test_a_deactivated_account_is_no_cover(session: Session) -> None:
-    admin = make_manager(session)
+    admin = make_staff(session, role=Role.ADMINISTRATOR)
     pattern = staffed_but_for(session, weekdays=frozenset())
     look(session)
     account_changes.disable(session, pattern.staff_id or 0, actor_id=admin.id, now=NOW + H)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from callback_service.domain.lifecycle import Disposition, RequestState
 from callback_service.domain.planning import OFFER_LEAD
 from callback_service.domain.staff import Role
-from callback_service.errors import NotFound, Refused
+from callback_service.errors import Forbidden, NotFound, Refused
 from callback_service.models.audit import AuditEntry
 from callback_service.models.outbox import OutboxMessage, OutboxState
 from callback_service.services import attempts, audit, desk, requests
@@ -245,5 +245,5 @@ class TestTheCallSheet:
 
 def test_an_administrator_has_no_place_at_the_desk(session: Session) -> None:
     request = make_request(session)
-    with pytest.raises(Refused):
+    with pytest.raises(Forbidden):
         accept(session, request, make_staff(session, role=Role.ADMINISTRATOR))

@@ -128,7 +128,7 @@ def test_a_shift_is_offered_once_at_a_time(team: Team) -> None:
     swap = team.offer()
     with pytest.raises(Refused, match="offered already"):
         team.offer(team.cy)
-    swaps.withdraw(team.session, swap.id, actor_id=team.ana.id, is_manager=False, now=NOW)
+    swaps.withdraw(team.session, swap.id, actor_id=team.ana.id, now=NOW)
     assert team.offer(team.cy).state is SwapState.OFFERED
 
 
@@ -210,11 +210,11 @@ def test_either_goes_back_before_the_approval_and_nobody_else_for_them(team: Tea
     swap = team.take(team.offer(), team.cy)
     for refused in (swaps.give_up, swaps.withdraw):
         with pytest.raises(Refused, match="Only who"):
-            refused(team.session, swap.id, actor_id=team.ben.id, is_manager=False, now=NOW)
-    swaps.give_up(team.session, swap.id, actor_id=team.cy.id, is_manager=False, now=NOW)
+            refused(team.session, swap.id, actor_id=team.ben.id, now=NOW)
+    swaps.give_up(team.session, swap.id, actor_id=team.cy.id, now=NOW)
     assert (swap.state, swap.taken_by_id) == (SwapState.OFFERED, None)
     team.take(swap, team.cy)
-    swaps.withdraw(team.session, swap.id, actor_id=team.ana.id, is_manager=False, now=NOW)
+    swaps.withdraw(team.session, swap.id, actor_id=team.ana.id, now=NOW)
     assert swap.state is SwapState.WITHDRAWN
     with pytest.raises(Refused):
         team.approve(swap)
@@ -222,7 +222,7 @@ def test_either_goes_back_before_the_approval_and_nobody_else_for_them(team: Tea
 
 def test_who_alone_is_asked_may_say_no(team: Team) -> None:
     swap = team.offer(team.cy)
-    swaps.withdraw(team.session, swap.id, actor_id=team.cy.id, is_manager=False, now=NOW)
+    swaps.withdraw(team.session, swap.id, actor_id=team.cy.id, now=NOW)
     assert (swap.state, swap.reason) == (SwapState.WITHDRAWN, "Cy cannot take it.")
 
 
@@ -232,7 +232,7 @@ def test_after_the_approval_only_undoing_it_ends_a_swap(team: Team) -> None:
         with pytest.raises(Refused, match="Undo the swap instead"):
             rota_changes.cancel_change(team.session, change.id, actor_id=team.mo.id, now=NOW)
     with pytest.raises(Refused, match="approved, so it cannot become withdrawn"):
-        swaps.withdraw(team.session, swap.id, actor_id=team.ana.id, is_manager=False, now=NOW)
+        swaps.withdraw(team.session, swap.id, actor_id=team.ana.id, now=NOW)
     with pytest.raises(Refused, match="has begun"):
         swaps.undo(team.session, swap.id, actor_id=team.mo.id, now=EARLY[0], tz=LONDON)
     team.undo(swap)
@@ -350,7 +350,5 @@ def test_who_declines_a_swap_does_not_text_themselves_nor_who_has_no_number(team
         (team.ana.id, TextKind.SWAP_DECIDED),
     ]
     team.session.query(OutboxMessage).delete()
-    swaps.withdraw(
-        team.session, team.offer(team.cy).id, actor_id=team.ana.id, is_manager=False, now=NOW
-    )
+    swaps.withdraw(team.session, team.offer(team.cy).id, actor_id=team.ana.id, now=NOW)
     assert texts_of(team) == []

@@ -69,6 +69,7 @@ def test_two_secrets_are_all_that_must_be_given(load: Load, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
+        ({"LOOKS_A_DAY": "0"}, "LOOKS_A_DAY must be a whole number from 1 to 1000."),
         ({"SWAPS_NEED_APPROVAL": "no"}, "SWAPS_NEED_APPROVAL must be 1 or 0."),
         ({"TEXT_LANGUAGES": "en,pl"}, "TEXT_LANGUAGES: there are no texts in pl, only in en, cy."),
         ({"REMINDER_MINUTES": "-5"}, "REMINDER_MINUTES must be a whole number from 0 to 180."),
@@ -326,6 +327,7 @@ def test_the_nation_may_be_written_small(load: Load) -> None:
 
 def test_a_swap_may_do_without_a_manager(load: Load) -> None:
     assert not load(SWAPS_NEED_APPROVAL="0").swaps_need_approval
+    assert load(LOOKS_A_DAY="7").looks_a_day == 7
 
 
 def test_texts_are_in_english_with_reminders_an_hour_before_unless_told(load: Load) -> None:

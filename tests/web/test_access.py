@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
+from callback_service.domain.policy import Action
 from callback_service.domain.staff import Role, StaffMember
 from callback_service.extensions import transaction
 from callback_service.services.api_tokens import make_token
@@ -245,9 +246,9 @@ def test_after_signing_in_one_lands_where_one_may_be(app: Flask) -> None:
 def test_a_mark_admits_its_roles_only() -> None:
     manager = StaffMember(1, "Alex", "alex@example.org", Role.MANAGER)
     assert Mark(is_public=True).admits(None)
-    assert not Mark(is_public=False).admits(manager)
-    assert Mark(is_public=False, roles=frozenset({Role.MANAGER})).admits(manager)
-    assert not Mark(is_public=False, roles=frozenset({Role.MANAGER})).admits(None)
+    assert not Mark().admits(manager)
+    assert Mark(action=Action.EDIT_ROTA).admits(manager)
+    assert not Mark(action=Action.EDIT_ROTA).admits(None)
 
 
 def test_each_role_has_a_home() -> None:

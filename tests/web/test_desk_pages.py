@@ -23,7 +23,7 @@ from callback_service.models.staff import Staff
 from callback_service.services import requests
 from tests.rota_builders import make_pattern
 from tests.support.builders import NOW
-from tests.support.pages import csrf_token
+from tests.support.pages import csrf_token, submit
 from tests.support.request_builders import (
     TONIGHT,
     make_request,
@@ -117,7 +117,7 @@ def test_before_it_is_taken_nobody_sees_the_number(
     request_id = a_request(app)
     for client in (on_shift("Jo Hill"), sign_in_as(Role.MANAGER)):
         page = shown(client, f"/desk/requests/{request_id}")
-        assert "You do not hold that request" in page
+        assert "That request is not with you" in page
         assert "900123" not in page
 
 
@@ -161,13 +161,20 @@ def test_a_colleague_gets_nothing_of_anothers_call_by_any_address(
         assert looks == []
 
 
-def test_a_manager_steps_in_and_the_look_is_written_down(
+def test_a_manager_steps_in_with_a_reason_and_the_look_is_written_down(
     app: Flask, on_shift: Callable[[str], FlaskClient], sign_in_as: SignInAs
 ) -> None:
     holder, manager, request_id = on_shift("Jo Hill"), sign_in_as(Role.MANAGER), a_request(app)
     press(holder, request_id, "accept")
     assert "Step in" in shown(manager)
-    assert "07700 900123" in shown(manager, f"/desk/requests/{request_id}")
+    page = f"/desk/requests/{request_id}"
+    masked = shown(manager, page)
+    assert "•••• 123" in masked
+    assert "07700 900123" not in masked
+    record = f"{page}/record"
+    submit(manager, f"{page}/look", {"reason": "stepping_in"}, page=record)
+    assert "07700 900123" in shown(manager, record)
+    assert "07700 900123" in shown(manager, page)
     press(manager, request_id, "ring")
     press(manager, request_id, "outcome", outcome="answered", disposition="referred")
     assert state_of(app, request_id) is RequestState.CLOSED
@@ -177,7 +184,7 @@ def test_a_manager_steps_in_and_the_look_is_written_down(
             .join(AuditEntry, AuditEntry.actor_id == Staff.id)
             .where(AuditEntry.action == "request.read")
         ).all()
-        assert reader == [Role.MANAGER]
+        assert reader == [Role.MANAGER] * 2
 
 
 def test_an_administrator_sees_no_desk(app: Flask, sign_in_as: SignInAs) -> None:
