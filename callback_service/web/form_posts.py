@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from callback_service.clock import utc_now
 from callback_service.domain.policy import Action
+from callback_service.errors import NotFound
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.services import form_posts
 from callback_service.web.access import current_staff, fresh, requires
@@ -44,6 +45,22 @@ def let_in(post_id: int) -> ResponseReturnValue:
         )
     flash(f"{_requests(moved)} in the queue now.", "success")
     return redirect(url_for("form_posts.page"), code=303)
+
+
+@bp.get("/<int:post_id>/discard")
+@requires(Action.LET_POSTS_IN)
+def confirm_discard(post_id: int) -> str:
+    """Ask before anything is thrown away."""
+    with reading() as session:
+        found = [one for one in form_posts.groups(session) if one.post_id == post_id]
+    if not found:
+        raise NotFound("These requests do not wait any more.")
+    return render_template(
+        "manager/form_posts_discard.html",
+        group=found[0],
+        now=utc_now(),
+        tz=current_settings().service_time_zone,
+    )
 
 
 @bp.post("/<int:post_id>/discard")

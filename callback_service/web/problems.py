@@ -34,8 +34,8 @@ def is_api() -> bool:
 def wants_problem() -> bool:
     """Whether an error is for a program: one of the API, or one that takes JSON and no page."""
     accepts = request.accept_mimetypes
-    takes_json = "application/json" in accepts or "application/problem+json" in accepts
-    return is_api() or (takes_json and not accepts.accept_html)
+    takes_json = accepts["application/json"] or accepts["application/problem+json"]
+    return is_api() or (takes_json > 0 and not accepts.accept_html)
 
 
 def problem(

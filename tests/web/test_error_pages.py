@@ -121,3 +121,22 @@ def test_staff_see_an_error_in_their_own_frame(sign_in_as: SignInAs) -> None:
     assert "Your account does not open this page." in page
     assert "Exit this page" not in page
     assert "Sign out" in page
+
+
+@pytest.mark.parametrize(
+    ("accept", "mimetype"),
+    [
+        ("application/json", "application/problem+json"),
+        ("application/problem+json, application/json;q=0.9", "application/problem+json"),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", "text/html"),
+        ("application/json, text/html;q=0.5", "text/html"),
+        ("*/*", "text/html"),
+        (None, "text/html"),
+    ],
+)
+def test_a_program_that_takes_no_page_gets_a_problem(
+    client: FlaskClient, accept: str | None, mimetype: str
+) -> None:
+    answer = client.get("/nothing/here", headers={"Accept": accept} if accept else {})
+    assert answer.status_code == 404
+    assert answer.mimetype == mimetype

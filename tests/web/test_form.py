@@ -355,7 +355,7 @@ def test_what_is_sent_twice_counts_once_and_as_it_was_checked(
 ) -> None:
     page = client.get("/").get_data(as_text=True)
     twice = MultiDict(answers(phone="07700 900123", consent=""))
-    twice.update(csrf_token=csrf_token(page), submission_key=submission_key(page))
+    twice.update({"csrf_token": csrf_token(page), "submission_key": submission_key(page)})
     twice.add("phone", "0909 8790000")
     twice.add("consent", "y")
     assert client.post("/", data=twice).status_code == 303

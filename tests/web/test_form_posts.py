@@ -132,10 +132,12 @@ def test_throwing_away_is_a_sensitive_act(app: Flask, sign_in_as: SignInAs) -> N
     with seen(app) as session:
         [group] = form_posts.groups(session)
     path = f"/waiting-outside/{group.post_id}/discard"
-    answer = submit(manager, path, {}, page="/waiting-outside")
+    assert "Different numbers" in words(manager.get(path))
+    answer = submit(manager, path, {})
     assert "form_posts.discard" in access.needs_fresh(app)
     assert answer.status_code == 303  # they gave a code when they signed in, just now
     assert "2 requests are thrown away." in words(manager.get("/waiting-outside"))
+    assert manager.get(path).status_code == 404
 
 
 @pytest.mark.one_database

@@ -121,7 +121,7 @@ def test_every_page_that_anybody_can_fetch_says_its_letters_and_is_not_kept(
         answer = client.get(str(rule.build(dict.fromkeys(rule.arguments, 1))[1]))  # type: ignore[index]
         check_guarded(answer)
         assert answer.headers["Cache-Control"] == "no-store", rule
-        if answer.mimetype.startswith("text/"):
+        if (answer.mimetype or "").startswith("text/"):
             assert answer.mimetype_params.get("charset", "").lower() == "utf-8", rule
 
 
