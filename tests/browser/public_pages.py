@@ -6,7 +6,16 @@ from playwright.sync_api import Page
 
 from tests.browser.service import Service
 
-STATIC = ("/", "/safety", "/privacy", "/cookies", "/accessibility", "/done/nowhere", "/nowhere")
+STATIC = (
+    "/",
+    "/safety",
+    "/privacy",
+    "/erased",
+    "/cookies",
+    "/accessibility",
+    "/done/nowhere",
+    "/nowhere",
+)
 
 
 def fill_in(page: Page, *, phone: str = "07700 900982") -> None:

@@ -91,7 +91,7 @@ def test_a_text_is_deleted_there_and_its_id_here(app: Flask, double: TwilioDoubl
 def test_a_call_is_deleted_there(app: Flask, double: TwilioDouble) -> None:
     form = {"To": CALLER, "From": SENDER, "Url": "http://localhost/answer"}
     leg = double.call_state.create(form, [])
-    double.exchange.hang_up(leg.sid)
+    double.call_state.move(leg.sid, "completed")
     owe(app, RecordKind.CALL, leg.sid)
     assert run_tick(app, TICK)
     assert double.call_state.get(leg.sid) is None

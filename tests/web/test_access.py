@@ -171,7 +171,7 @@ def test_the_administrator_opens_no_page_that_shows_callers(app: Flask) -> None:
         if mark and not mark.is_public and Role.ADMINISTRATOR in mark.roles
     }
     assert {"account", "admin"} <= open_to_administrator
-    assert open_to_administrator.isdisjoint({"desk", "manager", "cover"})
+    assert open_to_administrator.isdisjoint({"desk", "manager", "cover", "personal_data"})
 
 
 @pytest.mark.one_database
