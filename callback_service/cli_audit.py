@@ -16,7 +16,7 @@ from callback_service.services.audit_chain import Mark, Verdict
 audit_commands = click.Group("audit", help="The log of who did and read what.")
 
 
-class _MarkType(click.ParamType):
+class _MarkType(click.ParamType[Mark]):
     """A mark as ``audit verify`` prints it."""
 
     name = "mark"

@@ -53,7 +53,7 @@ def latest(
     return [_row(*found) for found in session.execute(wanted)]
 
 
-def _with_names() -> Select[Any]:
+def _with_names() -> Select[AuditEntry, str, str, str]:
     actor, about = aliased(Staff), aliased(Staff)
     is_request = AuditEntry.subject == CallbackRequest.__tablename__
     is_staff = AuditEntry.subject == Staff.__tablename__

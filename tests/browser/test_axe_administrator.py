@@ -13,6 +13,7 @@ def test_axe_finds_nothing_on_the_pages_of_an_administrator(
 ) -> None:
     found = Findings(page)
     sign_in(ADMINISTRATOR)
+    found.look(service.url("/audit"))
     found.look(service.url("/staff"))
     page.get_by_role("button", name="Invite").click()
     found.look_at(ERRORS, "staff with errors")

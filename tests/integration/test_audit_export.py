@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +14,6 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from callback_service.extensions import reading, transaction
-from callback_service.gateways import audit_log
 from callback_service.scheduler import ship_audit
 from callback_service.services import audit, audit_export
 from tests.support.builders import NOW
@@ -39,7 +37,7 @@ def actions(lines: str) -> list[str]:
 
 
 @pytest.fixture
-def target(app: Flask, tmp_path: Path) -> Iterator[Path]:
+def target(app: Flask, tmp_path: Path) -> Path:
     """A file that entries are shipped to."""
     path = tmp_path / "audit.jsonl"
     app.config["SETTINGS"] = replace(app.config["SETTINGS"], audit_log=str(path))
@@ -118,7 +116,7 @@ def test_a_disk_that_fills_up_in_the_middle_leaves_no_torn_line(
 
     write(app, "two")
     with monkeypatch.context() as full:
-        full.setattr(audit_log.os, "write", full_after_ten)
+        full.setattr(os, "write", full_after_ten)
         assert ship(app) == 0
     assert actions(target.read_text()) == ["one"]
     assert ship(app) == 1
