@@ -159,8 +159,8 @@ def as_they_may_be_rung(
     """The tasks, each from when on somebody who is on shift ``now`` may ring."""
     here = {one.skills for one in counsellors if one.spans and one.spans[0][0] <= now}
     return [
-        replace(task, release=max(task.release, may_ring_from(steps, here)))
-        if (steps := steps_of.get(task.request_id))
+        replace(task, release=max(task.release, may_ring_from(own, here)))
+        if (own := steps_of.get(task.request_id))
         else task
         for task in tasks
     ]
