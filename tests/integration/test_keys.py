@@ -6,12 +6,13 @@ import base64
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
-from sqlalchemy import LargeBinary, delete, func, select
+from sqlalchemy import LargeBinary, delete, event, func, select
 from sqlalchemy.orm import Session
 
 from callback_service import create_app
@@ -111,6 +112,21 @@ def begins(session: Session, header: bytes) -> int:
     )
 
 
+@contextmanager
+def counted(session: Session, *words: str) -> Iterator[list[str]]:
+    """The statements with any of ``words`` that are run meanwhile."""
+    found: list[str] = []
+
+    def look(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if any(word in statement for word in words):
+            found.append(statement)
+
+    engine = session.get_bind()
+    event.listen(engine, "before_cursor_execute", look)
+    yield found
+    event.remove(engine, "before_cursor_execute", look)
+
+
 class TestKeysOfRequests:
     """What a caller told us is sealed by the key of their request, and by no other."""
 
@@ -141,6 +157,25 @@ class TestKeysOfRequests:
         assert one.request_key is not None
         with pytest.raises(Exception, match="does not open"):
             one.request_key.open(other.phone_sealed or b"", context=f"x:{other.uid}")
+
+    def test_the_keys_of_many_are_read_at_once(self, session: Session) -> None:
+        make_shift(session)
+        for number in range(5):
+            make_request(session, f"07700 90012{number}", may_text=True)
+        session.commit()
+        with counted(session, "FROM request_key", "JOIN request_key") as looks:
+            rows = messages.latest(session, messages.Chosen(), limit=9)
+            assert {row.to_ending for row in rows} == {f"12{number}" for number in range(5)}
+            assert len(looks) == 1
+            session.expire_all()
+            claims = outbox_claims.claim(session, TextLimits(), now=NOW, tz=LONDON)
+            assert len({claim.to for claim in claims}) == 5
+            assert len(looks) == 2
+
+    def test_taking_a_request_reads_no_key(self, session: Session) -> None:
+        with counted(session, "FROM request_key", "JOIN request_key") as looks:
+            make_request(session, name="Sam", note="Hang up", may_text=True)
+        assert looks == []
 
     def test_erasing_a_request_destroys_its_key_and_leaves_the_others(
         self, session: Session
