@@ -37,7 +37,7 @@ from callback_service.services import (
 )
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
-from tests.support.request_builders import accept, make_request, make_shift
+from tests.support.request_builders import accept, make_request, make_shift, stored
 from tests.support.sealed_rows import (
     CANARIES,
     of_strangers,
@@ -238,17 +238,6 @@ class TestCopiesThatCameBack:
         assert (again.phone, again.name) == ("+447700900123", "Robin")
         assert (again.id != copy.id, copy.disposition) == (True, Disposition.EXPIRED)
 
-    def test_say_so_on_the_page_of_the_call(
-        self, session: Session, copy: CallbackRequest, sign_in_as: Callable[..., FlaskClient]
-    ) -> None:
-        manager = sign_in_as(Role.MANAGER)
-        staff = session.scalars(select(Staff).where(Staff.role == Role.MANAGER)).one()
-        accept(session, copy, staff)
-        session.commit()
-        page = manager.get(f"/desk/requests/{copy.id}")
-        assert page.status_code == 200
-        assert "cannot be read any more" in page.get_data(as_text=True)
-
     def test_are_emptied_and_closed_when_told(
         self, session: Session, copy: CallbackRequest, cli: FlaskCliRunner
     ) -> None:
@@ -272,6 +261,20 @@ class TestCopiesThatCameBack:
         assert "restore it first" in done.output
         session.expire_all()
         assert copy.phone_sealed is not None
+
+
+def test_the_page_of_a_call_says_that_nothing_of_it_can_be_read(
+    app: Flask, sign_in_as: Callable[..., FlaskClient]
+) -> None:
+    manager = sign_in_as(Role.MANAGER)
+    with stored(app) as session:
+        request = make_request(session)
+        accept(session, request, session.scalars(select(Staff)).one())
+        request_keys.destroy(session, request)
+        path = f"/desk/requests/{request.id}"
+    page = manager.get(path)
+    assert page.status_code == 200
+    assert "cannot be read any more" in page.get_data(as_text=True)
 
 
 class TestRotating:
