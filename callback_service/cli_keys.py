@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import click
 from flask.cli import AppGroup
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from callback_service import clock
 from callback_service.domain.data_keys import KEY_BYTES, DataKeys
@@ -29,6 +30,7 @@ BUSY_TRIES: Final = 20
 BUSY_PAUSE_S: Final = 0.5
 
 Change = Callable[[DataKeys], DataKeys]
+Result = TypeVar("Result")
 
 
 @keys_commands.command("list")
@@ -80,11 +82,7 @@ def reencrypt() -> None:
             total, broken = total + step.renewed, broken + step.broken
         with reading() as session:
             left += keys.stale(session, room)
-    with transaction() as session:
-        audit.record(
-            session, "keys.reencrypted", subject="request_key", subject_id=None,
-            now=clock.utc_now(), rows=total, left=left,
-        )  # fmt: skip
+    _patiently(lambda session: _note(session, "keys.reencrypted", rows=total, left=left))
     click.echo(f"Rows sealed anew: {total}.")
     if broken:
         raise click.ClickException(f"Rows that do not open: {broken}. Look at `flask keys list`.")
@@ -104,16 +102,20 @@ def _steps(room: keys.Room) -> Iterator[keys.Step]:
 
 
 def _step(room: keys.Room, after: int | str | None) -> keys.Step:
-    """One step, tried again while others hold the rows: it waits for them, and never long."""
+    return _patiently(lambda session: keys.reencrypt_some(session, room, after=after))
+
+
+def _patiently(use_case: Callable[[Session], Result]) -> Result:
+    """Run it in a transaction, and again while others hold what it needs."""
     for _ in range(BUSY_TRIES):
         try:
             with transaction() as session:
-                return keys.reencrypt_some(session, room, after=after)
+                return use_case(session)
         except OperationalError as error:
             if not is_busy(error):
                 raise
         time.sleep(BUSY_PAUSE_S)
-    raise click.ClickException("The database is too busy. Run this again later: it goes on.")
+    raise click.ClickException("The database is too busy. Run this again later.")
 
 
 @keys_commands.command("retire")
@@ -154,8 +156,7 @@ def erase_again(apply: bool) -> None:
         return
     emptied, some = 0, 1
     while some:
-        with transaction() as session:
-            some = retention.erase_copies(session, now=clock.utc_now())
+        some = _patiently(lambda session: retention.erase_copies(session, now=clock.utc_now()))
         emptied += some
     click.echo(f"Emptied: {emptied}.")
 
@@ -183,16 +184,22 @@ def _change(change: Change, deed: str) -> None:
         if file is None:
             _tell(change_all(current_settings().data_keys))
             return
-        try:
-            changed = file.edit(change_all)
-        except OSError as error:
-            raise Refused(f"The file of DATA_KEYS cannot be written: {error.strerror}.") from error
-    with transaction() as session:
-        audit.record(
-            session, deed, subject="request_key", subject_id=None,
-            now=clock.utc_now(), seals=changed.ids[0], ids=list(changed.ids),
-        )  # fmt: skip
+        changed = _patiently(lambda session: _edit(session, file, change_all, deed))
     click.echo(f"{changed.ids[0]} seals now. Keys: {', '.join(changed.ids)}.")
+
+
+def _edit(session: Session, file: KeyFile, change: Change, deed: str) -> DataKeys:
+    try:
+        changed = file.edit(change)
+    except OSError as error:
+        raise Refused(f"The file of DATA_KEYS cannot be written: {error.strerror}.") from error
+    _note(session, deed, seals=changed.ids[0], ids=list(changed.ids))
+    return changed
+
+
+def _note(session: Session, deed: str, **detail: Any) -> None:
+    now = clock.utc_now()
+    audit.record(session, deed, subject="request_key", subject_id=None, now=now, **detail)
 
 
 def _tell(changed: DataKeys) -> None:

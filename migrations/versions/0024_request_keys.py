@@ -1,7 +1,8 @@
 """A key for each request.
 
 Expand only: what was sealed with a key of the service still opens; ``flask keys reencrypt`` gives
-each request that has no key one of its own.
+each request that has no key one of its own. The release before cannot open what requests' keys
+have sealed: stop it before this one starts.
 """
 
 from __future__ import annotations

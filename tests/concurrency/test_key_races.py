@@ -59,7 +59,7 @@ def command(*arguments: str) -> str:
     """What ``flask keys ...`` prints; raises where it fails."""
     done = current_app.test_cli_runner().invoke(args=["keys", *arguments])
     if done.exit_code:
-        raise RuntimeError(done.output)
+        raise RuntimeError(done.output or repr(done.exception))
     return done.output
 
 

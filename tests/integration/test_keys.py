@@ -6,12 +6,13 @@ import base64
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
-from sqlalchemy import LargeBinary, delete, func, select
+from sqlalchemy import LargeBinary, delete, event, func, select
 from sqlalchemy.orm import Session
 
 from callback_service import create_app
@@ -38,7 +39,7 @@ from callback_service.services import (
 )
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
-from tests.support.request_builders import accept, make_request, make_shift
+from tests.support.request_builders import accept, make_request, make_shift, stored
 from tests.support.sealed_rows import (
     CANARIES,
     of_strangers,
@@ -113,6 +114,21 @@ def begins(session: Session, header: bytes) -> int:
     )
 
 
+@contextmanager
+def counted(session: Session, *words: str) -> Iterator[list[str]]:
+    """The statements with any of ``words`` that are run meanwhile."""
+    found: list[str] = []
+
+    def look(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if any(word in statement for word in words):
+            found.append(statement)
+
+    engine = session.get_bind()
+    event.listen(engine, "before_cursor_execute", look)
+    yield found
+    event.remove(engine, "before_cursor_execute", look)
+
+
 class TestKeysOfRequests:
     """What a caller told us is sealed by the key of their request, and by no other."""
 
@@ -145,6 +161,25 @@ class TestKeysOfRequests:
         assert one.request_key is not None
         with pytest.raises(Exception, match="does not open"):
             one.request_key.open(other.phone_sealed or b"", context=f"x:{other.uid}")
+
+    def test_the_keys_of_many_are_read_at_once(self, session: Session) -> None:
+        make_shift(session)
+        for number in range(5):
+            make_request(session, f"07700 90012{number}", may_text=True)
+        session.commit()
+        with counted(session, "FROM request_key", "JOIN request_key") as looks:
+            rows = messages.latest(session, messages.Chosen(), limit=9)
+            assert {row.to_ending for row in rows} == {f"12{number}" for number in range(5)}
+            assert len(looks) == 1
+            session.expire_all()
+            claims = outbox_claims.claim(session, TextLimits(), now=NOW, tz=LONDON)
+            assert len({claim.to for claim in claims}) == 5
+            assert len(looks) == 2
+
+    def test_taking_a_request_reads_no_key(self, session: Session) -> None:
+        with counted(session, "FROM request_key", "JOIN request_key") as looks:
+            make_request(session, name="Sam", note="Hang up", may_text=True)
+        assert looks == []
 
     def test_erasing_a_request_destroys_its_key_and_leaves_the_others(
         self, session: Session
@@ -207,17 +242,6 @@ class TestCopiesThatCameBack:
         assert (again.phone, again.name) == ("+447700900123", "Robin")
         assert (again.id != copy.id, copy.disposition) == (True, Disposition.EXPIRED)
 
-    def test_say_so_on_the_page_of_the_call(
-        self, session: Session, copy: CallbackRequest, sign_in_as: Callable[..., FlaskClient]
-    ) -> None:
-        manager = sign_in_as(Role.MANAGER)
-        staff = session.scalars(select(Staff).where(Staff.role == Role.MANAGER)).one()
-        accept(session, copy, staff)
-        session.commit()
-        page = manager.get(f"/desk/requests/{copy.id}")
-        assert page.status_code == 200
-        assert "cannot be read any more" in page.get_data(as_text=True)
-
     def test_are_emptied_and_closed_when_told(
         self, session: Session, copy: CallbackRequest, cli: FlaskCliRunner
     ) -> None:
@@ -241,6 +265,20 @@ class TestCopiesThatCameBack:
         assert "restore it first" in done.output
         session.expire_all()
         assert copy.phone_sealed is not None
+
+
+def test_the_page_of_a_call_says_that_nothing_of_it_can_be_read(
+    app: Flask, sign_in_as: Callable[..., FlaskClient]
+) -> None:
+    manager = sign_in_as(Role.MANAGER)
+    with stored(app) as session:
+        request = make_request(session)
+        accept(session, request, session.scalars(select(Staff)).one())
+        request_keys.destroy(session, request)
+        path = f"/desk/requests/{request.id}"
+    page = manager.get(path)
+    assert page.status_code == 200
+    assert "cannot be read any more" in page.get_data(as_text=True)
 
 
 class TestRotating:
