@@ -252,6 +252,12 @@ def call_off(session: Session, request_id: int, *, staff: StaffMember, now: date
     is_own = request.assigned_to_id == staff.id or _has_rung(session, request_id, staff.id)
     if not is_own and not policy.may(staff.role, Action.SEE_RECORD):
         raise NotFound(requests.NO_SUCH)
+    return _call_off(session, request_id, staff, now=now)
+
+
+def _call_off(
+    session: Session, request_id: int, staff: StaffMember, *, now: datetime
+) -> str | None:
     for call in _open_calls(session, request_id, staff.id):
         is_theirs = (call.request_id, call.counsellor_id) == (request_id, staff.id)
         if is_theirs and call.state in BEFORE_DIALLING:
@@ -275,7 +281,8 @@ def ring_by_hand(
 
     The gateway's id of a call to hang up, if there is one.
     """
-    sid = call_off(session, request_id, staff=staff, now=now)
+    lock_request(session, request_id)
+    sid = _call_off(session, request_id, staff, now=now)
     attempts.start_attempt(session, request_id, staff=staff, now=now)
     return sid
 
