@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from callback_service.domain.inbound import InboundKind
 from callback_service.domain.lifecycle import Disposition, LetGo
 from callback_service.domain.looks import LOOK_LASTS, LOOKS_A_DAY, MORE_LOOKS, LookReason
+from callback_service.domain.retention import USUAL, Kept
 from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, Forbidden, NotFound, Refused
 from callback_service.models.audit import AuditEntry
@@ -129,7 +130,7 @@ class TestALook:
         take(session, request, manager, reason=LookReason.OTHER, words="Their sister rang")
         requests.close(session, request, Disposition.WITHDRAWN, now=NOW)
         session.flush()
-        retention.erase_old(session, now=NOW + retention.KEPT_AFTER_CLOSING)
+        retention.erase_old(session, now=NOW + USUAL.lasts(Kept.CALLERS))
         assert session.scalars(select(Look)).one().words is None
 
 
@@ -210,7 +211,7 @@ class TestTheSafeguardingLead:
         session.flush()
         listed = records.flagged(session, staff=member(dana), limit=9)
         assert [row.request_id for row in listed] == [request.id]
-        retention.erase_old(session, now=NOW + retention.KEPT_AFTER_CLOSING)
+        retention.erase_old(session, now=NOW + USUAL.lasts(Kept.CALLERS))
         assert records.flagged(session, staff=member(dana), limit=9) == []
 
     def test_takes_no_requests(self, session: Session) -> None:

@@ -68,7 +68,13 @@ def press(client: FlaskClient, request_id: int, button: str, **form: str) -> Tes
     return client.post(f"/desk/requests/{request_id}/{button}", data={"csrf_token": token, **form})
 
 
-def shown(client: FlaskClient, path: str = "/desk", *, status: int = 200, **headers: str) -> str:
+def shown(
+    client: FlaskClient,
+    path: str = "/desk",
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+) -> str:
     answer = client.get(path, headers=headers, follow_redirects=True)
     assert answer.status_code == status
     return html.unescape(answer.get_data(as_text=True))
@@ -105,7 +111,7 @@ def test_the_queue_names_nobody_and_no_number(
     desk, request_id = on_shift("Jo Hill"), a_request(app)
     with stored(app) as session:
         offer(session)
-    for page in (shown(desk), shown(desk, **{"HX-Request": "true"})):
+    for page in (shown(desk), shown(desk, headers={"HX-Request": "true"})):
         assert f"request-{request_id}" in page
         for secret in ("Canarina", "900123", "07700", "Hang up", "+447"):
             assert secret not in page, secret
@@ -355,7 +361,7 @@ def test_the_part_that_refreshes_is_the_queue_alone(
     app: Flask, on_shift: Callable[[str], FlaskClient]
 ) -> None:
     desk, request_id = on_shift("Jo Hill"), a_request(app)
-    fragment = shown(desk, **{"HX-Request": "true"})
+    fragment = shown(desk, headers={"HX-Request": "true"})
     assert "<html" not in fragment
     assert f"request-{request_id}" in fragment
 
@@ -369,7 +375,7 @@ def test_a_look_at_the_queue_changes_nothing(
     with stored(app) as session:
         before = row_counts(session)
     shown(desk)
-    shown(desk, **{"HX-Request": "true"})
+    shown(desk, headers={"HX-Request": "true"})
     with stored(app) as session:
         assert row_counts(session) == before
 
