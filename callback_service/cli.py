@@ -61,7 +61,7 @@ def scheduler() -> None:
 @with_appcontext
 def tick(name: str) -> None:
     """Run one tick once, by NAME."""
-    from callback_service.scheduler import TICKS, run_tick
+    from callback_service.ticks import TICKS, run_tick
 
     chosen = next((tick for tick in TICKS if tick.name == name), None)
     if chosen is None:

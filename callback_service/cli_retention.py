@@ -24,7 +24,7 @@ def run(dry_run: bool) -> None:
     if dry_run:
         _print("due", _due())
         return
-    from callback_service.scheduler import clear_log
+    from callback_service.ticks import clear_log
 
     _print("erased", _erase_all())
     if not clear_log():

@@ -16,10 +16,10 @@ from callback_service.domain.staff import Role
 from callback_service.extensions import reading, transaction
 from callback_service.models.callback import CallbackRequest, Offer
 from callback_service.models.staff import SignIn, Staff
-from callback_service.scheduler import TICKS, run_tick
 from callback_service.services import demo, intake, promises, rota_changes
 from callback_service.services.rota import on_now
 from callback_service.services.sign_in import HASHER
+from callback_service.ticks import TICKS, run_tick
 from tests.support.builders import PASSWORD
 from tests.support.live import LiveServer
 from tests.support.signing_in import next_code

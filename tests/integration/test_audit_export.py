@@ -14,8 +14,8 @@ from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from callback_service.extensions import reading, transaction
-from callback_service.scheduler import ship_audit
 from callback_service.services import audit, audit_export
+from callback_service.ticks import ship_audit
 from tests.support.builders import NOW
 
 

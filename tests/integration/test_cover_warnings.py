@@ -17,7 +17,6 @@ from callback_service.models.cover import CoverLook, CoverWarning
 from callback_service.models.outbox import OutboxMessage, TextKind
 from callback_service.models.rota import ShiftPattern
 from callback_service.models.staff import Staff
-from callback_service.scheduler import TICKS, run_tick
 from callback_service.services import account_changes, shift_patterns
 from callback_service.services.cover import LOOK_AHEAD
 from callback_service.services.cover_warnings import (
@@ -30,6 +29,7 @@ from callback_service.services.cover_warnings import (
     warn_of_gaps,
 )
 from callback_service.services.heartbeat import STALE_AFTER
+from callback_service.ticks import TICKS, run_tick
 from tests.rota_builders import LONDON, a_pattern, make_pattern
 from tests.support.builders import NOW, make_staff
 from tests.support.request_builders import make_manager, stored

@@ -13,8 +13,9 @@ from callback_service.domain.ticks import TICK_NAMES, TickName
 from callback_service.extensions import database_now, reading
 from callback_service.models.callback import Escalation, Offer
 from callback_service.models.heartbeat import Heartbeat
-from callback_service.scheduler import TICKS, Metronome, run_tick
+from callback_service.scheduler import Metronome
 from callback_service.services import heartbeat
+from callback_service.ticks import TICKS, run_tick
 from tests.support.request_builders import make_manager, make_request, make_shift, stored
 
 pytestmark = pytest.mark.database_clock

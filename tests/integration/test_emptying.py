@@ -23,8 +23,8 @@ from callback_service.models.callback import Attempt, CallbackRequest, Submissio
 from callback_service.models.inbound import InboundText
 from callback_service.models.outbox import OutboxMessage, OutboxState
 from callback_service.models.privacy import ErasureRun, Figure, GatewayRecord
-from callback_service.scheduler import TICKS, clear_log, run_tick
 from callback_service.services import figures, inbound_texts, intake, receipts, requests, retention
+from callback_service.ticks import TICKS, clear_log, run_tick
 from tests.support.builders import NOW
 from tests.support.request_builders import (
     CALLER,

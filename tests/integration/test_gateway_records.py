@@ -18,8 +18,8 @@ from callback_service.extensions import transaction
 from callback_service.gateways.base import RecordKept
 from callback_service.models.audit import AuditEntry
 from callback_service.models.privacy import GatewayRecord, RecordKind
-from callback_service.scheduler import TICKS, run_tick
 from callback_service.services import gateway_records
+from callback_service.ticks import TICKS, run_tick
 from tests.support.builders import NOW
 from tests.support.request_builders import stored
 from tests.support.settings import make_settings

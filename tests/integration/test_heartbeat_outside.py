@@ -18,8 +18,8 @@ from callback_service.domain.ticks import TickName
 from callback_service.extensions import db
 from callback_service.gateways.heartbeat import send_heartbeat
 from callback_service.models.finding import Finding
-from callback_service.scheduler import TICKS, run_tick
 from callback_service.services import auditor
+from callback_service.ticks import TICKS, run_tick
 from tests.support.builders import NOW
 from tests.support.request_builders import make_request, make_shift, stored
 from tests.twilio_double.api import Reply, Request
@@ -110,7 +110,7 @@ def test_no_transaction_is_open_while_it_goes_out(
         seen.append(session.in_transaction())
         return True
 
-    monkeypatch.setattr("callback_service.scheduler.send_heartbeat", look)
+    monkeypatch.setattr("callback_service.ticks.send_heartbeat", look)
     with time_machine.travel(NOW, tick=False):
         assert audit(app)
     assert seen == [False]

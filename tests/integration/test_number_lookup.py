@@ -16,7 +16,7 @@ from callback_service.domain.contact import LineKind
 from callback_service.domain.ticks import TickName
 from callback_service.gateways.twilio_lookup import KINDS, TwilioLookup
 from callback_service.models.outbox import OutboxMessage, OutboxState
-from callback_service.scheduler import TICKS, run_tick
+from callback_service.ticks import TICKS, run_tick
 from tests.support.request_builders import make_request, make_shift, mobile, stored
 from tests.support.settings import make_settings
 from tests.twilio_double import Misdeed, TwilioDouble

@@ -19,7 +19,8 @@ from callback_service.models.callback import Escalation, Offer
 from callback_service.models.heartbeat import Heartbeat
 from callback_service.models.outbox import OutboxMessage, OutboxState
 from callback_service.models.plan import PlanEntry
-from callback_service.scheduler import SILENCE, TICKS, Metronome, Tick, run_tick
+from callback_service.scheduler import SILENCE, Metronome
+from callback_service.ticks import TICKS, Tick, run_tick
 from tests.support.builders import NOW
 from tests.support.request_builders import (
     make_manager,

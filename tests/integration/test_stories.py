@@ -21,9 +21,9 @@ from callback_service.models.callback import CallbackRequest, Escalation, Offer
 from callback_service.models.finding import Finding
 from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
 from callback_service.models.staff import Staff
-from callback_service.scheduler import TICKS, run_tick
 from callback_service.services import attempts, desk, handover, rota_changes
 from callback_service.services.handover import Why
+from callback_service.ticks import TICKS, run_tick
 from tests.rota_builders import LONDON, local
 from tests.support.builders import NOW
 from tests.support.request_builders import (

@@ -12,8 +12,8 @@ from callback_service.clock import utc_now
 from callback_service.domain.calls import CallEnding, CallState
 from callback_service.models.call import BridgedCall
 from callback_service.models.callback import Attempt, CallbackRequest
-from callback_service.scheduler import TICKS, run_tick
 from callback_service.services import desk
+from callback_service.ticks import TICKS, run_tick
 from tests.journey.visitor import Visitor
 from tests.rota_builders import LONDON, make_pattern
 from tests.support.builders import PASSWORD, make_staff

@@ -24,7 +24,7 @@ from callback_service.extensions import db
 from callback_service.models.callback import CallbackRequest, Submission
 from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
 from callback_service.models.rota import ShiftPattern
-from callback_service.scheduler import TICKS, run_tick
+from callback_service.ticks import TICKS, run_tick
 from callback_service.web.public_form import window_value
 from tests.support.builders import NOW
 from tests.support.pages import csrf_token

@@ -17,8 +17,8 @@ from callback_service.domain import flood
 from callback_service.domain.flood import FormLimits
 from callback_service.domain.staff import Role
 from callback_service.models.callback import CallbackRequest
-from callback_service.scheduler import let_posts_in
 from callback_service.services import form_posts
+from callback_service.ticks import let_posts_in
 from callback_service.web import access
 from tests.support.pages import submit
 from tests.support.request_builders import mobile, seen, send_form

@@ -13,8 +13,8 @@ from sqlalchemy import select
 
 from callback_service.domain.staff import Role
 from callback_service.models.outbox import OutboxMessage, OutboxState
-from callback_service.scheduler import TICKS, run_tick
 from callback_service.services.escalation import escalate
+from callback_service.ticks import TICKS, run_tick
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.request_builders import (

@@ -19,7 +19,7 @@ from callback_service.config import Settings
 from callback_service.domain.staff import Role
 from callback_service.extensions import db
 from callback_service.models.outbox import DeliveryReceipt, OutboxMessage, OutboxState
-from callback_service.scheduler import TICKS, run_tick
+from callback_service.ticks import TICKS, run_tick
 from tests.support.builders import NOW
 from tests.support.live import LiveServer
 from tests.support.pages import submit

@@ -31,9 +31,9 @@ from callback_service.gateways.twilio import TwilioGateway
 from callback_service.models.outbox import OutboxMessage, TextKind
 from callback_service.models.sealing import keyring
 from callback_service.models.staff import new_uid
-from callback_service.scheduler import TEXTS
 from callback_service.services import outbox_claims
 from callback_service.text_listener import TextListener
+from callback_service.ticks import TEXTS
 from tests.concurrency.racing import race
 from tests.rota_builders import LONDON
 from tests.support.databases import PostgresServer, migrate, sqlite_url
