@@ -74,9 +74,9 @@ def not_shown(client: FlaskClient, path: str) -> str:
     return html.unescape(answer.get_data(as_text=True))
 
 
-def shown(client: FlaskClient, path: str = "/desk", *, status: int = 200, **headers: str) -> str:
+def shown(client: FlaskClient, path: str = "/desk", **headers: str) -> str:
     answer = client.get(path, headers=headers, follow_redirects=True)
-    assert answer.status_code == status
+    assert answer.status_code == 200
     return html.unescape(answer.get_data(as_text=True))
 
 
