@@ -10,15 +10,21 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.inbound import InboundKind
 from callback_service.domain.lifecycle import LetGo
+from callback_service.domain.looks import LookReason
+from callback_service.domain.resets import LossReason
 from callback_service.domain.signing_in import Stage
 from callback_service.models.base import Base
 from callback_service.models.call import InboundCall
 from callback_service.models.callback import CallbackRequest, Offer, OfferEnding
+from callback_service.models.form_post import FormPost
 from callback_service.models.inbound import InboundText
+from callback_service.models.look import Look
 from callback_service.models.outbox import OutboxMessage, TextKind
+from callback_service.models.privacy import About, DataRequest, LegalHold
 from callback_service.models.request_key import RequestKey
 from callback_service.models.sealing import keyring
-from callback_service.models.staff import HeldForm, SignIn, new_uid
+from callback_service.models.second_step_reset import SecondStepReset
+from callback_service.models.staff import HeldForm, SignIn, Staff, new_uid
 from callback_service.services import keys, request_keys
 from tests.support.builders import NOW, make_staff
 from tests.support.request_builders import make_request, phone_of
@@ -29,6 +35,7 @@ CANARIES: Final = {
     "CallbackRequest.name": "Canaryname Quetzal",
     "CallbackRequest.note": "Canarynote heron at the blue door",
     "CallbackRequest.closing_note": "Canaryclosing ibis on Tuesday",
+    "Look.words": "Canarylook merganser",
     "Offer.words": "Canarywords kestrel",
     "OutboxMessage.to": "+447700900871",
     "InboundText.body": "Canarybody lapwing",
@@ -36,6 +43,11 @@ CANARIES: Final = {
     "Staff.phone": "+447700900873",
     "Staff.totp_secret": "CANARYTOTPSECRETAAAAAAAAAAAAAAAA",
     "SignIn.pending_totp": "CANARYTOTPPENDINGBBBBBBBBBBBBBBB",
+    "FormPost.ask": "Canaryask nightjar",
+    "LegalHold.reason": "Canaryhold osprey",
+    "DataRequest.phone": "+447700900875",
+    "DataRequest.words": "Canarycase plover",
+    "SecondStepReset.proof": "Canaryproof redstart",
     "HeldForm.fields": '[["note", "Canaryheld merlin"]]',
 }
 
@@ -91,7 +103,38 @@ def one_of_each(session: Session) -> CallbackRequest:
     held.fields = CANARIES["HeldForm.fields"]
     call.keyed = CANARIES["InboundCall.keyed"]
     session.flush()
+    _of_managers(session, request, staff)
     return request
+
+
+def _of_managers(session: Session, request: CallbackRequest, staff: Staff) -> None:
+    """What is written about a request and a number by those who look after them."""
+    phone_index = request.phone_index or b""
+    look = Look(
+        request_id=request.id, staff_id=staff.id, reason=LookReason.OTHER, on_day=NOW.date(),
+        number=1, is_beyond=False, at=NOW,
+    )  # fmt: skip
+    hold = LegalHold(
+        request_id=request.id, review_on=NOW.date(), placed_by_id=staff.id, placed_at=NOW
+    )
+    case = DataRequest(
+        phone_index=phone_index, about=About.ACCESS, opened_at=NOW, due_on=NOW.date()
+    )
+    post = FormPost(
+        key_digest=bytes(32), network_index=bytes(16), phone_index=phone_index, posted_at=NOW
+    )
+    reset = SecondStepReset(
+        staff_id=staff.id, reason=LossReason.LOST, asked_by_id=staff.id, asked_at=NOW
+    )
+    session.add_all([look, hold, case, post, reset])
+    session.flush()
+    look.words = CANARIES["Look.words"]
+    hold.reason = CANARIES["LegalHold.reason"]
+    case.phone = CANARIES["DataRequest.phone"]
+    case.words = CANARIES["DataRequest.words"]
+    post.ask = CANARIES["FormPost.ask"]
+    reset.proof = CANARIES["SecondStepReset.proof"]
+    session.flush()
 
 
 def of_strangers(session: Session) -> OutboxMessage:
