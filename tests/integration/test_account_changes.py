@@ -80,7 +80,7 @@ CHANGES = pytest.mark.parametrize("change", [to_manager, to_another_address])
 
 @CHANGES
 def test_a_change_ends_sign_ins_and_links_and_texts_the_owner(
-    session: Session, boss: Staff, now: datetime, change: Deed
+    session: Session, boss: Staff, owner: Staff, now: datetime, change: Deed
 ) -> None:
     token = enter(session, owner, now=now)
     link = accounts.make_link(session, owner.id, secret_key=KEY, actor_id=boss.id, now=now)
@@ -129,7 +129,7 @@ def test_the_same_role_again_is_refused(
 
 @pytest.mark.parametrize("change", [account_changes.disable, to_manager])
 def test_the_last_administrator_who_can_sign_in_stays(
-    session: Session, boss: Staff, owner: Staff, now: datetime, change: Deed
+    session: Session, boss: Staff, now: datetime, change: Deed
 ) -> None:
     invited = make_staff(session, role=Role.ADMINISTRATOR)
     invited.password_hash = None

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import Disposition
 from callback_service.domain.planning import OFFER_LEASE, Planned
+from callback_service.domain.staff import Role
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.plan import PlanEntry, PlanTrigger
 from callback_service.services import account_changes, offers, planning, quoting, requests
@@ -18,7 +19,6 @@ from tests.support.builders import NOW, make_staff
 from tests.support.request_builders import (
     TONIGHT,
     accept,
-    make_manager,
     make_request,
     make_shift,
     make_shifts,
@@ -111,11 +111,11 @@ def test_one_counsellor_is_planned_for_one_call_at_a_time(session: Session) -> N
 
 def test_a_disabled_counsellor_loses_the_place_in_the_plan_to_another(session: Session) -> None:
     first, second = make_shifts(session, 2)
-    manager = make_manager(session)
+    chief = make_staff(session, role=Role.ADMINISTRATOR)
     request = make_request(session)
     plan(session)
     planned_for = entries(session)[request.id][0]
-    account_changes.disable(session, planned_for, actor_id=manager.id, now=NOW)
+    account_changes.disable(session, planned_for, actor_id=chief.id, now=NOW)
     session.flush()
     plan(session)
     assert entries(session)[request.id][0] == ({first.id, second.id} - {planned_for}).pop()

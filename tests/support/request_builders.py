@@ -43,6 +43,7 @@ def stored(app: Flask) -> Iterator[Session]:
     with Session(engine, expire_on_commit=False) as session:
         session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
         yield session
+        _open_seals(session)
         session.commit()
 
 
@@ -53,6 +54,13 @@ def seen(app: Flask) -> Iterator[Session]:
         engine = db.engine
     with Session(engine, expire_on_commit=False) as session:
         yield session
+        _open_seals(session)
+
+
+def _open_seals(session: Session) -> None:
+    """Fetch the keys of what was read: it is looked at when the session has ended."""
+    for row in list(session):
+        getattr(row, "request_key", None)
 
 
 def mobile(number: int) -> str:
