@@ -45,6 +45,7 @@ class History:
     state: str
     events: list[Event]
     written: list[InboundRow]  # what they texted to us, in their own words
+    withheld: int  # how many more texts there are, for who gives a reason to see the record
 
 
 def reference_of(session: Session, request_id: int) -> str:
@@ -87,8 +88,10 @@ def history(session: Session, request_id: int, *, staff: StaffMember, now: datet
         actor_id=staff.id,
         now=now,
     )
-    written = seen.whole(Field.TEXTS_IN, words_of(session, request_id)) or []
-    return History(request.id, request.reference, request.state, events, written)
+    texts = words_of(session, request_id)
+    written = seen.whole(Field.TEXTS_IN, texts) or []
+    withheld = len(texts) - len(written)
+    return History(request.id, request.reference, request.state, events, written, withheld)
 
 
 def _event(entry: AuditEntry, offer: Offer | None, names: dict[int, str]) -> Event:

@@ -215,7 +215,9 @@ class TestTheList:
         page, path = shown(manager), f"/desk/requests/{request_id}/history"
         assert "canary" not in page
         assert path in page
-        assert "canary" in shown(manager, path)
+        history = shown(manager, path)
+        assert "They texted us once. To read it, open the record and give a reason." in history
+        assert "canary" not in history
         with stored(app) as session:
             assert len(session.scalars(select(AuditEntry)).all()) == before + 1
 

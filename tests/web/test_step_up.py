@@ -82,6 +82,7 @@ def test_what_is_sensitive_is_on_the_list(app: Flask) -> None:
         "admin.invite",
         "calendar.make_link",
         "form_posts.discard",
+        "looks.allow_more",
         "lost_phones.ask",
         "lost_phones.confirm",
         "own_texts.save",

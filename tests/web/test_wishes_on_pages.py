@@ -71,8 +71,8 @@ def test_wishes_are_kept_and_the_page_says_until_when_they_hold(
     assert the_request(app).wishes == Wishes(gender=Gender.WOMAN)
     for address in (answer.location, answer.location.replace("/done/", "/manage/")):
         page = text_of(client.get(address))
-        assert "You asked for the person you spoke with before. If that cannot be by 8:05pm" in page
-        assert "You asked for a woman. If that cannot be by 8:07pm tonight, somebody else" in page
+        assert "You asked for the person you spoke with before. If that cannot be by 9pm" in page
+        assert "You asked for a woman. If that cannot be by 9:30pm tonight, somebody else" in page
 
 
 def test_the_page_says_when_a_wish_could_not_be_met(app: Flask, client: FlaskClient) -> None:
@@ -123,7 +123,7 @@ def test_the_desk_shows_the_wish_and_why_the_plan_is_as_it_is(
     with stored(app) as session:
         plan(session)
     page = text_of(sign_in_as(Role.MANAGER).get("/desk"))
-    assert re.search(r"Asked for a woman\s+\(until 20:07\)", page)
+    assert re.search(r"Asked for a woman\s+\(until 21:30\)", page)
     assert "due first; no longer kept for a woman" in page
 
 
@@ -142,7 +142,7 @@ def test_the_desk_lets_somebody_take_a_call_only_if_the_caller_asked_for_them(
             set_skills(session, person.id, own, actor_id=None, now=NOW)
         page = text_of(desk.get("/desk"))
         assert ("Take call" in page) is is_woman
-        assert ("For a woman. For everybody from 20:07" in page) is not is_woman
+        assert ("For a woman. For everybody from 21:30" in page) is not is_woman
 
 
 def test_once_a_wish_is_over_anybody_may_take_the_call(
@@ -154,7 +154,7 @@ def test_once_a_wish_is_over_anybody_may_take_the_call(
     with stored(app) as session:
         person = session.scalars(select(Staff).where(Staff.email == "sam@example.org")).one()
         make_pattern(session, person, "16:00", "08:00")
-    with time_machine.travel(NOW + timedelta(minutes=8), tick=False):
+    with time_machine.travel(NOW + timedelta(minutes=91), tick=False):
         assert "Take call" in text_of(desk.get("/desk"))
 
 
