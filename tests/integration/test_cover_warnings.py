@@ -132,7 +132,7 @@ def test_a_gap_filled_in_part_is_several_that_are_known(session: Session) -> Non
 
 
 def test_a_deactivated_account_is_no_cover(session: Session) -> None:
-    admin = make_staff(session, role=Role.ADMINISTRATOR)
+    admin, _ = make_staff(session, role=Role.ADMINISTRATOR), make_manager(session)
     pattern = staffed_but_for(session, weekdays=frozenset())
     look(session)
     account_changes.disable(session, pattern.staff_id or 0, actor_id=admin.id, now=NOW + H)

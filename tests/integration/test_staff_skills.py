@@ -197,7 +197,7 @@ def test_managers_are_told_once_of_a_skill_that_is_taken_away_and_again_when_it_
 
 
 def test_an_account_that_is_disabled_takes_its_skills_along(session: Session) -> None:
-    chief = make_staff(session, role=Role.ADMINISTRATOR)
+    chief, _ = make_staff(session, role=Role.ADMINISTRATOR), make_manager(session)
     round_the_clock(session)
     woman = round_the_clock(session, "gender:woman", "skill:alcohol")
     need_skill(session, "gender:woman", "00:00", "00:00")

@@ -150,11 +150,11 @@ def test_once_a_wish_is_over_anybody_may_take_the_call(
 ) -> None:
     with a_rota(app):
         send_form(client, gender="woman")
-    desk = sign_in_as(Role.COUNSELLOR, name="Sam Hill", email="sam@example.org")
-    with stored(app) as session:
-        person = session.scalars(select(Staff).where(Staff.email == "sam@example.org")).one()
-        make_pattern(session, person, "16:00", "08:00")
     with time_machine.travel(NOW + timedelta(minutes=91), tick=False):
+        desk = sign_in_as(Role.COUNSELLOR, name="Sam Hill", email="sam@example.org")
+        with stored(app) as session:
+            person = session.scalars(select(Staff).where(Staff.email == "sam@example.org")).one()
+            make_pattern(session, person, "16:00", "08:00")
         assert "Take call" in text_of(desk.get("/desk"))
 
 
