@@ -37,6 +37,7 @@ class Action(StrEnum):
 
     SEE_OWN_ACCOUNT = "see_own_account"
     SECURE_OWN_ACCOUNT = "secure_own_account"
+    SEE_OWN_TEXTS = "see_own_texts"
     CHOOSE_OWN_TEXTS = "choose_own_texts"
     SEE_QUEUE = "see_queue"
     TAKE_REQUEST = "take_request"
@@ -109,7 +110,9 @@ RULES: Final[Mapping[Action, Rule]] = MappingProxyType({
     Action.SEE_OWN_ACCOUNT: Rule("See their account, stay signed in, end a token", _EVERYBODY),
     Action.SECURE_OWN_ACCOUNT: Rule("Change password, second step and tokens, end sign-ins",
         dict.fromkeys(Role, _STEP_UP)),
-    Action.CHOOSE_OWN_TEXTS: Rule("Choose the texts they get and the phone that rings", _AT_WORK),
+    Action.SEE_OWN_TEXTS: Rule("See which texts they get and which phone rings", _AT_WORK),
+    Action.CHOOSE_OWN_TEXTS: Rule("Choose the texts they get and the phone that rings",
+        dict.fromkeys(_AT_WORK, _STEP_UP)),
 
     Action.SEE_QUEUE: Rule("See what waits and who holds it, without name or number",
         {COUNSELLOR: ALWAYS, MANAGER: ALWAYS}),
@@ -237,7 +240,8 @@ _ON_THE_DESK: Final = {COUNSELLOR: _ALL, MANAGER: _ALL, SAFEGUARDING: _FLAGGED_A
 
 FIELDS: Final[Mapping[Field, FieldRule]] = MappingProxyType({
     Field.NUMBER: FieldRule("Number", _TOLD_US,
-        ("callback_request.phone_sealed", "outbox_message.to_sealed")),
+        ("callback_request.phone_sealed", "outbox_message.to_sealed", "data_request.phone_sealed",
+         "form_post.ask_sealed")),
     Field.NAME: FieldRule("Name", _TOLD_US, ("callback_request.name_sealed",)),
     Field.SAFE_CONTACT: FieldRule("What helps us ring safely", _TOLD_US,
         ("callback_request.note_sealed",)),

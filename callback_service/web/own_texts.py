@@ -39,7 +39,7 @@ class TextsForm(FlaskForm):
 
 
 @bp.get("/account/texts")
-@requires(Action.CHOOSE_OWN_TEXTS)
+@requires(Action.SEE_OWN_TEXTS)
 def choose() -> str:
     """The number, and which texts go to it."""
     with reading() as session:

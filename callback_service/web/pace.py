@@ -19,7 +19,12 @@ from callback_service.extensions import caller_address, current_settings
 
 #: Requests in a minute, by room. Staff behind one address, and Twilio, are not counted: their
 #: pages refresh themselves, and its webhooks come from few addresses.
-PER_MINUTE: Final[Mapping[str, int]] = {"public": 120, "sign_in": 120, "api": 600}
+PER_MINUTE: Final[Mapping[str, int]] = {
+    "public": 120,
+    "own_data": 120,
+    "sign_in": 120,
+    "api": 600,
+}
 #: Always open: leaving must never wait.
 FREE: Final = frozenset({"public.exit_page", "sign_in.sign_out"})
 #: Addresses remembered in one minute; memory has an end.

@@ -18,6 +18,8 @@ from callback_service.services import account_changes, second_step_resets
 from tests.concurrency.racing import race
 from tests.support.builders import make_staff
 
+#: The slower one is the last who may, or may not any more.
+REFUSED_ONE = ["", "Forbidden"], ["", "Refused"]
 KEY = "a key for links that opens nothing else"
 
 
@@ -70,7 +72,7 @@ def test_two_administrators_who_disable_each_other_leave_one(
 ) -> None:
     one, other = administrators(app, 2)
     done = race(settings, disable, [(other, one, now), (one, other, now)])
-    assert sorted(finish.refused_with or "" for finish in done) == ["", "Refused"]
+    assert sorted(finish.refused_with or "" for finish in done) in REFUSED_ONE
     with app.app_context(), transaction() as session:
         assert account_changes.count_administrators(session) == 1
 
@@ -80,7 +82,7 @@ def test_two_administrators_who_demote_each_other_leave_one(
 ) -> None:
     one, other = administrators(app, 2)
     done = race(settings, demote, [(other, one, now), (one, other, now)])
-    assert sorted(finish.refused_with or "" for finish in done) == ["", "Refused"]
+    assert sorted(finish.refused_with or "" for finish in done) in REFUSED_ONE
     with app.app_context(), transaction() as session:
         assert account_changes.count_administrators(session) == 1
 

@@ -22,11 +22,6 @@ def csrf_token(page: str) -> str:
     return value.group(1)
 
 
-def without_tokens(page: str) -> str:
-    """``page`` without the tokens of its forms, which are new each time."""
-    return _TOKEN.sub("", page)
-
-
 def submit(
     client: FlaskClient, path: str, data: Mapping[str, object], *, page: str | None = None
 ) -> TestResponse:

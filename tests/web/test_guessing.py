@@ -17,7 +17,7 @@ from callback_service.models.calendar import FeedScope
 from callback_service.models.staff import Staff
 from callback_service.services import accounts, feeds, intake
 from tests.support.builders import NOW, make_staff
-from tests.support.pages import without_tokens
+from tests.support.pages import without_chance
 from tests.support.request_builders import an_ask, member, stored, take
 from tests.support.settings import SECRET_KEY
 
@@ -49,7 +49,7 @@ def links(app: Flask) -> dict[str, str]:
 
 def answer_to(client: FlaskClient, path: str, *, address: str = "198.51.100.1") -> tuple[int, str]:
     answer = client.get(path, environ_overrides={"REMOTE_ADDR": address})
-    return answer.status_code, without_tokens(answer.get_data(as_text=True))
+    return answer.status_code, without_chance(answer.get_data(as_text=True))
 
 
 @pytest.mark.one_database
