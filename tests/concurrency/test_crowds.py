@@ -140,9 +140,10 @@ class Until:
     def now(self) -> datetime:
         return NOW + timedelta(minutes=(time.monotonic() - self._began) * MINUTES_A_SECOND)
 
-    @property
-    def is_over(self) -> bool:
-        return time.monotonic() >= self._began + RACE_SECONDS
+    def goes_on(self, done: object) -> bool:
+        """Until the time is over; longer on a busy machine for who has ``done`` nothing yet."""
+        lasts = RACE_SECONDS if done else 2 * RACE_SECONDS
+        return time.monotonic() < self._began + lasts
 
 
 @contextmanager
@@ -164,7 +165,7 @@ def _dice(seed: int) -> random.Random:
 def callers(first: int) -> list[str]:
     """Ask for calls, now or in one of the windows that are offered; the keys of what was kept."""
     until, dice, kept = Until(), _dice(first), list[str]()
-    while not until.is_over:
+    while until.goes_on(kept):
         window = dice.choice([None, TONIGHT, LATE_TONIGHT])
         ask = an_ask(mobile(first + len(kept) % 300), window=window, may_text=True)
         with trying_again():  # the window may be full, or past
@@ -177,7 +178,7 @@ def callers(first: int) -> list[str]:
 def counsellor(person: StaffMember) -> int:
     """Take, ring, give back and finish whatever the desk shows; how many steps were made."""
     until, dice, steps = Until(), _dice(person.id), 0
-    while not until.is_over:
+    while until.goes_on(steps):
         with trying_again(), transaction() as session:  # a colleague may be quicker
             steps += _work_at_the_desk(session, person, until.now, dice)
     return steps
@@ -210,7 +211,7 @@ def _work_at_the_desk(
 def manager(staff_ids: list[int]) -> int:
     """Send people on leave for a few minutes and call them back; how many edits were saved."""
     until, dice, saved = Until(), _dice(staff_ids[0]), 0
-    while not until.is_over:
+    while until.goes_on(saved):
         with trying_again():
             _edit(until.now, dice.choice(staff_ids), undo=dice.random() < 0.5)
             saved += 1
@@ -234,7 +235,7 @@ def _edit(now: datetime, staff_id: int, *, undo: bool) -> None:
 def scheduler() -> int:
     """Run the ticks that move requests, one after the other; how many rounds."""
     until, rounds = Until(), 0
-    while not until.is_over:
+    while until.goes_on(rounds):
         with trying_again():
             run_ticks(until.now)
             rounds += 1
@@ -281,7 +282,7 @@ def test_planner_desk_callers_and_rota_at_once_lose_nobody_and_promise_nothing_t
         for first, last in ((2, 4), (4, 6), (6, 9))
     )
     assert min(len(kept), rounds, edits, steps) > 0, "a whole part did nothing"
-    end = NOW + timedelta(minutes=(RACE_SECONDS + 5) * MINUTES_A_SECOND)
+    end = NOW + timedelta(minutes=(2 * RACE_SECONDS + 5) * MINUTES_A_SECOND)
     with app.app_context():
         run_ticks(end)
         run_ticks(end + timedelta(minutes=1))
