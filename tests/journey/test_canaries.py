@@ -353,7 +353,7 @@ def _look_everywhere(flight: Flight) -> None:
 
 def _bytes_of(house: House) -> bytes:
     """All that the database keeps: its files, or every row of every table as a dump shows it."""
-    files = [path.read_bytes() for path in _files(house)]
+    files = [path.read_bytes() for path in _files(house) if path.is_file()]
     return b"\n".join(files) if files else _dump(house)
 
 
