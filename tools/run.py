@@ -272,7 +272,7 @@ def tell_sign_ins(environ: Mapping[str, str], instance: Path) -> None:
     print("\nSign in as one of these:\n")
     for person in people:
         shift = "on shift now" if person["on_shift"] else ""
-        print(f"  {person['role']:<15}{person['email']:<38}{shift}".rstrip())
+        print(f"  {person['role']:<19}{person['email']:<38}{shift}".rstrip())
     password = (instance / DEMO_PASSWORD).read_text(encoding="utf-8").strip()
     print(f"\nTheir password: {password}")
     print(f"Their codes, new every 30 seconds: {environ['PUBLIC_BASE_URL']}/demo")
