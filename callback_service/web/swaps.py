@@ -42,7 +42,6 @@ STATE_WORDS = {
     SwapState.UNDONE: ("Undone", "grey"),
     SwapState.LAPSED: ("Lapsed", "grey"),
 }
-ANYBODY = "0"
 
 
 @bp.get("")
