@@ -27,6 +27,8 @@ from callback_service.services import audit_chain
 SQLITE_BUSY_TIMEOUT_MS = 15_000
 #: Writers wait while the log is emptied, so readers are not waited for long.
 LOG_BUSY_TIMEOUT_MS = 500
+#: A transaction in which nothing is said for so long is ended by PostgreSQL, and its locks go.
+ENDED_AFTER: Final = "60s"
 #: Somebody else holds what we need: lock not available, deadlock, serialization failure (source:
 #: PostgreSQL documentation, appendix A).
 BUSY_SQLSTATES: Final = frozenset({"55P03", "40P01", "40001"})
@@ -156,10 +158,19 @@ def truncate_log() -> bool:
 
 
 def prepare_engine(engine: Engine) -> None:
-    """Set SQLite up for one writer and many readers; PostgreSQL needs nothing."""
-    if engine.dialect.name != "sqlite":
-        return
+    """Set SQLite up for one writer and many readers; PostgreSQL, to end what stands still."""
+    prepare = _prepare_sqlite if engine.dialect.name == "sqlite" else _prepare_postgresql
+    prepare(engine)
 
+
+def _prepare_postgresql(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{ENDED_AFTER}'")
+        connection.commit()
+
+
+def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # transactions begin below, not in the driver

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -22,6 +22,7 @@ from callback_service.domain.text_limits import (
     tokens,
 )
 from callback_service.models.outbox import TextGate
+from callback_service.services.server import ended_soon, is_server
 
 #: Why a text to a caller was not sent once the day's limit was reached.
 TOO_DEAR: Final = "The day's limit for texts had been reached."
@@ -30,10 +31,7 @@ _ONLY_ROW: Final = (
     select(TextGate).where(TextGate.id == 1).execution_options(populate_existing=True)
 )
 _LOCKED: Final = _ONLY_ROW.with_for_update()
-#: A sender that is stopped in here would stop all others: the server then ends its transaction.
-_LOCKED_ON_SERVER: Final = _LOCKED.add_columns(
-    func.set_config("idle_in_transaction_session_timeout", "10s", True)
-)
+_LOCKED_ON_SERVER: Final = _LOCKED.add_columns(ended_soon())
 
 
 def look(session: Session) -> TextGate | None:
@@ -43,8 +41,7 @@ def look(session: Session) -> TextGate | None:
 
 def enter(session: Session) -> TextGate:
     """The gate, locked until the transaction ends."""
-    is_server = session.get_bind().dialect.name == "postgresql"
-    locked = _LOCKED_ON_SERVER if is_server else _LOCKED
+    locked = _LOCKED_ON_SERVER if is_server(session) else _LOCKED
     gate: TextGate | None = session.scalar(locked)
     if gate is not None:
         return gate
