@@ -19,11 +19,16 @@ from sqlalchemy.exc import IntegrityError
 
 from callback_service import clock, sender_marks
 from callback_service.config import Settings
-from callback_service.domain.text_limits import FAILURES_TO_OPEN, failures_in_a_row
+from callback_service.domain.text_limits import (
+    FAILURES_TO_OPEN,
+    failures_in_a_row,
+    in_hand_next,
+)
 from callback_service.extensions import current_settings, database_now, db, reading, transaction
 from callback_service.gateways.base import SmsUnclearError, TextGateway
-from callback_service.services import outbox_claims, outbox_results, receipts
-from callback_service.services.outbox_claims import AT_ONCE, Claim
+from callback_service.services import outbox_claims, outbox_due, outbox_results, receipts
+from callback_service.services.outbox_claims import Claim
+from callback_service.services.outbox_due import AT_ONCE
 from callback_service.services.outbox_hand_over import NotBegun, Result, hand_over
 from callback_service.services.outbox_results import Outcome, went_well
 
@@ -31,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 #: Texts handed over at the same time. Most of it is waiting.
 THREADS: Final = 16
+#: Texts claimed first in a run, before it is known how fast they go.
+FIRST: Final = 2 * THREADS
 #: Results recorded in one transaction at most, and how long the first of them waits for others.
 RECORDED_AT_ONCE: Final = 25
 RECORDED_WITHIN: Final = timedelta(seconds=1)
@@ -73,18 +80,19 @@ def send_due(app: Flask) -> int:
 
 def _send_for_a_while(gateway: TextGateway, mark: int) -> int:
     end_at = clock.running() + RUN_LASTS.total_seconds()
-    handled, most = 0, AT_ONCE
-    while clock.running() < end_at and _texts_are_due():
-        outcomes = _send_some(gateway, current_settings(), mark, most)
-        begun = sum(not isinstance(result, NotBegun) for result in outcomes)
-        most = AT_ONCE if begun == len(outcomes) else max(begun, THREADS)
+    handled, most = 0, FIRST
+    while (begun_at := clock.running()) < end_at and _texts_are_due():
+        results = _send_some(gateway, current_settings(), mark, most)
+        begun = sum(not isinstance(result, NotBegun) for result in results)
+        took = timedelta(seconds=clock.running() - begun_at)
+        most = in_hand_next(begun, took, least=THREADS, most=AT_ONCE)
         handled += begun
     return handled
 
 
 def _texts_are_due() -> bool:
     with reading() as session:
-        return outbox_claims.texts_are_due(
+        return outbox_due.texts_are_due(
             session,
             current_settings().text_limits,
             at_work=sender_marks.at_work_now(session),

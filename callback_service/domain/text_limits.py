@@ -14,6 +14,9 @@ FAILURES_TO_OPEN: Final = 10
 #: The longest that a gateway may ask us to wait.
 LONGEST_WAIT: Final = timedelta(minutes=10)
 
+#: A sender has no more in hand than goes in this time: it waits for a lease if the sender dies.
+IN_HAND: Final = timedelta(seconds=1)
+
 A_DAY: Final = timedelta(hours=24)
 AN_HOUR: Final = timedelta(hours=1)
 
@@ -63,6 +66,12 @@ def failures_in_a_row(before: int, went_well: Iterable[bool]) -> int:
     for is_well in went_well:
         before = 0 if is_well else before + 1
     return before
+
+
+def in_hand_next(went: int, took: timedelta, *, least: int, most: int) -> int:
+    """How many texts to claim after ``went`` went in the time ``took``, if they go as these did."""
+    at_this_pace = went * IN_HAND / max(took, timedelta(milliseconds=1))
+    return min(max(int(at_this_pace), least), most)
 
 
 def tokens(held: float, since: timedelta | None, *, a_second: int) -> float:

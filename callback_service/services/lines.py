@@ -6,12 +6,11 @@ A text waits for the answer a few seconds at most; after that the digits decide.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, delete, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, SQLColumnExpression, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -37,20 +36,10 @@ class Question:
     e164: str
 
 
-def lines_among(
-    session: Session, indices: Collection[bytes], *, now: datetime
-) -> dict[bytes, LineKind]:
-    """What the gateway said of the numbers with these indices; those it did not know are out."""
-    if not indices:
-        return {}
-    rows = session.execute(
-        select(LineLookup.phone_index, LineLookup.kind).where(
-            LineLookup.phone_index.in_(indices),
-            LineLookup.kind.is_not(None),
-            LineLookup.expires_at > now,
-        )
-    )
-    return {index: kind for index, kind in rows if kind is not None}
+def line_of(index: SQLColumnExpression[Any], *, now: Any) -> ScalarSelect[LineKind | None]:
+    """What the gateway said of the number with this index, in a query; None if it did not know."""
+    known = select(LineLookup.kind).where(LineLookup.phone_index == index)
+    return known.where(LineLookup.expires_at > now).scalar_subquery()
 
 
 def is_known(session: Session, request: CallbackRequest, *, now: datetime) -> bool:

@@ -10,49 +10,23 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
-from typing import Any, Final, cast
+from functools import partial
+from typing import Any, Final
 
-from sqlalchemy import (
-    ColumnElement,
-    Integer,
-    Row,
-    Table,
-    UpdateBase,
-    and_,
-    bindparam,
-    exists,
-    func,
-    or_,
-    select,
-    union_all,
-    update,
-)
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session, load_only
 
-from callback_service.domain.text_limits import LONGEST_WAIT, TextLimits
+from callback_service.domain.text_limits import TextLimits
 from callback_service.models.callback import CallbackRequest, Offer
 from callback_service.models.outbox import OutboxMessage, OutboxState, TextGate
 from callback_service.services import audit, request_keys, text_alarms, text_gate, text_reasons
+from callback_service.services.outbox_due import AT_ONCE, Found, take
 from callback_service.services.text_reasons import Waiting
 
-#: Texts claimed in one statement.
-AT_ONCE: Final = 100
-#: Leases are never this much longer than now, unless the clock was set back since.
-LONGEST_LEASE: Final = 2 * LONGEST_WAIT
 #: How far back an unclear text is looked up where our clock does not tell.
 CLOCK_IN_DOUBT: Final = timedelta(days=1)
 #: Why a text is dropped whose request was erased, or came back from a backup without its key.
 ERASED: Final = "The number it was for has been erased."
-
-_TABLE: Final = cast("Table", OutboxMessage.__table__)
-_TEXT: Final = _TABLE.c
-_COLUMNS: Final = (
-    _TEXT.id, _TEXT.uid, _TEXT.fence, _TEXT.to_sealed, _TEXT.to_index, _TEXT.body, _TEXT.segments,
-    _TEXT.kind, _TEXT.urgency, _TEXT.send_after, _TEXT.expires_at, _TEXT.first_tried_at,
-    _TEXT.unclear_tries, _TEXT.request_id, _TEXT.offer_id, _TEXT.in_doubt,
-)  # fmt: skip
-
-Found = Row[Any]  # of _COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,36 +45,6 @@ class Claim:
     unclear_tries: int
     unwanted: str | None  # why it may not go any more; it is looked up all the same
     is_trial: bool  # the gateway has failed, and this one tries it out
-
-
-def texts_are_due(
-    session: Session, limits: TextLimits, *, at_work: Collection[int] = (), now: datetime
-) -> bool:
-    """Whether a text waits that may be handled now; a cheap look before any lock is taken."""
-    if text_gate.is_shut(text_gate.look(session), now=now):
-        return False
-    due = _is_unclear(now, now + LONGEST_LEASE, now - limits.patience, at_work), _is_fresh(now)
-    return any(session.scalar(select(exists().where(one))) for one in due)
-
-
-def _is_fresh(now: Any) -> ColumnElement[bool]:
-    return and_(_TEXT.state == OutboxState.QUEUED, _TEXT.send_after <= now)
-
-
-def _is_unclear(
-    now: Any, beyond_any_lease: Any, beyond_patience: Any, at_work: Any
-) -> ColumnElement[bool]:
-    """Left ``sending`` past its lease; or past any lease, as the clock has been set back.
-
-    Not what a sender has in hand that is still ``at_work``: it may only have been stopped.
-    """
-    is_over = or_(_TEXT.lease_until <= now, _TEXT.lease_until > beyond_any_lease)
-    is_left = or_(
-        _TEXT.claimed_by.is_(None),
-        _TEXT.claimed_by.not_in(at_work),
-        _TEXT.lease_until <= beyond_patience,
-    )
-    return and_(_TEXT.state == OutboxState.SENDING, is_over, is_left)
 
 
 def claim(
@@ -123,98 +67,22 @@ def claim(
     most = text_gate.room(gate, limits, most=most, now=now)
     if most == 0:
         return []
-    found = _take(session, most, limits, mark=mark, at_work=at_work, now=now)
+    found = take(session, most, limits, mark=mark, at_work=at_work, now=now)
+    numbers, unwanted = _numbers(session, found), _unwanted(session, found, now=now)
     unclear = [one for one in found if one.in_doubt]
     fresh = [one for one in found if not one.in_doubt]
-    numbers = _numbers(session, found)
-    unwanted = _unwanted(session, found, now=now)
-    for one in fresh:
-        if one.id not in numbers:
-            unwanted.setdefault(one.id, ERASED)
-    unwanted |= _too_dear(session, gate, limits, [one for one in fresh if one.id not in unwanted],
-                          now=now, tz=tz)  # fmt: skip
-    _drop(session, [one for one in fresh if one.id in unwanted], unwanted, now=now)
+    unwanted = {one.id: ERASED for one in fresh if one.id not in numbers} | unwanted
     wanted = [one for one in fresh if one.id not in unwanted]
+    unwanted |= _too_dear(session, gate, limits, wanted, now=now, tz=tz)
+    _drop(session, [one for one in fresh if one.id in unwanted], unwanted, now=now)
+    wanted = [one for one in wanted if one.id not in unwanted]
     is_trial = gate.opened_at is not None
     text_gate.pass_through(gate, limits, len(unclear) + len(wanted), now=now)
     session.flush()
     known = _known_sids(session, unclear)
-    claims = [
-        _as_claim(one, numbers, unwanted, known, is_trial=is_trial, now=now) for one in unclear
-    ]
-    return claims + [
-        _as_claim(one, numbers, {}, None, is_trial=is_trial, now=now) for one in wanted
-    ]
-
-
-def _take(
-    session: Session,
-    most: int,
-    limits: TextLimits,
-    *,
-    mark: int | None,
-    at_work: Collection[int],
-    now: datetime,
-) -> list[Found]:
-    """Mark up to ``most`` texts ``sending`` in one statement, so that no two senders share one."""
-    facts = {
-        "most": most,
-        "most_unclear": max(most // 2, 1),
-        "now": now,
-        "beyond_any_lease": now + LONGEST_LEASE,
-        "beyond_patience": now - limits.patience,
-        "at_work": list(at_work),
-        "mark": mark,
-        "lease": now + limits.lease,
-    }
-    taken = session.connection().execute(_TAKE, facts).all()
-    return sorted(taken, key=lambda one: (one.urgency, one.send_after, one.id))
-
-
-def _statement() -> UpdateBase:
-    """Built once: to build and to read it anew takes longer than the database needs to run it.
-
-    Half of a claim at most is unclear texts, so that neither kind keeps the other waiting. Whether
-    a text was one is kept in ``in_doubt``: a statement returns only what it has written.
-    """
-    now, beyond_any_lease, beyond_patience, lease = (
-        bindparam(name, type_=_TEXT.send_after.type)
-        for name in ("now", "beyond_any_lease", "beyond_patience", "lease")
-    )
-    at_work = bindparam("at_work", expanding=True, type_=Integer)
-    unclear = (
-        select(_TEXT.id)
-        .where(_is_unclear(now, beyond_any_lease, beyond_patience, at_work))
-        .order_by(_TEXT.lease_until)
-        .limit(bindparam("most_unclear", type_=Integer))
-        .with_for_update(skip_locked=True)  # SQLite ignores this; there the write lock does
-        .cte("unclear")
-    )
-    room = select(bindparam("most", type_=Integer) - func.count()).select_from(unclear)
-    fresh = (
-        select(_TEXT.id)
-        .where(_is_fresh(now))
-        .order_by(_TEXT.urgency, _TEXT.send_after, _TEXT.id)
-        .limit(room.scalar_subquery())
-        .with_for_update(skip_locked=True)
-        .cte("fresh")
-    )
-    return (
-        update(_TABLE)
-        .where(_TEXT.id.in_(union_all(select(unclear.c.id), select(fresh.c.id))))
-        .values(
-            in_doubt=_TEXT.state == OutboxState.SENDING,
-            state=OutboxState.SENDING,
-            lease_until=lease,
-            claimed_by=bindparam("mark", type_=Integer),
-            fence=_TEXT.fence + 1,
-            first_tried_at=func.coalesce(_TEXT.first_tried_at, now),
-        )
-        .returning(*_COLUMNS)
-    )
-
-
-_TAKE: Final = _statement()
+    as_claim = partial(_as_claim, numbers=numbers, is_trial=is_trial, now=now)
+    in_doubt = [as_claim(one, unwanted=unwanted.get(one.id), known=known) for one in unclear]
+    return in_doubt + [as_claim(one, unwanted=None, known=None) for one in wanted]
 
 
 def _unwanted(session: Session, found: Sequence[Found], *, now: datetime) -> dict[int, str]:
@@ -229,7 +97,8 @@ def _unwanted(session: Session, found: Sequence[Found], *, now: datetime) -> dic
         Waiting(
             message_id=one.id,
             kind=one.kind,
-            to_index=one.to_index,
+            is_stopped=one.is_stopped,
+            line=one.line,
             request=about.get(one.request_id),
             offer=offers.get(one.offer_id),
             expires_at=one.expires_at,
@@ -328,10 +197,10 @@ def _numbers(session: Session, found: Sequence[Found]) -> Mapping[int, str]:
 
 def _as_claim(
     found: Found,
-    numbers: Mapping[int, str],
-    unwanted: Mapping[int, str],
-    known: Mapping[tuple[bytes | None, str], frozenset[str]] | None,
     *,
+    numbers: Mapping[int, str],
+    unwanted: str | None,
+    known: Mapping[tuple[bytes | None, str], frozenset[str]] | None,
     is_trial: bool,
     now: datetime,
 ) -> Claim:
@@ -348,12 +217,12 @@ def _as_claim(
         looked_up_since=None if known is None else _since(found, now=now),
         known_sids=sids or frozenset(),
         unclear_tries=found.unclear_tries,
-        unwanted=unwanted.get(found.id),
+        unwanted=unwanted,
         is_trial=is_trial,
     )
 
 
 def _since(found: Found, *, now: datetime) -> datetime:
     """From when on an unclear text may be at the gateway."""
-    tried_at: datetime = found.first_tried_at
+    tried_at = found.first_tried_at
     return tried_at if tried_at <= now else now - CLOCK_IN_DOUBT

@@ -26,7 +26,9 @@ def destroy(session: Session, request: CallbackRequest) -> None:
     session.execute(delete(RequestKey).where(RequestKey.request_uid == request.uid))
 
 
-def by_request(session: Session, request_ids: Iterable[int | None]) -> Mapping[int, RequestKey]:
+def by_request(
+    session: Session, request_ids: Iterable[int | None]
+) -> Mapping[int | None, RequestKey]:
     """The keys of several requests, by their ids."""
     wanted = {one for one in request_ids if one is not None}
     if not wanted:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -37,6 +38,11 @@ def suppressed_among(session: Session, indices: set[bytes]) -> set[bytes]:
         return set()
     known = select(Suppression.phone_index).where(Suppression.phone_index.in_(indices))
     return set(session.scalars(known))
+
+
+def takes_no_texts(index: SQLColumnExpression[Any]) -> ColumnElement[bool]:
+    """Whether no text may go to the number with this index, in a query."""
+    return select(Suppression.id).where(Suppression.phone_index == index).exists()
 
 
 def never_rings(index: InstrumentedAttribute[bytes | None]) -> ColumnElement[bool]:

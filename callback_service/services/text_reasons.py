@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.contact import LineKind
@@ -30,46 +30,41 @@ LANDLINE: Final = "The number is a landline: it gets no texts."
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What must be known of a text that waits. ``to_index`` is the blind index of its number."""
+    """What must be known of a text that waits, and of the number it goes to."""
 
     message_id: int
     kind: TextKind
-    to_index: bytes | None
+    is_stopped: bool  # the number takes no texts
+    line: LineKind | None  # as the gateway knows it
     request: CallbackRequest | None
     offer: Offer | None
     expires_at: datetime
 
 
 def why_not_among(session: Session, waiting: Sequence[Waiting], *, now: datetime) -> dict[int, str]:
-    """The texts that may not go now, by id, each with a sentence for managers; in four looks."""
-    indices = {one.to_index for one in waiting if one.to_index is not None}
-    stopped = suppression.suppressed_among(session, indices)
-    known = lines.lines_among(session, indices, now=now)
+    """The texts that may not go now, by id, each with a sentence for managers; in two looks."""
     untrue = _untrue(session, waiting)
     found = {}
     for one in waiting:
-        reason = _why_not(one, stopped, known, now=now) or untrue.get(one.message_id)
+        reason = _why_not(one, now=now) or untrue.get(one.message_id)
         if reason is not None:
             found[one.message_id] = reason
     return found
 
 
-def _why_not(
-    one: Waiting, stopped: set[bytes], known: dict[bytes, LineKind], *, now: datetime
-) -> str | None:
+def _why_not(one: Waiting, *, now: datetime) -> str | None:
     if one.expires_at <= now:
         return "Its moment had passed."
     if one.offer is not None and one.offer.ended_at is not None:
         return "The offer had ended."
-    if one.to_index in stopped:
+    if one.is_stopped:
         return STOPPED
     request = one.request
     if request is None:
         return None
     if not request.may_text:
         return NOT_ALLOWED
-    line = known.get(one.to_index or b"", request.phone_kind)
-    if line is not LineKind.MOBILE:
+    if (one.line or request.phone_kind) is not LineKind.MOBILE:
         return LANDLINE
     if request.state is RequestState.CLOSED and one.kind in _ONLY_WHILE_OPEN:
         return "The request was closed."
@@ -79,14 +74,13 @@ def _why_not(
 def may_be_texted(session: Session, request: CallbackRequest, *, now: datetime) -> bool:
     """Whether a text to this caller may be written. Never to a landline: it is read aloud there."""
     index = request.phone_index
-    if (
-        not request.may_text
-        or index is None
-        or index in suppression.suppressed_among(session, {index})
-    ):
+    if not request.may_text or index is None:
         return False
-    known = lines.lines_among(session, {index}, now=now)
-    return known.get(index, request.phone_kind) is LineKind.MOBILE
+    number = literal(index)
+    is_stopped, line = session.execute(
+        select(suppression.takes_no_texts(number), lines.line_of(number, now=now))
+    ).one()
+    return not is_stopped and (line or request.phone_kind) is LineKind.MOBILE
 
 
 def _untrue(session: Session, waiting: Iterable[Waiting]) -> dict[int, str]:

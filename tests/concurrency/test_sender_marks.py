@@ -16,7 +16,7 @@ from callback_service import sender_marks
 from callback_service.config import Settings
 from callback_service.domain.text_limits import TextLimits
 from callback_service.extensions import db, transaction
-from callback_service.services import outbox_claims
+from callback_service.services import outbox_claims, outbox_due
 from tests.concurrency.racing import PATIENCE, start_until_killed
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
@@ -56,7 +56,7 @@ def is_due(app: Flask, now: datetime) -> bool:
     """Whether another sender would take the text."""
     with seen(app) as session:
         at_work = sender_marks.at_work_now(session)
-        return outbox_claims.texts_are_due(session, LIMITS, at_work=at_work, now=now)
+        return outbox_due.texts_are_due(session, LIMITS, at_work=at_work, now=now)
 
 
 def take(app: Flask, now: datetime) -> list[outbox_claims.Claim]:

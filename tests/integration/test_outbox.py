@@ -20,6 +20,7 @@ from callback_service.gateways.twilio import TwilioGateway
 from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
 from callback_service.services import (
     outbox_claims,
+    outbox_due,
     outbox_results,
     receipts,
     requests,
@@ -90,7 +91,7 @@ def state_of(message: OutboxMessage) -> OutboxState:
 
 def claim(session: Session, now: datetime) -> Claim | None:
     """The next text that may go; those that may not are dropped on the way."""
-    while outbox_claims.texts_are_due(session, LIMITS, now=now):
+    while outbox_due.texts_are_due(session, LIMITS, now=now):
         claims = outbox_claims.claim(session, LIMITS, most=1, now=now, tz=LONDON)
         session.commit()
         if claims:
@@ -118,10 +119,10 @@ def send(session: Session, gateway: TextGateway, now: datetime) -> bool:
 def test_a_text_is_sent_once_with_its_words_and_the_address_for_receipts(
     session: Session, message: OutboxMessage, double: TwilioDouble, gateway: TwilioGateway
 ) -> None:
-    assert outbox_claims.texts_are_due(session, LIMITS, now=NOW)
+    assert outbox_due.texts_are_due(session, LIMITS, now=NOW)
     assert send(session, gateway, NOW)
     assert not send(session, gateway, NOW)
-    assert not outbox_claims.texts_are_due(session, LIMITS, now=NOW + timedelta(days=1))
+    assert not outbox_due.texts_are_due(session, LIMITS, now=NOW + timedelta(days=1))
     [text] = double.messages
     assert (text.to, text.body, text.status_callback) == (message.to, message.body, RECEIPTS)
     assert text.validity_seconds == 3600

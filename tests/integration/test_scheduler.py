@@ -93,6 +93,7 @@ def test_the_plan_is_made_anew_as_time_passes_though_nothing_changed(app: Flask)
 def test_a_backlog_of_texts_is_sent_in_portions_and_whole(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sender, "FIRST", 10)
     monkeypatch.setattr(sender, "AT_ONCE", 10)
     with stored(app) as session:
         make_shift(session)

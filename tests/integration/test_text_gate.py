@@ -13,7 +13,13 @@ from sqlalchemy.orm import Session
 from callback_service.domain.text_limits import FAILURES_TO_OPEN, TextLimits
 from callback_service.gateways.base import SentText, SmsSendError, SmsUnclearError
 from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
-from callback_service.services import outbox_claims, outbox_results, text_gate, text_limits
+from callback_service.services import (
+    outbox_claims,
+    outbox_due,
+    outbox_results,
+    text_gate,
+    text_limits,
+)
 from callback_service.services.escalation import escalate
 from callback_service.services.outbox_claims import Claim
 from callback_service.services.outbox_hand_over import NotBegun, Result
@@ -60,9 +66,9 @@ class TestTheBreaker:
         queue(session, FAILURES_TO_OPEN + 1)
         claims = claim(session, most=FAILURES_TO_OPEN)
         record(session, claims[:6], fault)
-        assert outbox_claims.texts_are_due(session, LIMITS, now=NOW)
+        assert outbox_due.texts_are_due(session, LIMITS, now=NOW)
         record(session, claims[6:], fault)
-        assert not outbox_claims.texts_are_due(session, LIMITS, now=NOW)
+        assert not outbox_due.texts_are_due(session, LIMITS, now=NOW)
         assert claim(session) == []
         assert text_limits.state(session, now=NOW, tz=LONDON).breaker_open_since == NOW
 
@@ -72,13 +78,13 @@ class TestTheBreaker:
         record(session, claims[:9], DOWN)
         record(session, claims[9:10])
         record(session, claims[10:], DOWN)
-        assert outbox_claims.texts_are_due(session, LIMITS, now=NOW)
+        assert outbox_due.texts_are_due(session, LIMITS, now=NOW)
 
     def test_is_not_moved_by_a_no_that_concerns_one_text(self, session: Session) -> None:
         queue(session, FAILURES_TO_OPEN + 1)
         no = SmsSendError("opted out", permanent=True, code=21610)
         record(session, claim(session, most=FAILURES_TO_OPEN), no)
-        assert outbox_claims.texts_are_due(session, LIMITS, now=NOW)
+        assert outbox_due.texts_are_due(session, LIMITS, now=NOW)
 
     def opened(self, session: Session) -> datetime:
         """The instant at which one text may try."""

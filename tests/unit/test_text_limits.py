@@ -6,7 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from callback_service.domain.text_limits import TextLimits, failures_in_a_row, tokens
+from callback_service.domain.text_limits import (
+    TextLimits,
+    failures_in_a_row,
+    in_hand_next,
+    tokens,
+)
 
 LIMITS = TextLimits(http=timedelta(seconds=10))
 
@@ -47,3 +52,19 @@ def test_tokens_come_with_time_and_do_not_pile_up(
     held: float, since: timedelta | None, now_held: float
 ) -> None:
     assert tokens(held, since, a_second=20) == now_held
+
+
+@pytest.mark.parametrize(
+    ("went", "seconds", "next_"),
+    [
+        (40, 1.0, 40),  # a second's worth
+        (40, 2.0, 20),
+        (40, 0.1, 100),  # never more than one statement takes
+        (40, 40.0, 16),  # never fewer than go at one time
+        (0, 0.0, 16),
+    ],
+)
+def test_a_sender_has_no_more_in_hand_than_goes_in_a_second(
+    went: int, seconds: float, next_: int
+) -> None:
+    assert in_hand_next(went, timedelta(seconds=seconds), least=16, most=100) == next_
