@@ -42,7 +42,7 @@ Run = Callable[..., Any]
 def processes() -> ForkServerContext:
     """Where processes come from."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["callback_service", "tests.concurrency.racing"])
+    context.set_forkserver_preload(["tests.concurrency.preloaded"])
     return context
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from callback_service import create_app
 from callback_service.models.outbox import OutboxMessage, OutboxState
 from tests.faults.storm import (
     Storm,
@@ -78,7 +79,7 @@ def test_every_text_goes_once_through_kills_stops_and_a_gateway_gone_bad(
         house.ask_twilio("misbehave", kind="receipt_dropped", probability=0.9, seed=8)
     for seed, (kind, rate) in enumerate(RECEIPTS.items()):
         house.ask_twilio("misbehave", kind=kind, probability=rate, seed=seed)
-    storm = Storm(settings_of(house), stopped_for_s=3 * TIMEOUT_S + 1)
+    storm = Storm(create_app(settings_of(house)), stopped_for_s=3 * TIMEOUT_S + 1)
     with storm.raging():
         took = strike_until(storm, lambda: are_done(house, TEXTS), every_s=0.9, within_s=WITHIN_S)
     left = {state: n for state, n in states(house).items() if state is not OutboxState.SENT}
@@ -110,7 +111,7 @@ def test_a_backlog_drains_fast_after_twilio_was_away_and_the_form_answered_throu
     house.environ |= {"TWILIO_TIMEOUT_SECONDS": "1", "TEXTS_PER_SECOND": "1000"}
     house.ask_twilio("misbehave", kind="503", probability=1.0, on="any")
     fill(house, count)
-    storm = Storm(settings_of(house), stopped_for_s=1)
+    storm = Storm(create_app(settings_of(house)), stopped_for_s=1)
     with storm.raging():
         wait_for(lambda: has_given_up(house), "the breaker")
         answers = _ask_for(house, 60.0 if IS_LONG else 5.0)
