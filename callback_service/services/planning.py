@@ -118,8 +118,8 @@ def open_work(
     """Every waiting request that is not on offer, or only to one person, as the planner sees it."""
     waiting = _waiting_rows(session, also_on_offer_to)
     avoid, never = _let_go_by(session), known_to(session)
+    here = counsellors_here(session, now=now, tz=tz) if avoid or never else set()
     last = dict(session.execute(select(PlanEntry.request_id, PlanEntry.counsellor_id)).all())
-    here = counsellors_here(session, now=now, tz=tz)
     length = learned_lengths(session).expected
     tasks = [
         Task(

@@ -58,9 +58,9 @@ OneForm = TypeVar("OneForm", bound=AskForm)
 def ask() -> ResponseReturnValue:
     """The form."""
     now = utc_now()
-    form, quote = _form(AskForm, now=now)
+    form = _form(AskForm)
     form.submission_key.data = intake.new_key()
-    return _render(form, quote, now=now)
+    return _render(form, _offer(form, now=now), now=now)
 
 
 @bp.post("/")
@@ -68,9 +68,9 @@ def ask() -> ResponseReturnValue:
 def send() -> ResponseReturnValue:
     """Keep a request for a call, or show the form again with what was typed and what to mend."""
     now = utc_now()
-    form, quote = _form(AskForm, now=now)
+    form = _form(AskForm)
     if not form.validate_on_submit():
-        return _render(form, quote, now=now), 422
+        return _render(form, _offer(form, now=now), now=now), 422
     try:
         with transaction() as db_session:
             key = form_posts.take(
@@ -91,13 +91,14 @@ def send() -> ResponseReturnValue:
 def form_again(sentence: str, *, status: int = 400) -> ResponseReturnValue:
     """The form with all that was typed, where it could not be kept; one more press sends it."""
     now = utc_now()
-    form, quote = _form(AskForm, now=now)
+    form = _form(AskForm)
     form.form_errors.append(sentence)
-    return _render(form, quote, now=now), status
+    return _render(form, _offer(form, now=now), now=now), status
 
 
 def _form_without_window(gone: WindowGone, *, now: datetime) -> ResponseReturnValue:
-    form, quote = _form(AskForm, now=now)
+    form = _form(AskForm)
+    quote = _offer(form, now=now)
     _without_window(form, gone, now=now)
     return _render(form, quote, now=now), gone.status
 
@@ -112,22 +113,28 @@ def _without_window(form: AskForm, gone: WindowGone, *, now: datetime) -> None:
     form.later.data = ""
 
 
-def _form(kind: type[OneForm], *, now: datetime) -> tuple[OneForm, Quote]:
+def _form(kind: type[OneForm]) -> OneForm:
+    """The form as it was sent, or empty. What is sent needs no times to choose from."""
     settings = current_settings()
-    tz = settings.service_time_zone
     with reading() as db_session:
-        form = kind(
+        return kind(
             allow_drama=settings.allows_drama_numbers,
             countries=settings.countries,
             offered=staff_skills.wishes_to_offer(db_session),
             remind_before=settings.texts.remind_before,
         )
-        wished = form.wishes
+
+
+def _offer(form: AskForm, *, now: datetime) -> Quote:
+    """Put in the times there are to choose from; what "as soon as you can" comes to."""
+    settings, wished = current_settings(), form.wishes
+    tz = settings.service_time_zone
+    with reading() as db_session:
         windows = promises.windows_with_room(db_session, wished=wished, now=now, tz=tz)
         quote = quoting.quote_as_soon_as_possible(db_session, wished=wished, now=now, tz=tz)
         form.is_flooded = form_posts.is_flooded(db_session, limits=settings.form_limits, now=now)
     form.offer_windows(windows, now=now, tz=tz)
-    return form, quote
+    return quote
 
 
 def _render(form: AskForm, quote: Quote, *, now: datetime) -> str:
@@ -236,9 +243,9 @@ def again(token: str) -> ResponseReturnValue:
         return _unknown()
     if shown.state != UNREACHED:
         return redirect(url_for("public.manage", token=token), code=303)
-    form, quote = _form(AgainForm, now=now)
+    form = _form(AgainForm)
     form.submission_key.data = intake.new_key()
-    return _render_again(form, quote, shown, token, now=now)
+    return _render_again(form, _offer(form, now=now), shown, token, now=now)
 
 
 @bp.post("/manage/<token>/again")
@@ -246,14 +253,15 @@ def again(token: str) -> ResponseReturnValue:
 def send_again(token: str) -> ResponseReturnValue:
     """Keep the new request, or show the times again with what to mend."""
     shown, now = _shown(token), utc_now()
-    form, quote = _form(AgainForm, now=now)
     if shown is None:
         return _unknown()
+    form = _form(AgainForm)
     if not form.validate_on_submit():
-        return _render_again(form, quote, shown, token, now=now), 422
+        return _render_again(form, _offer(form, now=now), shown, token, now=now), 422
     try:
         key = _ask_again(token, form, now=now)
     except WindowGone as gone:
+        quote = _offer(form, now=now)
         _without_window(form, gone, now=now)
         return _render_again(form, quote, shown, token, now=now), gone.status
     return redirect(url_for("public.done", token=key), code=303)
