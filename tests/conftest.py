@@ -23,7 +23,7 @@ from callback_service.clock import utc_now
 from callback_service.config import Settings
 from callback_service.domain.staff import Role
 from callback_service.extensions import db
-from tests.support import browser, signing_in
+from tests.support import browser, routes, signing_in
 from tests.support.builders import NOW, make_staff
 from tests.support.databases import PostgresServer, migrate, sqlite_url
 from tests.support.live import LiveServer, serving
@@ -46,6 +46,7 @@ BOTH = ("sqlite", "postgresql")
 def pytest_configure() -> None:
     """A run that is told to end stops its servers first."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    routes.compile_once()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
