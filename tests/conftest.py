@@ -23,7 +23,7 @@ from callback_service.clock import utc_now
 from callback_service.config import Settings
 from callback_service.domain.staff import Role
 from callback_service.extensions import db
-from tests.support import browser, routes, signing_in
+from tests.support import browser, engines, routes, signing_in
 from tests.support.builders import NOW, make_staff
 from tests.support.databases import PostgresServer, migrate, sqlite_url
 from tests.support.live import LiveServer, serving
@@ -84,7 +84,8 @@ def postgres_database(
 ) -> str:
     """The name of a migrated database, emptied after each test: a fifth of a copy's time."""
     postgres_server.create("migrated")
-    migrate(postgres_server.url("migrated"), tmp_path_factory.mktemp("postgres"))
+    folder = tmp_path_factory.mktemp("postgres")
+    engines.lend_from(migrate(postgres_server.url("migrated"), folder))
     return "migrated"
 
 
@@ -92,7 +93,7 @@ def postgres_database(
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated database file to copy."""
     path = tmp_path_factory.mktemp("sqlite") / "migrated.sqlite3"
-    migrate(sqlite_url(path), path.parent)
+    engines.lend_from(migrate(sqlite_url(path), path.parent))
     return path
 
 
