@@ -6,12 +6,13 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from coverage import Coverage
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 from hypothesis import settings as hypothesis_settings
@@ -64,6 +65,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
             if browser.is_left_out():
                 item.add_marker(pytest.mark.skip(reason="NO_BROWSER=1"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Trace a test on SQLite only: on PostgreSQL the same lines tell nothing new."""
+    is_told = item.get_closest_marker("traced_on_both") is not None
+    tracing = Coverage.current() if _is_on_postgresql(item) and not is_told else None
+    if tracing is None:
+        return (yield)
+    tracing.stop()
+    try:
+        return (yield)
+    finally:
+        tracing.start()
+
+
+def _is_on_postgresql(item: pytest.Item) -> bool:
+    call = getattr(item, "callspec", None)
+    return call is not None and call.params.get("database_url") == BOTH[1]
 
 
 def _uses_browser(test: pytest.Metafunc | pytest.Function) -> bool:
