@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 INSTALL := $(PY) -m pip install -qq --disable-pip-version-check --no-input --require-hashes
+JOURNEYS := tests/journey tests/faults
 COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-annotate --custom-compile-command "make requirements"
 
@@ -15,12 +16,14 @@ help: ## list the commands
 run: $(VENV)/run-installed ## start the service with a demo rota on http://127.0.0.1:8000 (PORT=...)
 	@exec $(PY) tools/run.py
 
-# Journeys measure seconds, so they run alone. A fixed hash seed makes every test process collect alike.
+# Journeys wait for processes most of the time, so two go on at once; those that measure seconds run
+# alone. A fixed hash seed makes every test process collect alike.
 # A process that dies ends the run: pytest-xdist can wait for ever for one that took its place.
 test: $(VENV)/dev-installed ## fetch what the tests need and run them all (NO_BROWSER=1 leaves the browser out)
 	@$(PY) tools/fetch_test_needs.py
 	PYTHONHASHSEED=0 $(PY) -m pytest -m "not journey" -n auto --dist loadfile --max-worker-restart=0 --cov
-	$(PY) -m pytest -m journey
+	PYTHONHASHSEED=0 $(PY) -m pytest $(JOURNEYS) -m "not alone" -n 2 --maxschedchunk=1 --max-worker-restart=0
+	$(PY) -m pytest $(JOURNEYS) -m alone
 
 check: $(VENV)/dev-installed ## lint, format, types, import contracts, templates, migrations, security
 	$(PY) -m ruff check .

@@ -30,7 +30,7 @@ from tests.faults.storm import (
 from tests.journey.processes import House, wait_for
 from tests.journey.visitor import Visitor
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.alone]
 
 TEXTS = int(os.environ.get("FAULT_TEXTS") or "240")
 IS_LONG = TEXTS >= 5_000

@@ -22,6 +22,8 @@ from tests.support.audit_tampering import tamper
 from tests.support.builders import NOW
 from tests.support.settings import ROOT, SECRET_KEY
 
+pytestmark = pytest.mark.traced_on_both
+
 INSERTED = (
     "INSERT INTO audit_entry (id, at, action, subject, detail) "
     "VALUES ({}, '2026-11-25 20:00:00+00:00', 'x', 'x', '{{}}')"

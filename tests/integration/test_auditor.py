@@ -45,6 +45,8 @@ from tests.support.request_builders import (
     plan,
 )
 
+pytestmark = pytest.mark.traced_on_both
+
 SECOND = timedelta(seconds=1)
 Mess = Callable[[Session], tuple[CallbackRequest, datetime]]
 

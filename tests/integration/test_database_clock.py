@@ -18,7 +18,7 @@ from callback_service.services import heartbeat
 from callback_service.ticks import TICKS, run_tick
 from tests.support.request_builders import make_manager, make_request, make_shift, stored
 
-pytestmark = pytest.mark.database_clock
+pytestmark = [pytest.mark.database_clock, pytest.mark.traced_on_both]
 
 SECOND = timedelta(seconds=1)
 WRONG = [timedelta(hours=-3), timedelta(hours=3)]

@@ -28,6 +28,8 @@ from tests.rota_builders import LONDON, a_pattern, local, make_pattern
 from tests.support.builders import NOW, make_staff
 from tests.support.request_builders import TONIGHT, make_request, make_shift, mobile
 
+pytestmark = pytest.mark.traced_on_both
+
 TODAY = date(2026, 11, 25)  # a Wednesday
 MONDAY = date(2026, 11, 30)
 MONDAYS = frozenset({0})

@@ -27,6 +27,8 @@ from tests.support.request_builders import (
     plan,
 )
 
+pytestmark = pytest.mark.traced_on_both
+
 
 def entries(session: Session) -> dict[int, tuple[int, datetime]]:
     session.expire_all()

@@ -27,6 +27,8 @@ from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.request_builders import make_manager, make_request, make_shift, mobile
 
+pytestmark = pytest.mark.traced_on_both
+
 LIMITS = TextLimits()
 DOWN = SmsSendError("down", permanent=False, is_outage=True)
 

@@ -20,6 +20,8 @@ from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.request_builders import CALLER, an_ask, make_shift, mobile, take
 
+pytestmark = pytest.mark.traced_on_both
+
 HERE = "81.2.69.0/24"
 
 

@@ -11,6 +11,8 @@ from callback_service.extensions import db
 from callback_service.text_listener import TextListener
 from tests.support.request_builders import make_request, make_shift, stored
 
+pytestmark = pytest.mark.traced_on_both
+
 WITHIN_S = 20
 
 

@@ -21,6 +21,8 @@ from callback_service.services.tries import (
 )
 from tests.support.builders import make_staff
 
+pytestmark = pytest.mark.traced_on_both
+
 OWNER = "owner@example.org"
 NETWORK = "192.0.2.7"
 

@@ -18,7 +18,7 @@ import requests
 from callback_service.services.intake import new_key
 from tests.journey.processes import House, wait_for
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.alone]
 
 #: `make faults` sends more.
 POSTS_OF_EACH = int(os.environ.get("FLOOD_POSTS", "6"))

@@ -28,6 +28,7 @@ Record = Callable[[str, object], None]
 TO_CALLERS = "FROM outbox_message WHERE request_id IS NOT NULL"
 
 
+@pytest.mark.alone
 def test_a_request_goes_from_the_form_to_its_close(
     staffed_house: House, record_property: Record
 ) -> None:

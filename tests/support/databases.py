@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 import flask_migrate
 import psycopg
 from psycopg import sql
+from sqlalchemy import Engine
 
 from callback_service import create_app
 from callback_service.extensions import db
@@ -42,12 +43,13 @@ EMPTY = """
 """
 
 
-def migrate(url: str, instance: Path) -> None:
-    """Bring the database at ``url`` up to date."""
+def migrate(url: str, instance: Path) -> Engine:
+    """Bring the database at ``url`` up to date; the engine it was done with, with no connection."""
     app = create_app(make_settings(url, instance))
     with app.app_context():
         flask_migrate.upgrade(str(MIGRATIONS))
         db.engine.dispose()
+        return db.engine
 
 
 def sqlite_url(path: Path) -> str:

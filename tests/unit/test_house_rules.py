@@ -67,3 +67,13 @@ def test_the_search_for_style_and_script_finds_them(inline: str) -> None:
 )
 def test_the_search_for_style_and_script_leaves_the_rest_alone(allowed: str) -> None:
     assert INLINE.search(allowed) is None
+
+
+def test_journeys_are_where_make_test_looks_for_them() -> None:
+    marked = re.compile(r"^(pytestmark = .*|@)pytest\.mark\.(journey|alone)\b", re.MULTILINE)
+    found = {
+        path.relative_to(ROOT).parts[1]
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if marked.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == {"journey", "faults"}
