@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
@@ -9,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from callback_service.domain.contact import Phone, SafeContact, Window, parse_phone
+from callback_service.domain.contact import Phone, SafeContact, Window
 from callback_service.errors import BadInput
 from callback_service.models.call import InboundCall
 from callback_service.models.sealing import keyring
@@ -23,6 +24,9 @@ A_DAY: Final = timedelta(days=1)
 #: Numbers keyed in on one call that could not be used or were not right.
 MOST_TRIES: Final = 3
 
+#: The number in what was keyed; raises BadInput for one that is not rung.
+ReadNumber = Callable[[str], Phone]
+
 
 def take(session: Session, sid: str, phone: Phone, *, now: datetime, tz: tzinfo) -> Window | None:
     """Keep a request for ``phone``, "as soon as you can"; what was promised.
@@ -34,11 +38,11 @@ def take(session: Session, sid: str, phone: Phone, *, now: datetime, tz: tzinfo)
 
 
 def take_keyed(
-    session: Session, sid: str, *, allow_drama: bool, now: datetime, tz: tzinfo
+    session: Session, sid: str, *, read: ReadNumber, now: datetime, tz: tzinfo
 ) -> Window | None:
     """As ``take``, for the number that was keyed in; raises BadInput if there is none."""
     call = _call(session, sid, now=now)
-    phone = parse_phone(call.keyed or "", allow_drama=allow_drama) if not call.taken_at else None
+    phone = read(call.keyed or "") if not call.taken_at else None
     return _promised(session, call, phone, now=now, tz=tz)
 
 
@@ -75,13 +79,13 @@ def _take(session: Session, call: InboundCall, phone: Phone, *, now: datetime, t
 
 
 def key_in(
-    session: Session, sid: str, typed: str, *, allow_drama: bool, now: datetime
+    session: Session, sid: str, typed: str, *, read: ReadNumber, now: datetime
 ) -> Phone | None:
     """Keep a number that was keyed in until it is confirmed; None if it is none we ring."""
     call = _call(session, sid, now=now)
     call.tries += 1
     try:
-        phone = parse_phone(typed, allow_drama=allow_drama)
+        phone = read(typed)
     except BadInput:
         call.keyed = None
         return None

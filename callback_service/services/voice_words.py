@@ -22,6 +22,7 @@ class Line(StrEnum):
     ENDED = "ended"  # to the counsellor, after the caller
     CHOOSE = "choose"  # a language
     GREETING = "greeting"
+    GREETING_HIDDEN = "greeting_hidden"  # where the number is withheld, or none that we ring
     KEY_IN = "key_in"
     KEY_IN_AGAIN = "key_in_again"
     READ_BACK = "read_back"

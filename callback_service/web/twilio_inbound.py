@@ -89,14 +89,10 @@ def number(tag: str) -> ResponseReturnValue:
     spoken = _language(tag)
     with transaction() as session:
         phone = inbound_calls.key_in(
-            session,
-            posted("CallSid"),
-            posted("Digits", 40),
-            allow_drama=current_settings().allows_drama_numbers,
-            now=utc_now(),
+            session, posted("CallSid"), posted("Digits", 40), read=_ringable, now=utc_now()
         )
     if phone is None:
-        return _ask_again(spoken)
+        return _ask_again(Line.KEY_IN_AGAIN, spoken)
     read_back = _said(Line.READ_BACK, spoken, number=digits_spoken(phone.e164))
     action, goodbye = webhook(f"inbound/{tag}/confirm"), _said(Line.GOODBYE, spoken)
     return as_twiml(twiml.ask_for_key([read_back], action=action, at_last=goodbye))
@@ -105,39 +101,35 @@ def number(tag: str) -> ResponseReturnValue:
 @bp.post("/<tag>/confirm")
 @public
 def confirm(tag: str) -> ResponseReturnValue:
-    """A key after the number was read back: it is right, or not."""
+    """A key after the number was read back: it is right, or it is keyed in again."""
     spoken = _language(tag)
     if posted("Digits", 1) != YES:
-        return _ask_again(spoken)
+        return _ask_again(Line.KEY_IN, spoken)
     try:
         with transaction() as session:
             promised = inbound_calls.take_keyed(
-                session,
-                posted("CallSid"),
-                allow_drama=current_settings().allows_drama_numbers,
-                now=utc_now(),
-                tz=_zone(),
+                session, posted("CallSid"), read=_ringable, now=utc_now(), tz=_zone()
             )
     except BadInput:
-        return _ask_again(spoken)
+        return _ask_again(Line.KEY_IN, spoken)
     return _taken(promised, spoken)
 
 
 def _greet(spoken: VoiceLanguage) -> Response:
     """The greeting; a number that is withheld or that we cannot ring is asked for at once."""
     if _rings_from() is None:
-        return _ask_for_number(Line.KEY_IN, spoken)
+        return _ask_for_number(Line.GREETING_HIDDEN, spoken)
     action, goodbye = webhook(f"inbound/{spoken.tag}/choice"), _said(Line.GOODBYE, spoken)
     greeting = _said(Line.GREETING, spoken)
     return as_twiml(twiml.ask_for_key([greeting], action=action, at_last=goodbye))
 
 
-def _ask_again(spoken: VoiceLanguage) -> Response:
+def _ask_again(line: Line, spoken: VoiceLanguage) -> Response:
     with transaction() as session:
         may = inbound_calls.may_try_again(session, posted("CallSid"), now=utc_now())
     if not may:
         return as_twiml(twiml.hang_up_after(_said(Line.GOODBYE, spoken)))
-    return _ask_for_number(Line.KEY_IN_AGAIN, spoken)
+    return _ask_for_number(line, spoken)
 
 
 def _ask_for_number(line: Line, spoken: VoiceLanguage) -> Response:
@@ -158,9 +150,20 @@ def _taken(promised: Window | None, spoken: VoiceLanguage) -> Response:
 def _rings_from() -> Phone | None:
     """The number that rings; None if it is withheld, or none that we would ring."""
     try:
-        return parse_phone(posted("From"), allow_drama=current_settings().allows_drama_numbers)
+        return _ringable(posted("From"))
     except BadInput:
         return None
+
+
+def _ringable(typed: str) -> Phone:
+    """The number that was typed, if it is one we ring. Raises BadInput, for our own lines too."""
+    settings = current_settings()
+    phone = parse_phone(
+        typed, allow_drama=settings.allows_drama_numbers, countries=settings.countries
+    )
+    if phone.e164 in settings.own_numbers:
+        raise BadInput("Enter your own number. This one is ours")
+    return phone
 
 
 def _language(tag: str) -> VoiceLanguage:
