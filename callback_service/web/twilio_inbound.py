@@ -17,12 +17,12 @@ from callback_service.clock import utc_now
 from callback_service.domain.calls import CallerId
 from callback_service.domain.contact import Phone, Window, parse_phone
 from callback_service.domain.spoken import VoiceLanguage, digits_spoken
+from callback_service.domain.told import VOICES, Told, heard
 from callback_service.errors import BadInput, CallbackServiceError
 from callback_service.extensions import csrf, current_settings, transaction
 from callback_service.gateways import twiml
 from callback_service.gateways.twiml import Said
 from callback_service.services import inbound_calls
-from callback_service.services.intake import spoken_promise
 from callback_service.services.voice_words import Line, VoiceWords
 from callback_service.web.access import public
 from callback_service.web.twilio import check_signature
@@ -78,7 +78,14 @@ def choice(tag: str) -> ResponseReturnValue:
     if pressed != YES:
         return _greet(spoken)
     with transaction() as session:
-        promised = inbound_calls.take(session, posted("CallSid"), phone, now=utc_now(), tz=_zone())
+        promised = inbound_calls.take(
+            session,
+            posted("CallSid"),
+            phone,
+            language=spoken.tag,
+            now=utc_now(),
+            tz=_zone(),
+        )
     return _taken(promised, spoken)
 
 
@@ -108,7 +115,12 @@ def confirm(tag: str) -> ResponseReturnValue:
     try:
         with transaction() as session:
             promised = inbound_calls.take_keyed(
-                session, posted("CallSid"), read=_ringable, now=utc_now(), tz=_zone()
+                session,
+                posted("CallSid"),
+                read=_ringable,
+                language=spoken.tag,
+                now=utc_now(),
+                tz=_zone(),
             )
     except BadInput:
         return _ask_again(Line.KEY_IN, spoken)
@@ -143,8 +155,15 @@ def _taken(promised: Window | None, spoken: VoiceLanguage) -> Response:
         return as_twiml(twiml.hang_up_after(_said(Line.TOO_MANY, spoken)))
     is_withheld = current_settings().calls.caller_id is CallerId.WITHHELD
     line = Line.TAKEN_WITHHELD if is_withheld else Line.TAKEN_NUMBER
-    when = spoken_promise(promised, is_window=False, now=utc_now(), tz=_zone())
-    return as_twiml(twiml.hang_up_after(_said(line, spoken, when=when)))
+    return as_twiml(twiml.hang_up_after(_said(line, spoken, **_when(promised, spoken))))
+
+
+def _when(promised: Window, spoken: VoiceLanguage) -> dict[str, str]:
+    """The time we ring by, where it can be said; words of one's own in other languages say none."""
+    if spoken.tag not in VOICES:
+        return {}
+    by = Told.by(promised.end)
+    return {"when": heard(by, language=spoken.tag, now=utc_now(), tz=_zone())}
 
 
 def _rings_from() -> Phone | None:

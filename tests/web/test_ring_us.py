@@ -13,9 +13,12 @@ from callback_service.clock import utc_now
 from callback_service.config import Settings
 from callback_service.domain.contact import LineKind
 from callback_service.domain.retention import USUAL, Kept
+from callback_service.domain.skills import SkillKind
 from callback_service.extensions import transaction
 from callback_service.models.call import InboundCall
 from callback_service.models.callback import CallbackRequest, Submission
+from callback_service.models.staff import Staff
+from callback_service.models.staff_skill import StaffSkill
 from callback_service.services import inbound_calls, retention
 from callback_service.services.voice_words import OWN, Line
 from tests.rota_builders import make_pattern
@@ -285,7 +288,7 @@ def test_what_is_left_of_calls_is_deleted_after_two_days(line: Line1) -> None:
 class TestSeveralLanguages:
     @pytest.fixture
     def settings(self, settings: Settings, tmp_path: Path, database_url: str) -> Settings:
-        folder = tmp_path / "words" / "xx"
+        folder = tmp_path / "words" / "pl"
         folder.mkdir(parents=True)
         for line in Line:
             (folder / f"{line}.txt").write_text(
@@ -299,13 +302,46 @@ class TestSeveralLanguages:
             TWILIO_AUTH_TOKEN=TOKEN,
             TWILIO_FROM=SERVICE,
             TWILIO_API_URL=settings.twilio_api_url or "",
-            VOICE_LANGUAGES="en en-GB Polly.Amy, xx cy-GB Polly.Gwyneth",
+            VOICE_LANGUAGES="en, cy, pl pl-PL Polly.Ola",
             VOICE_WORDS=str(tmp_path / "words"),
         )
 
-    def test_a_key_chooses_one(self, line: Line1) -> None:
-        assert line.ring("2 1") == ["For English, press 1.", "choose 2", "greeting", "taken_number"]
+    def test_words_of_ones_own_say_no_time_and_wish_for_a_language_that_nobody_speaks(
+        self, line: Line1
+    ) -> None:
+        said = line.ring("3 1")
+        assert said[0] == "For English, press 1."
+        assert said[2:] == ["choose 3", "greeting", "taken_number"]
+        assert [request.wish_language for request in line.requests] == [None]
+
+    def test_welsh_is_spoken_to_the_end_and_wished_for_where_somebody_speaks_it(
+        self, line: Line1
+    ) -> None:
+        with stored(line.server.app) as session:
+            staff = session.scalars(select(Staff)).one()
+            session.add(StaffSkill(staff_id=staff.id, kind=SkillKind.LANGUAGE, value="cy"))
+        said = line.ring("2 01632960555# 1", sender="anonymous")
+        assert said[1] == "Ar gyfer y Gymraeg, pwyswch 2."
+        assert said[3].startswith("Helo. Gallwch gael galwad yn ôl. Rhowch y rhif")
+        assert "0 1 6 3 2, 9 6 0, 5 5 5." in said[4]
+        assert said[-1].startswith("Diolch. Byddwn yn eich ffonio erbyn ")
+        answers = [call.answer for call in line.double.webhook_calls[1:]]
+        assert all('language="cy-GB" voice="Polly.Gwyneth"' in answer for answer in answers)
+        assert [request.wish_language for request in line.requests] == ["cy"]
+        assert [one.wish_language for one in line.submissions] == ["cy"]
 
     @pytest.mark.one_database
-    def test_a_key_of_none_is_the_first(self, line: Line1) -> None:
-        assert line.ring("9")[2].startswith("Hello.")
+    @pytest.mark.parametrize("keys", ["9 1", "1 1"])
+    def test_english_and_a_key_of_none_are_the_first_and_wish_for_nothing(
+        self, line: Line1, keys: str
+    ) -> None:
+        said = line.ring(keys)
+        assert said[3].startswith("Hello.")
+        assert said[-1].startswith("Thank you.")
+        assert [request.wish_language for request in line.requests] == [None]
+
+    @pytest.mark.one_database
+    def test_no_language_chosen_is_told_what_to_do(self, line: Line1) -> None:
+        said = line.ring("")
+        assert said[-1] == GOODBYE
+        assert len(said) == 2 * 3 + 1
