@@ -19,7 +19,13 @@ from callback_service.extensions import current_settings, reading, transaction
 from callback_service.gateways.base import SmsUnclearError, TextGateway
 from callback_service.models.number import SaidBy
 from callback_service.models.outbox import OutboxState, TextKind
-from callback_service.services import inbound_texts, suppression, text_checks, text_limits
+from callback_service.services import (
+    inbound_texts,
+    silent_staff,
+    suppression,
+    text_checks,
+    text_limits,
+)
 from callback_service.services import messages as message_log
 from callback_service.web.access import current_staff, requires
 from callback_service.web.addresses import row_id
@@ -77,6 +83,7 @@ def _figures(session: Any, *, now: datetime, tz: tzinfo) -> dict[str, Any]:
         "came_in": inbound_texts.count_since(session, week),
         "to_closed": inbound_texts.to_closed_requests(session, since=week),
         "stopped": suppression.count(session),
+        "silent": silent_staff.silent(session),
         "limits": text_limits.state(session, now=now, tz=tz),
     }
 
