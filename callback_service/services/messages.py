@@ -19,10 +19,11 @@ _AT_THE_GATEWAY = (OutboxState.SENT, OutboxState.FAILED)
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Which texts to list. None means all."""
+    """Which texts to list. None means all; ``is_unclear`` those that may or may not have gone."""
 
     state: OutboxState | None = None
     kind: TextKind | None = None
+    is_unclear: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ def latest(
         query = query.where(OutboxMessage.id < before_id)
     if chosen.state is not None:
         query = query.where(OutboxMessage.state == chosen.state)
+    if chosen.is_unclear:
+        query = query.where(_is_unclear())
     if chosen.kind is not None:
         query = query.where(OutboxMessage.kind == chosen.kind)
     return [_row(message) for message in session.scalars(query)]

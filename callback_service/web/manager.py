@@ -34,6 +34,7 @@ bp = Blueprint("manager", __name__)
 
 PAGE_LENGTH = 50
 WEEK = 7  # days, today among them
+UNCLEAR = "unclear"  # chosen among the states: what may or may not have gone
 
 
 class NumberForm(FlaskForm):
@@ -94,12 +95,13 @@ def _chosen(given: MultiDict[str, str]) -> message_log.Chosen:
     return message_log.Chosen(
         OutboxState(state) if state in list(OutboxState) else None,
         TextKind(kind) if kind in list(TextKind) else None,
+        is_unclear=state == UNCLEAR,
     )
 
 
 def _filters(chosen: message_log.Chosen) -> dict[str, str]:
     """The filters as an address carries them: they say nothing of anybody."""
-    named = {"state": chosen.state, "kind": chosen.kind}
+    named = {"state": UNCLEAR if chosen.is_unclear else chosen.state, "kind": chosen.kind}
     return {name: str(value) for name, value in named.items() if value is not None}
 
 
