@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 from wtforms import StringField
 
 from callback_service.clock import utc_now
-from callback_service.domain.contact import parse_phone
+from callback_service.domain.contact import REGIONS, parse_phone
 from callback_service.domain.policy import Action
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import current_settings, reading, transaction
@@ -135,7 +135,9 @@ def number() -> ResponseReturnValue:
     is_stop = request.form.get("do") == "stop"
     try:
         phone = parse_phone(
-            form.phone.data or "", allow_drama=current_settings().allows_drama_numbers
+            form.phone.data or "",
+            allow_drama=current_settings().allows_drama_numbers,
+            countries=REGIONS,  # a stop is heeded whether or not we take requests from there
         )
     except BadInput as bad:
         form.phone.errors = [*form.phone.errors, bad.message]

@@ -64,6 +64,7 @@ def inbound_text() -> ResponseReturnValue:
             arrived,
             our_numbers=settings.own_numbers,
             allow_drama=settings.allows_drama_numbers,
+            countries=settings.countries,
             now=utc_now(),
         )
     return "", 204
