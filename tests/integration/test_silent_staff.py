@@ -22,9 +22,13 @@ from tests.support.request_builders import make_manager, mobile, phone_of
 LATER = NOW + timedelta(minutes=1)
 
 
+def e164(number: int) -> str:
+    return phone_of(mobile(number)).e164
+
+
 def a_counsellor(session: Session, number: int = 1) -> Staff:
     staff = make_staff(session, name="Ana Reyes")
-    staff.phone = mobile(number)
+    staff.phone = e164(number)
     session.flush()
     return staff
 
@@ -44,7 +48,7 @@ def deeds(session: Session) -> list[tuple[str, int | None]]:
 def test_every_other_manager_is_told_once_and_not_who_it_is(session: Session) -> None:
     ana = a_counsellor(session)
     managers = [make_manager(session), make_manager(session, "07700 900801")]
-    text_us(session, "STOP", sender=mobile(1))
+    text_us(session, "STOP", sender=e164(1))
     assert silent_staff.look_is_due(session)
     assert [silent_staff.look(session, now=now) for now in (NOW, LATER)] == [1, 0]
     assert ana.texts_stopped_at == NOW
@@ -56,9 +60,9 @@ def test_every_other_manager_is_told_once_and_not_who_it_is(session: Session) ->
 
 def test_start_takes_it_back(session: Session) -> None:
     ana = a_counsellor(session)
-    text_us(session, "STOP", sender=mobile(1))
+    text_us(session, "STOP", sender=e164(1))
     silent_staff.look(session, now=NOW)
-    text_us(session, "START", sender=mobile(1))
+    text_us(session, "START", sender=e164(1))
     assert silent_staff.look_is_due(session)
     assert silent_staff.look(session, now=LATER) == 1
     assert ana.texts_stopped_at is None
@@ -71,14 +75,14 @@ def test_a_stop_after_a_start_raises_the_alarm_again(session: Session) -> None:
     a_counsellor(session)
     make_manager(session)
     for minute, word in enumerate(("STOP", "START", "STOP")):
-        text_us(session, word, sender=mobile(1))
+        text_us(session, word, sender=e164(1))
         silent_staff.look(session, now=NOW + timedelta(minutes=minute))
     assert len(alarms(session)) == 2
 
 
 def test_what_the_gateway_says_counts_too(session: Session) -> None:
     ana = a_counsellor(session)
-    suppression.suppress(session, mobile(1), said_by=SaidBy.GATEWAY, now=NOW)
+    suppression.suppress(session, e164(1), said_by=SaidBy.GATEWAY, now=NOW)
     silent_staff.look(session, now=NOW)
     assert ana.texts_stopped_at == NOW
 
@@ -87,7 +91,7 @@ def test_a_caller_who_says_stop_is_none_of_the_staff(session: Session) -> None:
     a_counsellor(session)
     make_staff(session, name="No Number")
     make_manager(session)
-    text_us(session, "STOP", sender=mobile(2))
+    text_us(session, "STOP", sender=e164(2))
     assert silent_staff.look(session, now=NOW) == 0
     assert alarms(session) == []
 
@@ -95,7 +99,7 @@ def test_a_caller_who_says_stop_is_none_of_the_staff(session: Session) -> None:
 def test_a_disabled_account_raises_no_alarm(session: Session) -> None:
     a_counsellor(session).is_active = False
     make_manager(session)
-    text_us(session, "STOP", sender=mobile(1))
+    text_us(session, "STOP", sender=e164(1))
     assert silent_staff.look(session, now=NOW) == 0
     assert alarms(session) == []
 
@@ -113,18 +117,18 @@ def test_escalations_go_past_a_duty_lead_whom_no_text_reaches(session: Session) 
 def test_another_number_is_looked_at_when_it_is_chosen(session: Session) -> None:
     ana = a_counsellor(session)
     make_manager(session)
-    text_us(session, "STOP", sender=mobile(1))
+    text_us(session, "STOP", sender=e164(1))
     silent_staff.look(session, now=NOW)
-    choose(session, ana, mobile(3))
+    choose(session, ana, e164(3))
     assert accounts.texts_of(session, ana.id).stopped_at is None
-    choose(session, ana, mobile(1))
+    choose(session, ana, e164(1))
     assert accounts.texts_of(session, ana.id).stopped_at == LATER
     assert len(alarms(session)) == 2
 
 
 def test_without_a_number_there_is_nothing_that_is_silent(session: Session) -> None:
     ana = a_counsellor(session)
-    text_us(session, "STOP", sender=mobile(1))
+    text_us(session, "STOP", sender=e164(1))
     silent_staff.look(session, now=NOW)
     choose(session, ana, None)
     assert ana.texts_stopped_at is None

@@ -16,12 +16,13 @@ from callback_service.extensions import transaction
 from callback_service.models.number import SaidBy
 from callback_service.models.staff import Staff
 from callback_service.services import silent_staff, suppression
-from tests.support.request_builders import mobile, stored
+from tests.support.request_builders import mobile, phone_of, stored
 
 pytestmark = pytest.mark.one_database  # the service behind it is tried on both
 
 SignInAs = Callable[..., FlaskClient]
 ANA = "ana@example.org"
+PHONE = phone_of(mobile(1)).e164
 
 
 @pytest.fixture
@@ -29,8 +30,8 @@ def ana(app: Flask, sign_in_as: SignInAs) -> FlaskClient:
     """A counsellor who said STOP, at their own pages."""
     client = sign_in_as(Role.COUNSELLOR, email=ANA, name="Ana Reyes")
     with stored(app) as session:
-        session.scalars(select(Staff).where(Staff.email == ANA)).one().phone = mobile(1)
-        suppression.suppress(session, mobile(1), said_by=SaidBy.TEXT, now=utc_now())
+        session.scalars(select(Staff).where(Staff.email == ANA)).one().phone = PHONE
+        suppression.suppress(session, PHONE, said_by=SaidBy.TEXT, now=utc_now())
         silent_staff.look(session, now=utc_now())
     return client
 
@@ -43,7 +44,7 @@ def shown(client: FlaskClient, path: str) -> str:
 
 def allow_again(app: Flask) -> None:
     with app.app_context(), transaction() as session:
-        suppression.lift(session, mobile(1), now=utc_now())
+        suppression.lift(session, PHONE, now=utc_now())
         silent_staff.look(session, now=utc_now())
 
 
