@@ -190,6 +190,19 @@ class TestTheList:
         assert page.count('id="text-') == 1
         assert f'id="text-{unclear}"' in page
         assert '<option value="unclear" selected>' in page
+        assert "Did not arrive" not in page.partition("<tbody")[2].partition("</tbody>")[0]
+
+    @pytest.mark.one_database
+    def test_a_text_that_is_on_the_phone_is_not_asked_after(
+        self, app: Flask, double: TwilioDouble, manager: FlaskClient
+    ) -> None:
+        message_id = a_text(app, double)
+        assert f'id="ask-{message_id}"' in shown(manager)
+        with stored(app) as session:
+            session.get_one(OutboxMessage, message_id).delivery_status = "delivered"
+        page = shown(manager)
+        assert f'id="ask-{message_id}"' not in page
+        assert "on the phone" in page
 
     @pytest.mark.one_database
     def test_leads_back_from_older_texts_to_the_newest(
