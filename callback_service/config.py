@@ -110,6 +110,11 @@ class Settings:
         return self.texts_go_out and self.calls.number is not None
 
     @property
+    def own_numbers(self) -> frozenset[str]:
+        """The numbers that texts and calls come from, E.164, and sender names beside them."""
+        return frozenset(filter(None, [self.twilio_from, self.calls.number]))
+
+    @property
     def shows_number(self) -> bool:
         """Whether a caller may see the number that calls come from."""
         return self.rings_for_counsellors and self.calls.caller_id is CallerId.NUMBER

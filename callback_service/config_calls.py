@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callback_service.domain.calls import CallerId
-from callback_service.domain.spoken import ENGLISH, VoiceLanguage
+from callback_service.domain.languages import language_tag
+from callback_service.domain.spoken import BUILT_IN, ENGLISH, VoiceLanguage
 from callback_service.errors import SettingsError
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
@@ -24,6 +25,11 @@ class CallSettings:
     caller_id: CallerId  # what a caller's phone shows
     languages: tuple[VoiceLanguage, ...]  # that the phone line speaks, the first by itself
     words: Path | None  # a folder of words, used before our own
+
+    @property
+    def english(self) -> VoiceLanguage:
+        """The voice that staff hear: that of callers, if they may choose English."""
+        return next((one for one in self.languages if one.tag == ENGLISH.tag), ENGLISH)
 
     @classmethod
     def read(cls, get: Callable[[str], str | None]) -> CallSettings:
@@ -51,18 +57,29 @@ def _caller_id(value: str) -> CallerId:
 
 
 def _languages(value: str | None) -> tuple[VoiceLanguage, ...]:
-    """``en en-GB Polly.Amy, cy cy-GB Polly.Gwyneth``: folder, locale and voice of each."""
+    """``en, cy, pl pl-PL Polly.Ola``: of those that are not built in, locale and voice as well."""
     if value is None:
         return (ENGLISH,)
-    given = [entry.split() for entry in value.split(",")]
-    is_whole = all(len(parts) == 3 and parts[0].isalpha() for parts in given)
-    tags = {parts[0] for parts in given if parts}
-    if not is_whole or len(given) > MOST_LANGUAGES or len(tags) < len(given):
-        raise SettingsError(
-            "VOICE_LANGUAGES needs a folder, a locale and a voice for each language, "
-            "like `en en-GB Polly.Amy`, with commas between."
-        )
-    return tuple(VoiceLanguage(*parts) for parts in given)
+    languages = tuple(_language(entry) for entry in value.split(","))
+    if not 0 < len({one.tag for one in languages}) == len(languages) <= MOST_LANGUAGES:
+        raise SettingsError(f"VOICE_LANGUAGES names a language twice, or over {MOST_LANGUAGES}.")
+    return languages
+
+
+def _language(entry: str) -> VoiceLanguage:
+    tag, *how = entry.split() or [""]
+    try:
+        is_tag = language_tag(tag) == tag
+    except ValueError:
+        is_tag = False
+    if is_tag and not how and tag in BUILT_IN:
+        return BUILT_IN[tag]
+    if is_tag and len(how) == len(("locale", "voice")):
+        return VoiceLanguage(tag, *how)
+    raise SettingsError(
+        f"VOICE_LANGUAGES needs one of {', '.join(BUILT_IN)}, or a language's code, locale and "
+        "voice, like `pl pl-PL Polly.Ola`, with commas between."
+    )
 
 
 def _folder(name: str, value: str | None) -> Path | None:

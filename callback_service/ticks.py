@@ -41,6 +41,7 @@ from callback_service.services import (
     offers,
     planning,
     retention,
+    silent_staff,
     swaps,
     text_alarms,
 )
@@ -163,6 +164,15 @@ def _look_one_up(lookup: TwilioLookup) -> bool:
     with transaction() as session:
         lines.take_answer(session, question, kind, now=database_now(session))
     return True
+
+
+def notice_silent_staff(_app: Flask) -> int:
+    """Notice whose own phone takes no texts any more, or takes them again."""
+    with reading() as session:
+        if not silent_staff.look_is_due(session):
+            return 0
+    with transaction() as session:
+        return silent_staff.look(session, now=database_now(session))
 
 
 def let_posts_in(app: Flask) -> int:
@@ -298,6 +308,7 @@ TICKS: Final = (
     Tick(TickName.HANDOVER, hand_over, timedelta(seconds=5)),
     Tick(TickName.LOOKUPS, look_numbers_up, timedelta(seconds=0.5)),
     TEXTS,
+    Tick(TickName.STAFF_TEXTS, notice_silent_staff, timedelta(seconds=15)),
     Tick(TickName.CALLS, check_calls, timedelta(seconds=2)),
     Tick(TickName.FORM_POSTS, let_posts_in, timedelta(seconds=2)),
     Tick(TickName.RETENTION, erase, timedelta(seconds=30)),

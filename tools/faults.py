@@ -20,6 +20,8 @@ import pytest
 LONG_RACE_SECONDS = "60"
 #: Texts of a storm here; a run of the tests has a few hundred.
 MANY_TEXTS = "10000"
+#: Calls of a storm here; a run of the tests has a dozen.
+MANY_CALLS = "200"
 #: Posts of each address in a flood of the form here; a run of the tests has a few.
 MANY_POSTS = "60"
 
@@ -75,6 +77,7 @@ def main() -> int:
     given = parser.parse_args()
     os.environ.setdefault("RACE_SECONDS", LONG_RACE_SECONDS)
     os.environ.setdefault("FAULT_TEXTS", MANY_TEXTS)
+    os.environ.setdefault("FAULT_CALLS", MANY_CALLS)
     os.environ.setdefault("FLOOD_POSTS", MANY_POSTS)
     watch = Watch()
     status = pytest.main(["-q", "-m", "fault", "tests"], plugins=[watch])

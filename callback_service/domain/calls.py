@@ -119,10 +119,18 @@ def after_caller_report(standing: Standing, status: str) -> Standing:
     """What a report of the caller's phone makes of a call that was dialled."""
     if standing.state in BEFORE_DIALLING:
         return standing
+    if standing.state is CallState.ENDED:
+        return _as_it_was(standing, status)
     ending = _CALLER_ENDINGS.get(status)
     if ending is None:
         return _forward(standing, CallState.TALKING if status == "in-progress" else None)
-    if standing.state is CallState.ENDED and standing.ending not in _INFERRED:
+    return standing.ended(ending)
+
+
+def _as_it_was(standing: Standing, status: str) -> Standing:
+    """A call that is over, by what its caller's leg says late: also that it had been answered."""
+    ending = CallEnding.CONNECTED if status == "in-progress" else _CALLER_ENDINGS.get(status)
+    if ending is None or standing.ending not in _INFERRED:
         return standing
     return standing.ended(ending)
 

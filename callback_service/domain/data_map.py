@@ -158,7 +158,8 @@ DATA_MAP: Final[Mapping[str, Mapping[Fate, str]]] = {
     "sign_in_attempt": {Kept.TRIES: "id account_key network_key proof is_known at"},
     "staff": {
         Kept.LEAVERS: "email name phone_sealed password_hash totp_secret_sealed totp_last_step",
-        Stays.STAFF: "id uid role texts_offers is_active created_at disabled_at links_ended",
+        Stays.STAFF: "id uid role texts_offers texts_stopped_at is_active created_at disabled_at "
+        "links_ended",
     },
     "staff_skill": {Kept.LEAVERS: "staff_id kind value"},
     "submission": {

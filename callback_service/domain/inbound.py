@@ -6,7 +6,7 @@ import re
 from enum import StrEnum
 from typing import Final
 
-from callback_service.domain.contact import LineKind, Phone, parse_phone
+from callback_service.domain.contact import GB_ONLY, REGIONS, LineKind, Phone, parse_phone
 from callback_service.errors import BadInput
 
 
@@ -46,15 +46,26 @@ def kind_of(body: str, *, opt_out_type: str = "") -> InboundKind:
 
 
 def sender_of(typed: str, *, allow_drama: bool) -> Phone | None:
-    """The number that a text came from; None for short codes, names, and numbers abroad."""
+    """The number that a text came from; None for short codes, names, and numbers abroad.
+
+    Of the islands too, whether or not we take requests for them: a stop is heeded in any case.
+    """
     if not typed.startswith("+"):
         return None
     try:
-        return parse_phone(typed, allow_drama=allow_drama)
+        return parse_phone(typed, allow_drama=allow_drama, countries=REGIONS)
     except BadInput:
         return None
 
 
-def may_be_answered(sender: Phone, *, our_numbers: frozenset[str]) -> bool:
-    """Whether a text may go back to ``sender``: to a mobile, and never to ourselves."""
-    return sender.kind is LineKind.MOBILE and sender.e164 not in our_numbers
+def may_be_answered(
+    sender: Phone, *, our_numbers: frozenset[str], countries: frozenset[str] = GB_ONLY
+) -> bool:
+    """Whether a text may go back: to a mobile of one of ``countries``, and never to ourselves."""
+    if sender.kind is not LineKind.MOBILE or sender.e164 in our_numbers:
+        return False
+    try:
+        parse_phone(sender.e164, allow_drama=True, countries=countries)
+    except BadInput:
+        return False
+    return True

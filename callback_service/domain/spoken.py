@@ -15,12 +15,18 @@ GROUP: Final = 5
 class VoiceLanguage:
     """A language the phone line speaks: its folder of words, its locale and its voice."""
 
-    tag: str  # "en"
+    tag: str  # "en"; of the language that a caller who chooses it wishes to speak, too
     locale: str  # "en-GB"
     voice: str  # "Polly.Amy"
 
 
+#: Also what staff hear, whatever callers choose.
 ENGLISH: Final = VoiceLanguage("en", "en-GB", "Polly.Amy")
+#: Twilio has this one voice that speaks Welsh.
+#: Source: Twilio, "Text-to-Speech", available voices and languages.
+WELSH: Final = VoiceLanguage("cy", "cy-GB", "Polly.Gwyneth")
+#: The languages that need no words of one's own, by tag.
+BUILT_IN: Final = {one.tag: one for one in (ENGLISH, WELSH)}
 
 
 def digits_spoken(e164: str) -> str:

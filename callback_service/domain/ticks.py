@@ -15,6 +15,7 @@ class TickName(StrEnum):
     HANDOVER = "handover"
     LOOKUPS = "lookups"
     TEXTS = "texts"
+    STAFF_TEXTS = "staff_texts"
     CALLS = "calls"
     FORM_POSTS = "form_posts"
     RETENTION = "retention"

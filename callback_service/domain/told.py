@@ -1,4 +1,4 @@
-"""A time as a caller is told it, in the languages that texts are written in."""
+"""A time as a caller is told it, in the languages that we write and speak."""
 
 from __future__ import annotations
 
@@ -46,10 +46,14 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """How one language says a time inside a sentence, and the words no text in it may hold."""
+    """How one language says a time inside a sentence, and the words no text in it may hold.
+
+    ``aloud`` makes of a sentence that is read one that is heard.
+    """
 
     says: Callable[[Window, str, datetime, tzinfo], str]
     forbidden: tuple[str, ...]
+    aloud: Callable[[str], str] = str
 
 
 def _english(window: Window, manner: str, now: datetime, tz: tzinfo) -> str:
@@ -69,13 +73,18 @@ def _welsh(window: Window, manner: str, now: datetime, tz: tzinfo) -> str:
 #: The languages that texts to callers are written in, by tag. English comes first.
 VOICES: Final = {
     ENGLISH: Voice(_english, ()),
-    "cy": Voice(_welsh, wording_cy.FORBIDDEN),
+    "cy": Voice(_welsh, wording_cy.FORBIDDEN, wording_cy.aloud),
 }
 
 
 def spoken(told: Told, *, language: str, now: datetime, tz: tzinfo) -> str:
     """``told`` inside a sentence of ``language``: "tonight between 9pm and 11pm"."""
     return VOICES[language].says(told.window, told.manner, now, tz)
+
+
+def heard(told: Told, *, language: str, now: datetime, tz: tzinfo) -> str:
+    """``told`` inside a sentence that is said on the phone."""
+    return VOICES[language].aloud(spoken(told, language=language, now=now, tz=tz))
 
 
 def forbidden_words(text: str, *, language: str, also: tuple[str, ...] = ()) -> list[str]:

@@ -5,6 +5,7 @@ Only letters of the GSM alphabet: it has no circumflex, so one of them would cos
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
@@ -26,6 +27,11 @@ FORBIDDEN: Final = (
 )  # fmt: skip
 
 
+#: A time as ``clock_time`` writes it.
+_WRITTEN: Final = re.compile(r"\b(?P<at>(?P<hour>\d{1,2})(:\d\d)?)(?P<half>yb|yh)\b")
+_EVENING_HOUR: Final = 6
+
+
 def clock_time(at: datetime, tz: tzinfo) -> str:
     """A time as it is written in Welsh: "9yh" (evening), "9:40yb" (morning), "canol nos"."""
     local = at.astimezone(tz)
@@ -35,6 +41,17 @@ def clock_time(at: datetime, tz: tzinfo) -> str:
         return "canol dydd"
     minutes = f":{local.minute:02}" if local.minute else ""
     return f"{local.hour % 12 or 12}{minutes}{'yb' if local.hour < 12 else 'yh'}"
+
+
+def aloud(text: str) -> str:
+    """The times in a text as they are said: "9:40yh" becomes "9:40 yr hwyr"."""
+    return _WRITTEN.sub(lambda found: f"{found['at']} {_part_of_day(found)}", text)
+
+
+def _part_of_day(found: re.Match[str]) -> str:
+    if found["half"] == "yb":
+        return "y bore"
+    return "y prynhawn" if int(found["hour"]) % 12 < _EVENING_HOUR else "yr hwyr"
 
 
 def window_spoken(window: Window, *, now: datetime, tz: tzinfo) -> str:

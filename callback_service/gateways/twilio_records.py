@@ -19,7 +19,7 @@ from callback_service.gateways.twilio_http import (
 #: What somebody should do about it, by Twilio's answer.
 _NOT_ALLOWED = "Twilio does not let us delete records: look at the account and its key."
 _NOT_OVER = "Twilio has not finished with the record yet."
-_SENTENCES = {
+_SENTENCES: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: _NOT_ALLOWED,
     HTTPStatus.FORBIDDEN: _NOT_ALLOWED,
     HTTPStatus.CONFLICT: _NOT_OVER,
@@ -60,7 +60,7 @@ def _delete(ask: Callable[[], bool]) -> None:
         if reply.http_status == HTTPStatus.NOT_FOUND and reply.code is not None:
             return
         otherwise = f"Twilio did not delete the record (HTTP {reply.http_status})."
-        raise RecordKept(_SENTENCES.get(HTTPStatus(reply.http_status), otherwise)) from reply
+        raise RecordKept(_SENTENCES.get(reply.http_status, otherwise)) from reply
     except (requests.RequestException, HTTPError):  # their words may hold an address
         raise RecordKept("Twilio could not be reached.") from None
     except (UnreadableReplyError, TwilioException, AttributeError, TypeError) as error:

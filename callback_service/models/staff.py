@@ -39,6 +39,7 @@ class Staff(Base):
     role: Mapped[Role]
     phone_sealed: Mapped[bytes | None]  # for notices to this person; E.164
     texts_offers: Mapped[bool] = mapped_column(default=False)  # a text for each offer, if wanted
+    texts_stopped_at: Mapped[datetime | None]  # that was noticed; since then the phone takes none
     is_active: Mapped[bool] = mapped_column(default=True)
     password_hash: Mapped[str | None] = mapped_column(
         String(255)

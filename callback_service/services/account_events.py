@@ -49,6 +49,8 @@ LISTED: Final[Mapping[str, str]] = {
     "staff.sign_ins_ended": "Signed out everywhere",
     "staff.sign_in_ended": "Signed out in one browser",
     "staff.texts_chosen": "The number for texts or the choice of texts was saved",
+    "staff.texts_stopped": "The phone takes no texts any more",
+    "staff.texts_allowed": "The phone takes texts again",
     "staff.reset_asked": "A reset of the second step was asked for",
     "staff.reset_called_off": "The reset of the second step was called off",
     "staff.reset_lapsed": "The reset of the second step was not confirmed in time",

@@ -23,7 +23,13 @@ from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.sealing import keyring
 from callback_service.models.staff import Staff
-from callback_service.services import account_events, second_step, sign_in, staff_skills
+from callback_service.services import (
+    account_events,
+    second_step,
+    sign_in,
+    silent_staff,
+    staff_skills,
+)
 from callback_service.services.account_events import record
 from callback_service.services.permission import allowed
 from callback_service.services.tries import Caller, folded_email, forget_tries
@@ -34,10 +40,14 @@ NEW_PASSWORD_LIFETIME = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class OwnTexts:
-    """Where texts to somebody go (E.164), and whether each offer is one of them."""
+    """Where texts to somebody go (E.164), and whether each offer is one of them.
+
+    ``stopped_at``: since then the phone takes no texts.
+    """
 
     phone: str | None
     texts_offers: bool
+    stopped_at: datetime | None
 
 
 _LINK_DEAD = "This link was used already or is too old. Ask an administrator for a new one."
@@ -216,7 +226,7 @@ def _stamp(staff: Staff) -> str:
 def texts_of(session: Session, staff_id: int) -> OwnTexts:
     """The number somebody gave for texts, and whether they want one for each offer."""
     staff = session.get_one(Staff, staff_id)
-    return OwnTexts(staff.phone, staff.texts_offers)
+    return OwnTexts(staff.phone, staff.texts_offers, staff.texts_stopped_at)
 
 
 @allowed(Action.CHOOSE_OWN_TEXTS, by="staff_id")
@@ -232,6 +242,7 @@ def choose_texts(
         account_events.tell(session, "staff.number_changed", staff, now=now)  # at the old number
     staff.phone, staff.texts_offers = number, texts_offers
     record(session, "staff.texts_chosen", staff, actor_id=staff_id, now=now)
+    silent_staff.look_at(session, staff, now=now)
 
 
 def list_staff(session: Session) -> Sequence[Staff]:

@@ -23,9 +23,12 @@ Ladder = Mapping[Step, Sequence[Staff]]
 
 
 def whom_to_tell(session: Session, *, now: datetime, tz: tzinfo) -> Ladder:
-    """Who is told at each step; of managers in order of their accounts, those who gave a number."""
+    """Who is told at each step; of managers in order of their accounts, those a text can reach."""
     managers = select(Staff).where(
-        Staff.role == Role.MANAGER, Staff.is_active, Staff.phone_sealed.is_not(None)
+        Staff.role == Role.MANAGER,
+        Staff.is_active,
+        Staff.phone_sealed.is_not(None),
+        Staff.texts_stopped_at.is_(None),
     )
     by_id = {one.id: one for one in session.scalars(managers.order_by(Staff.id))}
     shifts = shifts_between(session, now, now + TODAY, tz=tz, duty=Duty.DUTY_LEAD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
@@ -9,11 +10,13 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from callback_service.domain.contact import Phone, SafeContact, Window, parse_phone
+from callback_service.domain.contact import Phone, SafeContact, Window
+from callback_service.domain.skills import Skill, SkillKind
+from callback_service.domain.wishes import NO_WISHES, Wishes, read_wishes
 from callback_service.errors import BadInput
 from callback_service.models.call import InboundCall
 from callback_service.models.sealing import keyring
-from callback_service.services import audit, intake
+from callback_service.services import audit, intake, staff_skills
 
 #: The wording that was spoken before the key was pressed.
 SPOKEN_CONSENT: Final = "spoken-2026-11"
@@ -23,40 +26,61 @@ A_DAY: Final = timedelta(days=1)
 #: Numbers keyed in on one call that could not be used or were not right.
 MOST_TRIES: Final = 3
 
+#: The number in what was keyed; raises BadInput for one that is not rung.
+ReadNumber = Callable[[str], Phone]
 
-def take(session: Session, sid: str, phone: Phone, *, now: datetime, tz: tzinfo) -> Window | None:
+
+def take(
+    session: Session, sid: str, phone: Phone, *, language: str, now: datetime, tz: tzinfo
+) -> Window | None:
     """Keep a request for ``phone``, "as soon as you can"; what was promised.
 
-    Of one call once: asked again, the promise is the same. Joins what is open for the number, and
+    ``language`` is the tag of the one that was chosen: a wish to speak it, as on the form. Of one
+    call once: asked again, the promise is the same. Joins what is open for the number, and
     answers the same either way. None, with nothing kept, when the number asked too often today.
     """
-    return _promised(session, _call(session, sid, now=now), phone, now=now, tz=tz)
+    call = _call(session, sid, now=now)
+    return _promised(session, call, phone, language=language, now=now, tz=tz)
 
 
 def take_keyed(
-    session: Session, sid: str, *, allow_drama: bool, now: datetime, tz: tzinfo
+    session: Session, sid: str, *, read: ReadNumber, language: str, now: datetime, tz: tzinfo
 ) -> Window | None:
     """As ``take``, for the number that was keyed in; raises BadInput if there is none."""
     call = _call(session, sid, now=now)
-    phone = parse_phone(call.keyed or "", allow_drama=allow_drama) if not call.taken_at else None
-    return _promised(session, call, phone, now=now, tz=tz)
+    phone = read(call.keyed or "") if not call.taken_at else None
+    return _promised(session, call, phone, language=language, now=now, tz=tz)
 
 
 def _promised(
-    session: Session, call: InboundCall, phone: Phone | None, *, now: datetime, tz: tzinfo
+    session: Session,
+    call: InboundCall,
+    phone: Phone | None,
+    *,
+    language: str,
+    now: datetime,
+    tz: tzinfo,
 ) -> Window | None:
     if phone is not None and call.taken_at is None:
         index = keyring().blind_index("phone", phone.e164)
         if _taken_today(session, index, now=now) >= MOST_A_DAY:
             return None
-        _take(session, call, phone, now=now, tz=tz)
+        _take(session, call, phone, language=language, now=now, tz=tz)
         call.phone_index = index
     if call.taken_at is None or call.promised_by is None:
         raise AssertionError("what was taken has its promise")
     return Window(call.taken_at, call.promised_by)
 
 
-def _take(session: Session, call: InboundCall, phone: Phone, *, now: datetime, tz: tzinfo) -> None:
+def _take(
+    session: Session,
+    call: InboundCall,
+    phone: Phone,
+    *,
+    language: str,
+    now: datetime,
+    tz: tzinfo,
+) -> None:
     ask = intake.Ask(
         key=intake.new_key(),
         phone=phone,
@@ -65,6 +89,7 @@ def _take(session: Session, call: InboundCall, phone: Phone, *, now: datetime, t
         safe_contact=SafeContact(),
         note=None,
         consent_version=SPOKEN_CONSENT,
+        wishes=_wishes(session, language),
     )
     key = intake.take_request(session, ask, now=now, tz=tz)
     submission = intake.submission_by_key(session, key)
@@ -74,14 +99,20 @@ def _take(session: Session, call: InboundCall, phone: Phone, *, now: datetime, t
     audit.record(session, "call.inbound_taken", subject="inbound_call", subject_id=call.id, now=now)
 
 
+def _wishes(session: Session, language: str) -> Wishes:
+    """To speak the language that was chosen, where a counsellor speaks it: as the form offers."""
+    can_be_met = Skill(SkillKind.LANGUAGE, language) in staff_skills.wishes_to_offer(session)
+    return read_wishes(language, None) if can_be_met else NO_WISHES
+
+
 def key_in(
-    session: Session, sid: str, typed: str, *, allow_drama: bool, now: datetime
+    session: Session, sid: str, typed: str, *, read: ReadNumber, now: datetime
 ) -> Phone | None:
     """Keep a number that was keyed in until it is confirmed; None if it is none we ring."""
     call = _call(session, sid, now=now)
     call.tries += 1
     try:
-        phone = parse_phone(typed, allow_drama=allow_drama)
+        phone = read(typed)
     except BadInput:
         call.keyed = None
         return None

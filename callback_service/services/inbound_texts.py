@@ -13,7 +13,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from callback_service.domain.contact import Phone
+from callback_service.domain.contact import GB_ONLY, Phone
 from callback_service.domain.inbound import InboundKind, kind_of, may_be_answered, sender_of
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.inbound import InboundText
@@ -43,9 +43,13 @@ def take_text(
     *,
     our_numbers: frozenset[str],
     allow_drama: bool,
+    countries: frozenset[str] = GB_ONLY,
     now: datetime,
 ) -> bool:
-    """Take one text in, once; False for one that was taken already or has no id."""
+    """Take one text in, once; False for one that was taken already or has no id.
+
+    ``countries`` are those whose numbers get texts.
+    """
     sender = sender_of(arrived.sender, allow_drama=allow_drama)
     kind = kind_of(arrived.body, opt_out_type=arrived.opt_out_type)
     request, answers = _about(session, sender) if sender else (None, None)
@@ -66,7 +70,11 @@ def take_text(
     )
     if sender is not None:
         ours = our_numbers | {arrived.to}
-        _heed(session, kind, sender, request, our_numbers=ours, now=now)
+        _heed(session, kind, sender, now=now)
+        if kind is InboundKind.WORDS and may_be_answered(
+            sender, our_numbers=ours, countries=countries
+        ):
+            _answer(session, sender, request, now=now)
     return True
 
 
@@ -98,27 +106,18 @@ def _about(session: Session, sender: Phone) -> tuple[CallbackRequest | None, Out
     return request, newest
 
 
-def _heed(
-    session: Session,
-    kind: InboundKind,
-    sender: Phone,
-    request: CallbackRequest | None,
-    *,
-    our_numbers: frozenset[str],
-    now: datetime,
-) -> None:
-    """Do what a text may bring about: stop, allow again, or one neutral answer a day."""
+def _heed(session: Session, kind: InboundKind, sender: Phone, *, now: datetime) -> None:
+    """Stop texts to a number, or allow them again, where its text asks for that."""
     if kind is InboundKind.STOP:
         suppression.suppress(session, sender.e164, said_by=SaidBy.TEXT, now=now)
     elif kind is InboundKind.START:
         suppression.lift(session, sender.e164, now=now)
-    elif kind is InboundKind.WORDS and may_be_answered(sender, our_numbers=our_numbers):
-        _answer(session, sender, request, now=now)
 
 
 def _answer(
     session: Session, sender: Phone, request: CallbackRequest | None, *, now: datetime
 ) -> None:
+    """Send one neutral answer a day, where texts are allowed."""
     is_allowed = request is None or request.may_text
     if not is_allowed or suppression.is_suppressed(session, sender.e164):
         return

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from callback_service.domain.wording import segments
-from callback_service.gateways.twilio_codes import desk_sentence
+from callback_service.gateways.twilio_codes import ARRIVED, desk_sentence
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
 from callback_service.services.outbox_results import NOT_KNOWN
@@ -19,10 +19,11 @@ _AT_THE_GATEWAY = (OutboxState.SENT, OutboxState.FAILED)
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Which texts to list. None means all."""
+    """Which texts to list. None means all; ``is_unclear`` those that may or may not have gone."""
 
     state: OutboxState | None = None
     kind: TextKind | None = None
+    is_unclear: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class MessageRow:
     created_at: datetime
     send_after: datetime
     sent_at: datetime | None
+    is_unclear: bool  # it may or may not be at the gateway
     can_be_asked_after: bool  # the gateway may know more of it than we do
 
 
@@ -59,6 +61,8 @@ def latest(
         query = query.where(OutboxMessage.id < before_id)
     if chosen.state is not None:
         query = query.where(OutboxMessage.state == chosen.state)
+    if chosen.is_unclear:
+        query = query.where(_is_unclear())
     if chosen.kind is not None:
         query = query.where(OutboxMessage.kind == chosen.kind)
     return [_row(message) for message in session.scalars(query)]
@@ -112,10 +116,17 @@ def unclear(session: Session) -> int:
 
 
 def _is_unclear() -> ColumnElement[bool]:
+    """Those of ``_fate_is_unclear``, in a query."""
     waits = (OutboxMessage.state == OutboxState.SENDING) & (OutboxMessage.unclear_tries > 0)
     reason = func.coalesce(OutboxMessage.reason, "")  # no reason is no unclear fate
     given_up = (OutboxMessage.state == OutboxState.FAILED) & (reason == NOT_KNOWN)
     return waits | given_up
+
+
+def _fate_is_unclear(message: OutboxMessage) -> bool:
+    """Whether it may have gone and is asked after, or nobody will ever know."""
+    waits = message.state is OutboxState.SENDING and message.unclear_tries > 0
+    return waits or (message.state is OutboxState.FAILED and message.reason == NOT_KNOWN)
 
 
 def start_of_day(now: datetime, days_ago: int = 0) -> datetime:
@@ -127,6 +138,8 @@ def start_of_day(now: datetime, days_ago: int = 0) -> datetime:
 def may_be_asked_after(message: OutboxMessage) -> bool:
     """Whether a question at the gateway can bring news of a text."""
     if message.state in {OutboxState.KEPT, OutboxState.QUEUED, OutboxState.DROPPED}:
+        return False
+    if message.delivery_status in ARRIVED:
         return False
     is_lost = message.first_tried_at is not None and message.to_sealed is not None
     return message.provider_sid is not None or (is_lost and message.error_code is None)
@@ -147,5 +160,6 @@ def _row(message: OutboxMessage) -> MessageRow:
         created_at=message.created_at,
         send_after=message.send_after,
         sent_at=message.sent_at,
+        is_unclear=_fate_is_unclear(message),
         can_be_asked_after=may_be_asked_after(message),
     )

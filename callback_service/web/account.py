@@ -206,6 +206,7 @@ def _own_page(
         codes_left = second_step.recovery_codes_left(session, staff.id)
         events = event_lines(account_events.recent(session, staff.id))
         reset = second_step_resets.waiting_for(session, staff.id, now=now)
+        silent_since = accounts.texts_of(session, staff.id).stopped_at
     return render_template(
         "account/own.html",
         skills=staff_skills.skills_in_words(skills),
@@ -220,6 +221,7 @@ def _own_page(
         few_codes=codes_left <= FEW_CODES,
         events=events,
         reset=reset,
+        silent_since=local_time(silent_since) if silent_since else None,
     )
 
 

@@ -12,14 +12,20 @@ from werkzeug.datastructures import MultiDict
 from wtforms import StringField
 
 from callback_service.clock import utc_now
-from callback_service.domain.contact import parse_phone
+from callback_service.domain.contact import REGIONS, parse_phone
 from callback_service.domain.policy import Action
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.gateways.base import SmsUnclearError, TextGateway
 from callback_service.models.number import SaidBy
 from callback_service.models.outbox import OutboxState, TextKind
-from callback_service.services import inbound_texts, suppression, text_checks, text_limits
+from callback_service.services import (
+    inbound_texts,
+    silent_staff,
+    suppression,
+    text_checks,
+    text_limits,
+)
 from callback_service.services import messages as message_log
 from callback_service.web.access import current_staff, requires
 from callback_service.web.addresses import row_id
@@ -28,6 +34,7 @@ bp = Blueprint("manager", __name__)
 
 PAGE_LENGTH = 50
 WEEK = 7  # days, today among them
+UNCLEAR = "unclear"  # chosen among the states: what may or may not have gone
 
 
 class NumberForm(FlaskForm):
@@ -77,6 +84,7 @@ def _figures(session: Any, *, now: datetime, tz: tzinfo) -> dict[str, Any]:
         "came_in": inbound_texts.count_since(session, week),
         "to_closed": inbound_texts.to_closed_requests(session, since=week),
         "stopped": suppression.count(session),
+        "silent": silent_staff.silent(session),
         "limits": text_limits.state(session, now=now, tz=tz),
     }
 
@@ -87,12 +95,13 @@ def _chosen(given: MultiDict[str, str]) -> message_log.Chosen:
     return message_log.Chosen(
         OutboxState(state) if state in list(OutboxState) else None,
         TextKind(kind) if kind in list(TextKind) else None,
+        is_unclear=state == UNCLEAR,
     )
 
 
 def _filters(chosen: message_log.Chosen) -> dict[str, str]:
     """The filters as an address carries them: they say nothing of anybody."""
-    named = {"state": chosen.state, "kind": chosen.kind}
+    named = {"state": UNCLEAR if chosen.is_unclear else chosen.state, "kind": chosen.kind}
     return {name: str(value) for name, value in named.items() if value is not None}
 
 
@@ -126,7 +135,9 @@ def number() -> ResponseReturnValue:
     is_stop = request.form.get("do") == "stop"
     try:
         phone = parse_phone(
-            form.phone.data or "", allow_drama=current_settings().allows_drama_numbers
+            form.phone.data or "",
+            allow_drama=current_settings().allows_drama_numbers,
+            countries=REGIONS,  # a stop is heeded whether or not we take requests from there
         )
     except BadInput as bad:
         form.phone.errors = [*form.phone.errors, bad.message]

@@ -13,7 +13,9 @@ from callback_service.domain.policy import Action
 from callback_service.errors import BadInput
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.services import accounts
+from callback_service.services.accounts import OwnTexts
 from callback_service.web.access import current_staff, fresh, requires
+from callback_service.web.account import local_time
 
 bp = Blueprint("own_texts", __name__)
 
@@ -42,14 +44,18 @@ class TextsForm(FlaskForm):
 @requires(Action.SEE_OWN_TEXTS)
 def choose() -> str:
     """The number, and which texts go to it."""
-    with reading() as session:
-        chosen = accounts.texts_of(session, current_staff().id)
+    chosen = _chosen()
     form = TextsForm(
         formdata=None,
         phone=national(chosen.phone) if chosen.phone else "",
         texts_offers=chosen.texts_offers,
     )
     return _page(form)
+
+
+def _chosen() -> OwnTexts:
+    with reading() as session:
+        return accounts.texts_of(session, current_staff().id)
 
 
 @bp.post("/account/texts")
@@ -75,9 +81,11 @@ def save() -> ResponseReturnValue:
 
 
 def _page(form: TextsForm) -> str:
+    stopped_at = _chosen().stopped_at
     return render_template(
         "account/texts.html",
         form=form,
+        silent_since=local_time(stopped_at) if stopped_at else None,
         role=current_staff().role,
         rings=current_settings().rings_for_counsellors,
     )

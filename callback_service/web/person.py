@@ -77,6 +77,7 @@ class Person:
     browsers: list[Browser]
     events: list[EventLine]
     reset_waits: bool
+    silent_since: str | None  # their phone takes no texts
 
 
 @bp.get("")
@@ -227,6 +228,7 @@ def _person(staff_id: int) -> Person:
             browsers=[_browser(one) for one in sign_in.still_open(session, row.id, now=now)],
             events=event_lines(account_events.recent(session, row.id)),
             reset_waits=second_step_resets.waiting_for(session, row.id, now=now) is not None,
+            silent_since=local_time(row.texts_stopped_at) if row.texts_stopped_at else None,
         )
 
 

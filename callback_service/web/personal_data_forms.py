@@ -7,7 +7,7 @@ from typing import Final
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, DateField, RadioField, StringField, TextAreaField
 
-from callback_service.domain.contact import Phone, parse_phone
+from callback_service.domain.contact import REGIONS, Phone, parse_phone
 from callback_service.errors import BadInput
 from callback_service.extensions import current_settings
 from callback_service.models.privacy import About
@@ -48,7 +48,9 @@ class FindForm(_Blamed):
         phone = None
         try:
             phone = parse_phone(
-                self.phone.data or "", allow_drama=current_settings().allows_drama_numbers
+                self.phone.data or "",
+                allow_drama=current_settings().allows_drama_numbers,
+                countries=REGIONS,  # whatever we take requests from now
             )
         except BadInput as bad:
             fields["phone"] = bad.message
@@ -90,7 +92,10 @@ class CorrectionForm(_Blamed):
         if not typed:
             return None, name
         try:
-            allow = current_settings().allows_drama_numbers
-            return parse_phone(typed, allow_drama=allow), name or None
+            settings = current_settings()
+            phone = parse_phone(
+                typed, allow_drama=settings.allows_drama_numbers, countries=settings.countries
+            )
         except BadInput as bad:
             raise BadInput(bad.message, {"phone": bad.message}) from bad
+        return phone, name or None

@@ -62,8 +62,9 @@ def inbound_text() -> ResponseReturnValue:
         inbound_texts.take_text(
             session,
             arrived,
-            our_numbers=frozenset(filter(None, [settings.twilio_from])),
+            our_numbers=settings.own_numbers,
             allow_drama=settings.allows_drama_numbers,
+            countries=settings.countries,
             now=utc_now(),
         )
     return "", 204

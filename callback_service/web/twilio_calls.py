@@ -49,10 +49,9 @@ def posted(name: str, longest: int = 64) -> str:
 
 
 def to_counsellor(line: Line) -> Said:
-    """A line for a counsellor's phone: in the language that the staff's pages have."""
+    """A line for a counsellor's phone, in the language that the staff's pages have."""
     words: VoiceWords = current_app.extensions["voice_words"]
-    language = current_settings().calls.languages[0]
-    return Said(words.say(line, language), language)
+    return Said(words.to_staff(line), current_settings().calls.english)
 
 
 @bp.errorhandler(CallbackServiceError)

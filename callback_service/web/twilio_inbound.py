@@ -17,12 +17,12 @@ from callback_service.clock import utc_now
 from callback_service.domain.calls import CallerId
 from callback_service.domain.contact import Phone, Window, parse_phone
 from callback_service.domain.spoken import VoiceLanguage, digits_spoken
+from callback_service.domain.told import VOICES, Told, heard
 from callback_service.errors import BadInput, CallbackServiceError
 from callback_service.extensions import csrf, current_settings, transaction
 from callback_service.gateways import twiml
 from callback_service.gateways.twiml import Said
 from callback_service.services import inbound_calls
-from callback_service.services.intake import spoken_promise
 from callback_service.services.voice_words import Line, VoiceWords
 from callback_service.web.access import public
 from callback_service.web.twilio import check_signature
@@ -78,7 +78,14 @@ def choice(tag: str) -> ResponseReturnValue:
     if pressed != YES:
         return _greet(spoken)
     with transaction() as session:
-        promised = inbound_calls.take(session, posted("CallSid"), phone, now=utc_now(), tz=_zone())
+        promised = inbound_calls.take(
+            session,
+            posted("CallSid"),
+            phone,
+            language=spoken.tag,
+            now=utc_now(),
+            tz=_zone(),
+        )
     return _taken(promised, spoken)
 
 
@@ -89,14 +96,10 @@ def number(tag: str) -> ResponseReturnValue:
     spoken = _language(tag)
     with transaction() as session:
         phone = inbound_calls.key_in(
-            session,
-            posted("CallSid"),
-            posted("Digits", 40),
-            allow_drama=current_settings().allows_drama_numbers,
-            now=utc_now(),
+            session, posted("CallSid"), posted("Digits", 40), read=_ringable, now=utc_now()
         )
     if phone is None:
-        return _ask_again(spoken)
+        return _ask_again(Line.KEY_IN_AGAIN, spoken)
     read_back = _said(Line.READ_BACK, spoken, number=digits_spoken(phone.e164))
     action, goodbye = webhook(f"inbound/{tag}/confirm"), _said(Line.GOODBYE, spoken)
     return as_twiml(twiml.ask_for_key([read_back], action=action, at_last=goodbye))
@@ -105,39 +108,40 @@ def number(tag: str) -> ResponseReturnValue:
 @bp.post("/<tag>/confirm")
 @public
 def confirm(tag: str) -> ResponseReturnValue:
-    """A key after the number was read back: it is right, or not."""
+    """A key after the number was read back: it is right, or it is keyed in again."""
     spoken = _language(tag)
     if posted("Digits", 1) != YES:
-        return _ask_again(spoken)
+        return _ask_again(Line.KEY_IN, spoken)
     try:
         with transaction() as session:
             promised = inbound_calls.take_keyed(
                 session,
                 posted("CallSid"),
-                allow_drama=current_settings().allows_drama_numbers,
+                read=_ringable,
+                language=spoken.tag,
                 now=utc_now(),
                 tz=_zone(),
             )
     except BadInput:
-        return _ask_again(spoken)
+        return _ask_again(Line.KEY_IN, spoken)
     return _taken(promised, spoken)
 
 
 def _greet(spoken: VoiceLanguage) -> Response:
     """The greeting; a number that is withheld or that we cannot ring is asked for at once."""
     if _rings_from() is None:
-        return _ask_for_number(Line.KEY_IN, spoken)
+        return _ask_for_number(Line.GREETING_HIDDEN, spoken)
     action, goodbye = webhook(f"inbound/{spoken.tag}/choice"), _said(Line.GOODBYE, spoken)
     greeting = _said(Line.GREETING, spoken)
     return as_twiml(twiml.ask_for_key([greeting], action=action, at_last=goodbye))
 
 
-def _ask_again(spoken: VoiceLanguage) -> Response:
+def _ask_again(line: Line, spoken: VoiceLanguage) -> Response:
     with transaction() as session:
         may = inbound_calls.may_try_again(session, posted("CallSid"), now=utc_now())
     if not may:
         return as_twiml(twiml.hang_up_after(_said(Line.GOODBYE, spoken)))
-    return _ask_for_number(Line.KEY_IN_AGAIN, spoken)
+    return _ask_for_number(line, spoken)
 
 
 def _ask_for_number(line: Line, spoken: VoiceLanguage) -> Response:
@@ -151,16 +155,34 @@ def _taken(promised: Window | None, spoken: VoiceLanguage) -> Response:
         return as_twiml(twiml.hang_up_after(_said(Line.TOO_MANY, spoken)))
     is_withheld = current_settings().calls.caller_id is CallerId.WITHHELD
     line = Line.TAKEN_WITHHELD if is_withheld else Line.TAKEN_NUMBER
-    when = spoken_promise(promised, is_window=False, now=utc_now(), tz=_zone())
-    return as_twiml(twiml.hang_up_after(_said(line, spoken, when=when)))
+    return as_twiml(twiml.hang_up_after(_said(line, spoken, **_when(promised, spoken))))
+
+
+def _when(promised: Window, spoken: VoiceLanguage) -> dict[str, str]:
+    """The time we ring by, where it can be said; words of one's own in other languages say none."""
+    if spoken.tag not in VOICES:
+        return {}
+    by = Told.by(promised.end)
+    return {"when": heard(by, language=spoken.tag, now=utc_now(), tz=_zone())}
 
 
 def _rings_from() -> Phone | None:
     """The number that rings; None if it is withheld, or none that we would ring."""
     try:
-        return parse_phone(posted("From"), allow_drama=current_settings().allows_drama_numbers)
+        return _ringable(posted("From"))
     except BadInput:
         return None
+
+
+def _ringable(typed: str) -> Phone:
+    """The number that was typed, if it is one we ring. Raises BadInput, for our own lines too."""
+    settings = current_settings()
+    phone = parse_phone(
+        typed, allow_drama=settings.allows_drama_numbers, countries=settings.countries
+    )
+    if phone.e164 in settings.own_numbers:
+        raise BadInput("Enter your own number. This one is ours")
+    return phone
 
 
 def _language(tag: str) -> VoiceLanguage:

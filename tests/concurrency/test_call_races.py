@@ -81,7 +81,8 @@ def record_check(check: call_checks.Check, seen: call_checks.Seen) -> None:
 def leave_word(sid: str) -> None:
     with transaction() as session:
         phone = phone_of("07700 900123")
-        assert inbound_calls.take(session, sid, phone, now=NOW, tz=LONDON) is not None
+        taken = inbound_calls.take(session, sid, phone, language="en", now=NOW, tz=LONDON)
+        assert taken is not None
 
 
 @pytest.fixture

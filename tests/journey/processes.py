@@ -169,17 +169,21 @@ class House:
         number = sum(part.name.startswith("scheduler") for part in self.parts) + 1
         return self._start(f"scheduler{number}", (*FLASK, "scheduler"))
 
-    def wait_until_up(self, web: Part) -> None:
+    def wait_until_up(self, web: Part, *, within_s: float = STARTS_WITHIN_S) -> None:
         """Return once the web server answers."""
 
         def answers() -> bool:
             web.said("Listening at")
-            try:
-                return requests.get(f"{self.url}/health/live", timeout=2).ok
-            except requests.RequestException:
-                return False
+            return self.answers()
 
-        wait_for(answers, "the web server")
+        wait_for(answers, "the web server", within_s=within_s)
+
+    def answers(self) -> bool:
+        """Whether the web server answers just now."""
+        try:
+            return requests.get(f"{self.url}/health/live", timeout=2).ok
+        except requests.RequestException:
+            return False
 
     def wait_until_ticking(self, scheduler: Part) -> None:
         """Return once the scheduler's ticks run."""

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from tests.twilio_double.call_state import EVENTS, USUAL_EVENTS, CallState, Leg
 from tests.twilio_double.misbehaviour import Misdeed, Rulebook
-from tests.twilio_double.phones import Phone, Phones
+from tests.twilio_double.phones import PUT_DOWN, Phone, Phones
 from tests.twilio_double.state import API_VERSION
 from tests.twilio_double.webhooks import Courier
 
@@ -130,8 +130,11 @@ class Exchange:
         if not phone.pressed:
             return None
         keys = phone.pressed.popleft()
-        only = int(verb.get("numDigits") or len(keys))
-        return (verb.attrib["action"], {"Digits": keys.split("#")[0][:only]})
+        if keys == PUT_DOWN:
+            raise _HungUpError
+        digits = keys.split("#")[0][: int(verb.get("numDigits") or len(keys))]
+        # The key that ends it, pressed first, is as good as none: Twilio goes on to the next verb.
+        return (verb.attrib["action"], {"Digits": digits}) if digits else None
 
     def _dial(self, parent: Leg, phone: Phone, verb: ElementTree.Element) -> Jump:
         [number] = verb.iter("Number")

@@ -9,6 +9,10 @@ from typing import Literal
 PicksUp = Literal["told", "at once", "never", "engaged", "failed"]
 
 
+#: Among the keys of a phone: it is put down where a key is asked for.
+PUT_DOWN = "put-down"
+
+
 @dataclass
 class Phone:
     """One telephone. ``keys`` are pressed one word each time a key is asked for.

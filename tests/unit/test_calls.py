@@ -82,6 +82,17 @@ def test_a_counsellor_who_hangs_up_while_it_rings_is_told_apart_from_a_talk() ->
     assert after_own_report(talking, "completed").ending is CallEnding.CONNECTED
 
 
+@pytest.mark.parametrize("last", [None, "completed", "answered"])
+def test_a_caller_who_answered_did_so_though_the_report_comes_after_the_end(
+    last: str | None,
+) -> None:
+    """The report of the answer is overtaken, and that of the end may never come."""
+    standing = after_own_report(Standing(CallState.DIALLING), "completed")
+    for status in filter(None, ("ringing", "in-progress", last)):
+        standing = after_caller_report(standing, status)
+    assert standing == Standing(CallState.ENDED, CallEnding.CONNECTED)
+
+
 def test_what_was_told_of_the_callers_leg_is_not_told_otherwise_later() -> None:
     engaged = Standing(CallState.ENDED, CallEnding.ENGAGED)
     assert after_caller_report(engaged, "completed") == engaged

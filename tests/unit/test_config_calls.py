@@ -9,7 +9,7 @@ import pytest
 
 from callback_service.config_calls import CallSettings
 from callback_service.domain.calls import CallerId
-from callback_service.domain.spoken import ENGLISH
+from callback_service.domain.spoken import ENGLISH, WELSH
 from callback_service.errors import SettingsError
 from callback_service.gateways.twilio_voice import TwilioVoiceGateway
 from callback_service.gateways.voice_factory import voice_gateway
@@ -41,12 +41,24 @@ def test_several_languages_each_have_their_voice() -> None:
     ]
 
 
+def test_a_language_that_is_built_in_needs_no_voice() -> None:
+    assert read(VOICE_LANGUAGES="cy, en").languages == (WELSH, ENGLISH)
+
+
+@pytest.mark.parametrize("given", ["cy", "cy, en", "pl pl-PL Polly.Ola, en en-GB Polly.Emma"])
+def test_staff_are_spoken_to_in_english(given: str) -> None:
+    assert read(VOICE_LANGUAGES=given).english.locale == "en-GB"
+
+
 @pytest.mark.parametrize(
     ("given", "names"),
     [
         ({"CALL_FROM": "01632 960001"}, "CALL_FROM"),
         ({"CALL_CALLER_ID": "hidden"}, "CALL_CALLER_ID"),
-        ({"VOICE_LANGUAGES": "en"}, "VOICE_LANGUAGES"),
+        ({"VOICE_LANGUAGES": "pl"}, "VOICE_LANGUAGES"),
+        ({"VOICE_LANGUAGES": "pl pl-PL"}, "VOICE_LANGUAGES"),
+        ({"VOICE_LANGUAGES": "en, en"}, "VOICE_LANGUAGES"),
+        ({"VOICE_LANGUAGES": "EN en-GB Polly.Amy"}, "VOICE_LANGUAGES"),
         ({"VOICE_LANGUAGES": ","}, "VOICE_LANGUAGES"),
         ({"VOICE_LANGUAGES": "en en-GB A, en en-GB B"}, "VOICE_LANGUAGES"),
         ({"VOICE_LANGUAGES": "../x en-GB A"}, "VOICE_LANGUAGES"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import phonenumbers
 import pytest
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from callback_service.domain.contact import LineKind, Phone
 from callback_service.domain.inbound import InboundKind, kind_of, may_be_answered, sender_of
@@ -56,3 +58,14 @@ def test_a_number_of_ours_or_a_landline_is_never_answered() -> None:
     assert not may_be_answered(mobile, our_numbers=frozenset({"+447700900123"}))
     landline = Phone("+441632960001", LineKind.LANDLINE)
     assert not may_be_answered(landline, our_numbers=frozenset())
+
+
+def test_the_islands_are_heard_everywhere_and_answered_where_they_are_chosen() -> None:
+    """Ofcom keeps no number of theirs free for drama: this one is the library's example."""
+    number = phonenumbers.example_number_for_type("JE", PhoneNumberType.MOBILE)
+    assert number is not None
+    jersey = sender_of(phonenumbers.format_number(number, PhoneNumberFormat.E164), allow_drama=True)
+    assert jersey is not None
+    assert not may_be_answered(jersey, our_numbers=frozenset())
+    chosen = frozenset({"GB", "JE"})
+    assert may_be_answered(jersey, our_numbers=frozenset(), countries=chosen)

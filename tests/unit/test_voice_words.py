@@ -10,38 +10,44 @@ from xml.etree import ElementTree
 import pytest
 from jinja2 import UndefinedError
 
-from callback_service.domain.contact import Window
-from callback_service.domain.spoken import ENGLISH, VoiceLanguage, digits_spoken
-from callback_service.domain.wording import forbidden_words
+from callback_service.domain.spoken import BUILT_IN, ENGLISH, WELSH, VoiceLanguage, digits_spoken
+from callback_service.domain.told import Told, forbidden_words, heard
 from callback_service.errors import SettingsError
 from callback_service.gateways import twiml
 from callback_service.gateways.twiml import Said
-from callback_service.services.intake import spoken_promise
-from callback_service.services.voice_words import OWN, Line, VoiceWords
+from callback_service.services.voice_words import OWN, TO_STAFF, Line, VoiceWords
 from tests.rota_builders import LONDON
 
-LANGUAGES = [VoiceLanguage(folder.name, "en-GB", "Polly.Amy") for folder in sorted(OWN.iterdir())]
 NOW = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
-LATER = Window(NOW, datetime(2026, 9, 23, 11, 55, tzinfo=UTC))
-FACTS = {
-    Line.CHOOSE: {"key": "1"},
-    Line.READ_BACK: {"number": digits_spoken("+447700900982")},
-    Line.TAKEN_NUMBER: {"when": spoken_promise(LATER, is_window=False, now=NOW, tz=LONDON)},
-    Line.TAKEN_WITHHELD: {"when": spoken_promise(LATER, is_window=False, now=NOW, tz=LONDON)},
-}
-EVERYTHING = [(line, language) for language in LANGUAGES for line in Line]
+LATER = Told.by(datetime(2026, 9, 23, 11, 55, tzinfo=UTC))
+WITH_FACTS = (Line.CHOOSE, Line.READ_BACK, Line.TAKEN_NUMBER, Line.TAKEN_WITHHELD)
+POLISH = VoiceLanguage("pl", "pl-PL", "Polly.Ola")
+EVERYTHING = [
+    (line, language)
+    for language in BUILT_IN.values()
+    for line in Line
+    if language == ENGLISH or line not in TO_STAFF
+]
 every_line = pytest.mark.parametrize(
     ("line", "language"), EVERYTHING, ids=[f"{two.tag}-{one}" for one, two in EVERYTHING]
 )
 
 
 def said(line: Line, language: VoiceLanguage = ENGLISH) -> str:
-    return VoiceWords([language]).say(line, language, **FACTS.get(line, {}))
+    return VoiceWords([language]).say(line, language, **facts(line, language))
+
+
+def facts(line: Line, language: VoiceLanguage) -> dict[str, str]:
+    when = heard(LATER, language=language.tag, now=NOW, tz=LONDON)
+    given = {"key": "1", "number": digits_spoken("+447700900982"), "when": when}
+    needed = dict(zip(WITH_FACTS, ("key", "number", "when", "when"), strict=True))
+    return {needed[line]: given[needed[line]]} if line in needed else {}
 
 
 @every_line
 def test_a_line_does_not_say_who_we_are(line: Line, language: VoiceLanguage) -> None:
-    assert forbidden_words(said(line, language), also=("Callback",)) == []
+    words = said(line, language)
+    assert forbidden_words(words, language=language.tag, also=("Callback",)) == []
 
 
 @every_line
@@ -60,11 +66,16 @@ def test_no_file_names_a_number_but_that_of_an_emergency(
 
 
 def test_no_file_is_a_stranger() -> None:
-    names = {path.name for folder in OWN.iterdir() for path in folder.iterdir()}
-    assert names == {f"{line}.txt" for line in Line}
+    found = {str(path.relative_to(OWN)) for folder in OWN.iterdir() for path in folder.iterdir()}
+    assert found == {f"{language.tag}/{line}.txt" for line, language in EVERYTHING}
 
 
-@pytest.mark.parametrize("line", FACTS)
+def test_no_language_says_what_another_says() -> None:
+    for line in set(Line) - TO_STAFF:
+        assert said(line, WELSH) != said(line, ENGLISH)
+
+
+@pytest.mark.parametrize("line", WITH_FACTS)
 def test_a_line_without_its_facts_is_not_said(line: Line) -> None:
     with pytest.raises(UndefinedError):
         VoiceWords([ENGLISH]).say(line, ENGLISH)
@@ -79,10 +90,28 @@ def test_a_folder_of_ones_own_goes_before_the_built_in_words(tmp_path: Path) -> 
 
 
 def test_a_language_that_lacks_a_line_is_refused_at_the_start(tmp_path: Path) -> None:
-    (tmp_path / "cy").mkdir()
-    (tmp_path / "cy" / "ask.txt").write_text("Pwyswch 1.\n")
-    with pytest.raises(SettingsError, match="cy, which has no words for choose, ended"):
-        VoiceWords([VoiceLanguage("cy", "cy-GB", "Polly.Gwyneth")], tmp_path)
+    own_words(tmp_path, skip=Line.GOODBYE)
+    with pytest.raises(SettingsError, match="pl, which has no words for goodbye"):
+        VoiceWords([POLISH], tmp_path)
+
+
+def test_a_time_is_not_said_in_a_language_that_we_know_no_words_of_time_in(tmp_path: Path) -> None:
+    own_words(tmp_path)
+    assert VoiceWords([POLISH], tmp_path).say(Line.TAKEN_NUMBER, POLISH) == "Dobrze."
+    (tmp_path / "pl" / "taken_number.txt").write_text("Dobrze, {{ when }}.")
+    with pytest.raises(SettingsError, match=r"pl/taken_number\.txt say \{\{ when"):
+        VoiceWords([POLISH], tmp_path)
+
+
+def test_staff_hear_english_whatever_callers_hear() -> None:
+    assert VoiceWords([WELSH]).to_staff(Line.ASK) == said(Line.ASK)
+
+
+def own_words(folder: Path, *, skip: Line | None = None) -> None:
+    """A Polish folder with every line that callers hear, but for one."""
+    (folder / "pl").mkdir()
+    for line in set(Line) - TO_STAFF - {skip}:
+        (folder / "pl" / f"{line}.txt").write_text("Dobrze.")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from callback_service.domain.contact import Window
-from callback_service.domain.told import Told, spoken
+from callback_service.domain.told import Told, heard, spoken
 from callback_service.domain.wording import day_name
 from callback_service.domain.wording_cy import DAYS, MONTHS
 
@@ -42,6 +42,22 @@ def said(told: Told) -> str:
 )
 def test_a_time_is_said_in_welsh(told: Told, words: str) -> None:
     assert said(told) == words
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (Told.by(at(25, 21, 40)), "erbyn 9:40 yr hwyr heno"),
+        (Told.by(at(25, 15, 5)), "erbyn 3:05 y prynhawn heddiw"),
+        (Told.by(at(25, 12, 30)), "erbyn 12:30 y prynhawn heddiw"),
+        (Told.by(at(25, 18)), "erbyn 6 yr hwyr heno"),
+        (Told.by(at(26, 0, 30)), "erbyn 12:30 y bore heno"),
+        (Told.by(at(26, 0)), "erbyn canol nos heno"),
+        (Told.between(Window(at(26, 11), at(26, 13))), "yfory rhwng 11 y bore ac 1 y prynhawn"),
+    ],
+)
+def test_a_time_that_is_heard_has_no_short_forms(told: Told, words: str) -> None:
+    assert heard(told, language="cy", now=NOW, tz=LONDON) == words
 
 
 def test_the_day_is_named_by_the_same_rule_as_in_english() -> None:

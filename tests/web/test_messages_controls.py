@@ -18,7 +18,7 @@ from callback_service.config import Settings
 from callback_service.domain.lifecycle import Disposition
 from callback_service.domain.staff import Role
 from callback_service.models.audit import AuditEntry
-from callback_service.models.outbox import OutboxMessage, OutboxState
+from callback_service.models.outbox import OutboxMessage, OutboxState, TextGate
 from callback_service.services import requests, suppression
 from callback_service.services.outbox_results import NOT_KNOWN
 from tests.support.builders import NOW
@@ -178,6 +178,49 @@ class TestTheList:
         assert shown(manager, "/messages?kind=confirmation").count('id="text-') == 2
         assert "No such texts." in shown(manager, "/messages?kind=missed&state=sent")
         assert shown(manager, "/messages?state=nonsense&kind=%00").count('id="text-') == 2
+
+    def test_is_narrowed_down_to_what_may_or_may_not_have_gone(
+        self, app: Flask, double: TwilioDouble, manager: FlaskClient
+    ) -> None:
+        unclear = a_text(app, double, sid_is_known=False)
+        with stored(app) as session:
+            make_request(session, mobile(2), may_text=True)
+        assert 'href="/messages?state=unclear#texts"' in shown(manager)
+        page = shown(manager, "/messages?state=unclear")
+        assert page.count('id="text-') == 1
+        assert f'id="text-{unclear}"' in page
+        assert '<option value="unclear" selected>' in page
+        assert "Did not arrive" not in page.partition("<tbody")[2].partition("</tbody>")[0]
+
+    @pytest.mark.one_database
+    def test_a_text_that_is_on_the_phone_is_not_asked_after(
+        self, app: Flask, double: TwilioDouble, manager: FlaskClient
+    ) -> None:
+        message_id = a_text(app, double)
+        assert f'id="ask-{message_id}"' in shown(manager)
+        with stored(app) as session:
+            session.get_one(OutboxMessage, message_id).delivery_status = "delivered"
+        page = shown(manager)
+        assert f'id="ask-{message_id}"' not in page
+        assert "on the phone" in page
+
+    @pytest.mark.one_database
+    def test_leads_back_from_older_texts_to_the_newest(
+        self, app: Flask, double: TwilioDouble, manager: FlaskClient
+    ) -> None:
+        message_id = a_text(app, double)
+        assert "Newest texts" not in shown(manager)
+        older = shown(manager, f"/messages?before={message_id + 1}&state=sent")
+        assert 'href="/messages?state=sent#texts">Newest texts' in older
+
+    @pytest.mark.one_database
+    def test_a_gateway_that_fails_is_the_first_thing_said(
+        self, app: Flask, manager: FlaskClient
+    ) -> None:
+        with stored(app) as session:
+            session.add(TextGate(id=1, opened_at=NOW))
+        rest = shown(manager).partition("</h1>")[2]
+        assert "Twilio has not answered since 20:00." in rest.partition("app-stats")[0]
 
     def test_says_what_texts_cost_and_why_they_failed(
         self, app: Flask, double: TwilioDouble, manager: FlaskClient
