@@ -257,9 +257,11 @@ def _form_limits(get: Callable[[str], str | None]) -> FormLimits:
     usual = FormLimits()
     a_network = get("FORMS_PER_NETWORK") or str(usual.a_network)
     in_all = get("FORMS_PER_HOUR") or str(usual.in_all)
+    least_time = get("FORM_LEAST_SECONDS") or str(int(usual.least_time.total_seconds()))
     return FormLimits(
         whole_number("FORMS_PER_NETWORK", a_network, least=1, most=10_000),
         whole_number("FORMS_PER_HOUR", in_all, least=1, most=100_000),
+        timedelta(seconds=whole_number("FORM_LEAST_SECONDS", least_time, least=0, most=30)),
     )
 
 

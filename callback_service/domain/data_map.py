@@ -68,6 +68,8 @@ DATA_MAP: Final[Mapping[str, Mapping[Fate, str]]] = {
         Stays.AUDIT: "id uid about opened_by_id opened_at due_on asked_by_id asked_at stop_texts "
         "stop_calls ended_by_id ended_at ending",
     },
+    "decoy": {Kept.CALLERS: "request_sealed", Stays.AUDIT: "id uid planted_at ended_at"},
+    "decoy_opening": {Stays.AUDIT: "id decoy_id staff_id action at told_at seen_at seen_by_id"},
     "delivery_receipt": {Kept.TEXTS: "id message_id provider_sid status error_code received_at"},
     "erasure_run": {Stays.RUNNING: "id at erased cleared_at"},
     "escalation": {Stays.COURSE: "id request_id round step reason at"},
@@ -78,7 +80,7 @@ DATA_MAP: Final[Mapping[str, Mapping[Fate, str]]] = {
     "finding": {Stays.RUNNING: "id kind request_id detail found_at repaired_at told_at gone_at"},
     "form_post": {
         Kept.FORM_POSTS: "id uid key_digest network_index phone_index ask_sealed posted_at "
-        "let_in_at"
+        "let_in_at held_until"
     },
     "gateway_record": {
         Kept.CALLERS: "id kind sid request_id owed_since try_at tries trouble",

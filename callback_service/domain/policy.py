@@ -54,6 +54,7 @@ class Action(StrEnum):
     SEE_RECORD = "see_record"
     LOOK_BEHIND_MASK = "look_behind_mask"
     SEE_LOOKS = "see_looks"
+    SEE_DECOYS = "see_decoys"
     ALLOW_LOOKS = "allow_looks"
     SEE_FLAGGED = "see_flagged"
     LIST_REQUESTS = "list_requests"
@@ -110,9 +111,9 @@ RULES: Final[Mapping[Action, Rule]] = MappingProxyType({
     Action.SEE_OWN_ACCOUNT: Rule("See their account, stay signed in, end a token", _EVERYBODY),
     Action.SECURE_OWN_ACCOUNT: Rule("Change password, second step and tokens, end sign-ins",
         dict.fromkeys(Role, _STEP_UP)),
-    Action.SEE_OWN_TEXTS: Rule("See which texts they get and which phone rings", _AT_WORK),
+    Action.SEE_OWN_TEXTS: Rule("See which texts they get and which phone rings", _EVERYBODY),
     Action.CHOOSE_OWN_TEXTS: Rule("Choose the texts they get and the phone that rings",
-        dict.fromkeys(_AT_WORK, _STEP_UP)),
+        dict.fromkeys(Role, _STEP_UP)),
 
     Action.SEE_QUEUE: Rule("See what waits and who holds it, without name or number",
         {COUNSELLOR: ALWAYS, MANAGER: ALWAYS}),
@@ -141,6 +142,8 @@ RULES: Final[Mapping[Action, Rule]] = MappingProxyType({
         {MANAGER: _on(Condition.REASON),
          SAFEGUARDING: _on(Condition.FLAGGED, Condition.REASON)}),
     Action.SEE_LOOKS: Rule("See who looked at which record, and why", _MANAGER),
+    Action.SEE_DECOYS: Rule("See which records are decoys, and who opened one",
+        {SAFEGUARDING: ALWAYS, ADMINISTRATOR: ALWAYS}),
     Action.ALLOW_LOOKS: Rule("Allow somebody more looks today than the budget",
         {MANAGER: _on(Condition.COLLEAGUE, Condition.STEP_UP)}),
     Action.SEE_FLAGGED: Rule("See the list of requests that were marked urgent",

@@ -23,6 +23,7 @@ class TickName(StrEnum):
     SWAPS = "swaps"
     AUDIT = "audit"
     SHIPPING = "shipping"
+    DECOYS = "decoys"
 
 
 TICK_NAMES = tuple(TickName)

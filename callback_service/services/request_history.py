@@ -16,7 +16,7 @@ from callback_service.errors import NotFound
 from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import CallbackRequest, Offer
 from callback_service.models.staff import Staff
-from callback_service.services import audit, sight
+from callback_service.services import audit, decoys, sight
 from callback_service.services.inbound_texts import InboundRow, words_of
 from callback_service.services.permission import allowed
 from callback_service.services.requests import NO_SUCH
@@ -80,14 +80,7 @@ def history(session: Session, request_id: int, *, staff: StaffMember, now: datet
     events = [
         _event(entry, let_go.get(entry.detail.get("offer_id", 0)), names) for entry in entries
     ]
-    audit.record(
-        session,
-        "request.history_read",
-        subject="callback_request",
-        subject_id=request_id,
-        actor_id=staff.id,
-        now=now,
-    )
+    decoys.record_look(session, "request.history_read", request_id, actor_id=staff.id, now=now)
     texts = words_of(session, request_id)
     written = seen.whole(Field.TEXTS_IN, texts) or []
     withheld = len(texts) - len(written)

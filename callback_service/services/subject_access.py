@@ -19,7 +19,7 @@ from callback_service.models.inbound import InboundText
 from callback_service.models.number import LineLookup, Suppression
 from callback_service.models.outbox import OutboxMessage
 from callback_service.models.privacy import DataRequest
-from callback_service.services import audit, data_requests, legal_holds
+from callback_service.services import audit, data_requests, decoys, legal_holds
 from callback_service.services.permission import allowed
 
 
@@ -296,11 +296,9 @@ def _note(
     now: datetime,
 ) -> None:
     """A row for the case, and one for each request, so that its own trail is whole."""
-    for subject, subject_id in [
-        ("data_request", case.id),
-        *(("callback_request", row.id) for row in rows),
-    ]:
-        audit.record(
-            session, action, subject=subject, subject_id=subject_id, actor_id=actor_id,
-            now=now, case_id=case.id,
-        )  # fmt: skip
+    audit.record(
+        session, action, subject="data_request", subject_id=case.id, actor_id=actor_id,
+        now=now, case_id=case.id,
+    )  # fmt: skip
+    for row in rows:
+        decoys.record_look(session, action, row.id, actor_id=actor_id, now=now, case_id=case.id)

@@ -38,6 +38,13 @@ def tell_of_flood(session: Session, *, now: datetime, tz: tzinfo) -> None:
     _tell(session, f"flood:{hour}", reason, "", now=now, tz=tz)
 
 
+def tell_of_held(session: Session, *, now: datetime, tz: tzinfo) -> None:
+    """Say that a request seems to be a program's and waits for a person to look; once an hour."""
+    hour = now.astimezone(tz).strftime("%Y-%m-%dT%H")
+    reason = "a request that seems to be sent by a program waits outside the queue"
+    _tell(session, f"held:{hour}", reason, "", now=now, tz=tz)
+
+
 def _tell(
     session: Session, event: str, reason: str, reference: str, *, now: datetime, tz: tzinfo
 ) -> None:
