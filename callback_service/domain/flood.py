@@ -14,8 +14,8 @@ COUNTED_FOR: Final = timedelta(hours=1)
 #: The first post of a network is let in up to so many times the limit of all: a flood from few
 #: addresses leaves this much to everybody else.
 FIRST_OF_NETWORK: Final = 3
-#: What seems to be filled in by a program waits so long for a person to look at it; then it waits as
-#: everything else does, so that nobody is forgotten for being quick.
+#: What seems to be filled in by a program waits so long for a person to look at it; then it waits
+#: as everything else does, so that nobody is forgotten for being quick.
 HELD_FOR: Final = timedelta(minutes=15)
 #: Posts of one network, and of all, that are kept waiting at most: a disk has an end.
 MOST_WAITING_OF_NETWORK: Final = 100

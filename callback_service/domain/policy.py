@@ -184,7 +184,8 @@ RULES: Final[Mapping[Action, Rule]] = MappingProxyType({
     Action.HANDLE_DATA_REQUESTS: Rule("Find by number, export, correct, erase, for a data request",
         {MANAGER: _on(Condition.STEP_UP)}),
     Action.HOLD_REQUEST: Rule("Keep a request from being erased, or end that",
-        {MANAGER: _on(Condition.STEP_UP)}),
+        {MANAGER: _on(Condition.STEP_UP),
+         SAFEGUARDING: _on(Condition.FLAGGED, Condition.STEP_UP)}),
     Action.LET_POSTS_IN: Rule("Let posts in that a flood keeps outside the queue", _MANAGER),
     Action.DISCARD_POSTS: Rule("Throw such posts away", {MANAGER: _on(Condition.STEP_UP)}),
 })  # fmt: skip

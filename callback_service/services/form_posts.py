@@ -12,7 +12,7 @@ from datetime import datetime, tzinfo
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -123,6 +123,29 @@ def let_in_due(session: Session, *, limits: FormLimits, now: datetime, tz: tzinf
             _let_in_one(session, post, now=now, tz=tz)
             moved += 1
     return moved
+
+
+def waiting_under(session: Session, phone_index: bytes | None) -> list[tuple[datetime, Ask]]:
+    """What waits to be let in under a number: when it came, and what was asked."""
+    rows = session.scalars(_under(phone_index))
+    return [(row.posted_at, _unpack(row.ask or "")) for row in rows]
+
+
+def erase_under(
+    session: Session, phone_index: bytes | None, *, actor_id: int | None, now: datetime
+) -> int:
+    """Erase what waits under a number; how many posts. One that is let in just now is waited for.
+
+    Afterwards every post of the number is either gone or a request that can be seen.
+    """
+    posts = session.scalars(_under(phone_index).with_for_update()).all()
+    for post in posts:
+        _forget(session, post, "form_post.erased", now=now, actor_id=actor_id)
+    return len(posts)
+
+
+def _under(phone_index: bytes | None) -> Select[FormPost]:
+    return select(FormPost).where(_WAITS, FormPost.phone_index == phone_index).order_by(FormPost.id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,16 +48,6 @@ class History:
     withheld: int  # how many more texts there are, for who gives a reason to see the record
 
 
-def reference_of(session: Session, request_id: int) -> str:
-    """The reference of a request; raises NotFound."""
-    reference = session.scalar(
-        select(CallbackRequest.reference).where(CallbackRequest.id == request_id)
-    )
-    if reference is None:
-        raise NotFound(NO_SUCH)
-    return reference
-
-
 @allowed(Action.SEE_HISTORY)
 def history(session: Session, request_id: int, *, staff: StaffMember, now: datetime) -> History:
     """The history of a request. Reasons are in people's own words, so the look is written down."""

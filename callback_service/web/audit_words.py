@@ -14,6 +14,7 @@ GROUPS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "requests": ("Requests", ("request.",)),
     "calls": ("Calls and texts", ("call.", "text.", "texts.")),
     "accounts": ("Accounts and signing in", ("staff.", "api_token.", "calendar.")),
+    "refusals": ("What staff were refused", ("access.",)),
     "rota": (
         "Rota, cover and presence",
         ("rota", "cover.", "leave.", "swap.", "availability.", "presence.", "rest."),
@@ -21,6 +22,7 @@ GROUPS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
 }
 
 DEEDS: Final[Mapping[str, str]] = {
+    "access.refused": "Was refused a page or an act",
     "api_token.ended": "Ended a token for programs",
     "api_token.made": "Made a token for programs",
     "availability.stated": "Said when they cannot work",
@@ -204,6 +206,9 @@ def record(row: TrailRow) -> str:
     """To which record: a reference or a colleague's name where there is one, or its kind and id."""
     if row.reference or row.about:
         return row.reference or row.about or ""
+    if row.subject == "route":
+        of_row = f", number {row.detail['row']}" if "row" in row.detail else ""
+        return f"{str(row.detail['route']).replace('.', ': ').replace('_', ' ')}{of_row}"
     kind = SUBJECTS.get(row.subject, row.subject.replace("_", " "))
     named = f"{kind} {row.subject_id}" if row.subject_id is not None else f"no {kind}"
     return named.capitalize()
@@ -213,6 +218,14 @@ def why(row: TrailRow) -> str:
     """Why, as far as it was written down."""
     given = [str(row.detail[name]) for name in _WHY if row.detail.get(name)]
     words = [_REASONS.get(one) or one.replace("_", " ").capitalize() for one in given]
+    if row.subject == "route":
+        words.append(
+            "It is not for their role"
+            if row.detail["status"] == 403
+            else "It is not theirs, or not there"
+        )
+    if row.detail.get("is_last_of_hour"):
+        words.append("more within this hour are not written down")
     if row.detail.get("shows_number") and row.action == "request.read":
         words.append("with the number")
     return ", ".join(words)

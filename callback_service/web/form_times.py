@@ -1,4 +1,4 @@
-"""When a form was given out, signed into it, so that nobody can say that it was earlier.
+"""When a form was given out, signed into it; and whether a program seems to have filled it in.
 
 The stamp is bound to the key of its form: one page fetched once does for one post.
 """
@@ -10,7 +10,9 @@ from typing import Final
 
 from itsdangerous import BadSignature, TimestampSigner
 
-from callback_service.extensions import current_settings
+from callback_service.domain import flood
+from callback_service.extensions import caller_address, current_settings
+from callback_service.web.public_form import AskForm
 
 _SALT: Final = "form given out"
 
@@ -30,6 +32,19 @@ def time_taken(stamped: str, key: str, *, now: datetime) -> timedelta | None:
     except BadSignature:
         return None
     return now - given_at if value.decode() == key else None
+
+
+def is_by_program(form: AskForm, *, now: datetime) -> bool:
+    """Whether a program seems to have filled the form in: nobody is refused for it.
+
+    How fast it was counts where addresses do: where they tell nothing, nothing holds up a crowd.
+    """
+    if form.comments.data:
+        return True
+    if caller_address() is None:
+        return False
+    taken = time_taken(form.given.data or "", form.submission_key.data or "", now=now)
+    return flood.is_too_fast(taken, current_settings().form_limits)
 
 
 def _signer() -> TimestampSigner:

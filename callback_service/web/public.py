@@ -11,7 +11,7 @@ from flask import Blueprint, make_response, redirect, render_template, session, 
 from flask.typing import ResponseReturnValue
 
 from callback_service.clock import utc_now
-from callback_service.domain import flood, wording
+from callback_service.domain import wording
 from callback_service.domain.contact import SafeContact, Window
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.newcomers import Quote
@@ -80,7 +80,7 @@ def send() -> ResponseReturnValue:
                 form.ask(network=caller_network()),
                 address=caller_address(),
                 limits=current_settings().form_limits,
-                is_by_program=_is_by_program(form, now=now),
+                is_by_program=form_times.is_by_program(form, now=now),
                 now=now,
                 tz=current_settings().service_time_zone,
             )
@@ -89,18 +89,6 @@ def send() -> ResponseReturnValue:
     except TooMany as full:
         return form_again(full.message, status=full.status)
     return redirect(url_for("public.done", token=key), code=303)
-
-
-def _is_by_program(form: AskForm, *, now: datetime) -> bool:
-    """Whether a program seems to have filled the form in: nobody is refused for it.
-
-    How fast it was counts where addresses do: where they tell nothing, nothing holds up a crowd.
-    """
-    if form.comments.data:
-        return True
-    taken = form_times.time_taken(form.given.data or "", form.submission_key.data or "", now=now)
-    limits = current_settings().form_limits
-    return caller_address() is not None and flood.is_too_fast(taken, limits)
 
 
 def form_again(sentence: str, *, status: int = 400) -> ResponseReturnValue:
