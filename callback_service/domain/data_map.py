@@ -35,6 +35,7 @@ DATA_MAP: Final[Mapping[str, Mapping[Fate, str]]] = {
     "audit_head": {Stays.AUDIT: "id position mac proof begins_after"},
     "audit_seal": {Stays.AUDIT: "position entry_id key_id mac"},
     "audit_shipping": {Stays.AUDIT: "id position"},
+    "bar": {Stays.AUDIT: "id request_id staff_id barred_by_id at lifted_at lifted_by_id"},
     "bridged_call": {
         Kept.CALLERS: "own_sid caller_sid seconds",
         Stays.COURSE: "id uid request_id counsellor_id attempt_id state ending started_at "

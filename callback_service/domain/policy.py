@@ -50,6 +50,7 @@ class Action(StrEnum):
     MARK_URGENT = "mark_urgent"
     BE_AWAY = "be_away"
     SIGN_OFF_COLLEAGUE = "sign_off_colleague"
+    BAR_COLLEAGUE = "bar_colleague"
     SEE_HISTORY = "see_history"
     SEE_RECORD = "see_record"
     LOOK_BEHIND_MASK = "look_behind_mask"
@@ -134,6 +135,8 @@ RULES: Final[Mapping[Action, Rule]] = MappingProxyType({
     Action.BE_AWAY: Rule("Take a break, leave early, come back", _AT_WORK),
     Action.SIGN_OFF_COLLEAGUE: Rule("Say that somebody on shift is not here", _MANAGER),
 
+    Action.BAR_COLLEAGUE: Rule("Keep a colleague away from a caller, or end that",
+        {MANAGER: _on(Condition.COLLEAGUE)}),
     Action.SEE_HISTORY: Rule("See what happened to a request",
         {MANAGER: ALWAYS, SAFEGUARDING: _on(Condition.FLAGGED)}),
     Action.SEE_RECORD: Rule("Open the record of a request, masked",

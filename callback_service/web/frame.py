@@ -50,6 +50,7 @@ PART_OF: Final = {
     "bridge": "desk",
     "presence": "desk",
     "let_go": "desk",
+    "bars": "desk",
     "records": "desk",
     "own_texts": "account",
     "second_step": "account",
