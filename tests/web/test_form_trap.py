@@ -26,6 +26,11 @@ SignInAs = Callable[..., FlaskClient]
 ADDRESS = "81.2.69.1"
 GIVEN = re.compile(r'name="given" value="([^"]*)"')
 PERSON = timedelta(seconds=20)
+#: Seconds before the clocks go back, and forward.
+CLOCK_CHANGES = [
+    datetime.fromisoformat("2026-10-25T01:59:55+01:00"),
+    datetime.fromisoformat("2027-03-28T00:59:55+00:00"),
+]
 
 
 @pytest.fixture
@@ -120,9 +125,7 @@ class TestAPerson:
         clock.shift(timedelta(minutes=-2))
         assert is_in_the_queue(app, caller, send(caller, page))
 
-    @pytest.mark.parametrize(
-        "change", [datetime.fromisoformat("2026-10-25T01:59:55+01:00"), datetime.fromisoformat("2027-03-28T00:59:55+00:00")],
-    )  # fmt: skip
+    @pytest.mark.parametrize("change", CLOCK_CHANGES)
     def test_is_in_the_queue_when_the_clocks_change_meanwhile(
         self, app: Flask, caller: FlaskClient, clock: time_machine.Coordinates, change: datetime
     ) -> None:

@@ -282,7 +282,8 @@ def test_no_page_shows_a_field_to_whom_the_table_does_not(
 OF_STAFF = {
     "staff.phone_sealed", "staff.totp_secret_sealed", "sign_in.pending_totp_sealed",
     "held_form.fields_sealed", "look.words_sealed", "inbound_call.keyed_sealed",
-    "decoy.request_sealed", "data_request.words_sealed", "legal_hold.reason_sealed", "second_step_reset.proof_sealed",
+    "data_request.words_sealed", "legal_hold.reason_sealed", "second_step_reset.proof_sealed",
+    "decoy.request_sealed",
 }  # fmt: skip
 
 
