@@ -301,13 +301,13 @@ class TestWhatSeemsToBeAPrograms:
         assert key == ask.key
         assert session.scalar(select(func.count()).select_from(FormPost)) == 1
 
-    def test_is_told_to_the_duty_lead_once_an_hour(self, session: Session, now: datetime) -> None:
+    def test_is_told_to_the_duty_lead_once_a_day(self, session: Session, now: datetime) -> None:
         make_manager(session, is_duty_lead=True)
         post(session, 1, QUIET, now=now, is_by_program=True)
         assert form_posts.is_any_held(session, now=now)
         assert not form_posts.is_any_late(session, now=now)
-        for minutes in (0, 1):
-            text_alarms.tell_of_held(session, now=now + timedelta(minutes=minutes), tz=LONDON)
+        for hours in (0, 2):
+            text_alarms.tell_of_held(session, now=now + timedelta(hours=hours), tz=LONDON)
         [body] = session.scalars(
             select(OutboxMessage.body).where(OutboxMessage.kind == TextKind.AUDIT)
         ).all()
