@@ -12,15 +12,18 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from callback_service import services
+from callback_service.domain.languages import ENGLISH
 from callback_service.domain.lifecycle import Disposition, RequestState
 from callback_service.domain.looks import LOOKS_A_DAY, LookReason
 from callback_service.domain.retention import USUAL, Kept
 from callback_service.domain.staff import Role
+from callback_service.domain.told import forbidden_words
+from callback_service.domain.wording import segments
 from callback_service.errors import NotFound, Refused
 from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import CallbackRequest, Offer, Submission
 from callback_service.models.decoy import Decoy, DecoyOpening
-from callback_service.models.outbox import OutboxMessage
+from callback_service.models.outbox import OutboxMessage, TextKind
 from callback_service.models.plan import PlanEntry
 from callback_service.models.privacy import About, Figure
 from callback_service.models.staff import Staff
@@ -38,6 +41,7 @@ from callback_service.services import (
     retention,
     subject_access,
 )
+from callback_service.services.text_wording import wording
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW, make_staff
 from tests.support.request_builders import (
@@ -298,6 +302,13 @@ class TestOpeningOne:
         open_record(session, request, manager)
         session.commit()
         assert not decoys.is_telling_due(session)
+
+
+@pytest.mark.parametrize("reason", [decoys.NEWS_FOR_DUTY_LEAD, decoys.NEWS_FOR_OTHERS])
+def test_a_text_of_it_says_nothing_of_us_in_one_segment(reason: str) -> None:
+    body = wording(TextKind.AUDIT, reason=reason, reference="")
+    assert forbidden_words(body, language=ENGLISH, also=("Callback", "decoy")) == []
+    assert segments(body) == 1
 
 
 def test_every_look_is_written_down_where_decoys_are_known() -> None:
