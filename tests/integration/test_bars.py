@@ -115,7 +115,7 @@ class TestWhoIsKeptAway:
     ) -> None:
         request = make_request(session)
         accept(session, request, alex)
-        attempts.start(session, request.id, staff=member(alex), now=NOW)
+        attempts.start_attempt(session, request.id, staff=member(alex), now=NOW)
         with pytest.raises(Refused, match="is in a call with this person"):
             bar(session, request, alex, manager)
 

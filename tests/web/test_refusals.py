@@ -17,7 +17,7 @@ from callback_service.services import api_tokens, refusals
 from callback_service.services.refusals import REFUSED
 from tests.support.builders import make_staff
 from tests.support.pages import submit
-from tests.support.request_builders import make_request, member, seen, stored
+from tests.support.request_builders import make_request, seen, stored
 
 SignInAs = Callable[..., FlaskClient]
 
@@ -92,7 +92,7 @@ def test_a_stranger_leaves_no_row(app: Flask, client: FlaskClient) -> None:
 def test_a_token_of_the_wrong_role_is_noted_too(app: Flask, client: FlaskClient) -> None:
     with stored(app) as session:
         counsellor = make_staff(session)
-        token = api_tokens.make_token(session, member(counsellor), name="Screen", now=utc_now())
+        token = api_tokens.make_token(session, counsellor.id, "Screen", now=utc_now())
     answer = client.get("/api/v1/callback-requests", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 403
     [detail] = noted(app)
