@@ -20,7 +20,7 @@ from tests.support.request_builders import member
 #: those that only look things up about somebody, for a page that is guarded by its action.
 NOT_GUARDED = {
     "absence_preview.what_moves", "account_events.news", "account_events.recent",
-    "accounts.staff_by_id", "accounts.staff_name", "accounts.texts_of",
+    "accounts.choose_texts", "accounts.staff_by_id", "accounts.staff_name", "accounts.texts_of",
     "api_tokens.end_token", "api_tokens.live_tokens", "api_tokens.make_token",
     "availability.conflicts_of_open_shift", "availability.list_stated",
     "held_forms.drop", "held_forms.held_of", "held_forms.hold", "leave_requests.list_own",
