@@ -3,12 +3,12 @@
 import os
 from typing import Any
 
-from gunicorn.glogging import Logger
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]  # it ships none
 
 from callback_service import logs
 
 
-class ServerLog(Logger):
+class ServerLog(Logger):  # type: ignore[misc]  # of a type that mypy does not know
     """Gunicorn's own log, from its first line on by the rules of ours."""
 
     def setup(self, cfg: Any) -> None:

@@ -34,13 +34,13 @@ CLOCK_CHANGES = [
 
 
 @pytest.fixture
-def clock() -> Iterator[time_machine.Coordinates]:
+def clock() -> Iterator[time_machine.Traveller]:
     with time_machine.travel(NOW, tick=False) as coordinates:
         yield coordinates
 
 
 @pytest.fixture
-def caller(app: Flask, clock: time_machine.Coordinates) -> FlaskClient:
+def caller(app: Flask, clock: time_machine.Traveller) -> FlaskClient:
     """A browser at an address that tells something."""
     with stored(app) as session:
         make_shift(session)
@@ -88,21 +88,21 @@ def is_in_the_queue(app: Flask, client: FlaskClient, answer: TestResponse) -> bo
 
 class TestAPerson:
     def test_goes_straight_into_the_queue(
-        self, app: Flask, caller: FlaskClient, clock: time_machine.Coordinates
+        self, app: Flask, caller: FlaskClient, clock: time_machine.Traveller
     ) -> None:
         page = fetch(caller)
         clock.shift(PERSON)
         assert is_in_the_queue(app, caller, send(caller, page))
 
     def test_may_leave_the_page_open_for_days(
-        self, app: Flask, caller: FlaskClient, clock: time_machine.Coordinates
+        self, app: Flask, caller: FlaskClient, clock: time_machine.Traveller
     ) -> None:
         page = fetch(caller)
         clock.shift(timedelta(days=9))
         assert is_in_the_queue(app, caller, send(caller, page))
 
     def test_who_mends_a_mistake_at_once_is_not_too_fast(
-        self, app: Flask, caller: FlaskClient, clock: time_machine.Coordinates
+        self, app: Flask, caller: FlaskClient, clock: time_machine.Traveller
     ) -> None:
         page = fetch(caller)
         clock.shift(PERSON)
@@ -111,7 +111,7 @@ class TestAPerson:
         assert is_in_the_queue(app, caller, send(caller, hidden(words(again))))
 
     def test_who_goes_back_and_sends_the_same_page_again_asks_once(
-        self, app: Flask, caller: FlaskClient, clock: time_machine.Coordinates
+        self, app: Flask, caller: FlaskClient, clock: time_machine.Traveller
     ) -> None:
         page = fetch(caller)
         clock.shift(PERSON)
@@ -119,7 +119,7 @@ class TestAPerson:
         assert is_in_the_queue(app, caller, send(caller, page))
 
     def test_is_no_program_though_the_clock_of_the_server_was_set_back(
-        self, app: Flask, caller: FlaskClient, clock: time_machine.Coordinates
+        self, app: Flask, caller: FlaskClient, clock: time_machine.Traveller
     ) -> None:
         page = fetch(caller)
         clock.shift(timedelta(minutes=-2))
@@ -129,7 +129,7 @@ class TestAPerson:
 
     @pytest.mark.parametrize("change", CLOCK_CHANGES)
     def test_is_in_the_queue_when_the_clocks_change_meanwhile(
-        self, app: Flask, caller: FlaskClient, clock: time_machine.Coordinates, change: datetime
+        self, app: Flask, caller: FlaskClient, clock: time_machine.Traveller, change: datetime
     ) -> None:
         clock.move_to(change)
         page = fetch(caller)
@@ -137,7 +137,7 @@ class TestAPerson:
         assert is_in_the_queue(app, caller, send(caller, page))
 
     def test_who_is_very_quick_is_let_in_a_little_later_by_itself(
-        self, app: Flask, caller: FlaskClient, clock: time_machine.Coordinates
+        self, app: Flask, caller: FlaskClient, clock: time_machine.Traveller
     ) -> None:
         answer = send(caller, fetch(caller))
         assert not is_in_the_queue(app, caller, answer)
@@ -148,7 +148,7 @@ class TestAPerson:
         assert "What happens next" in words(caller.get(answer.location))
 
     def test_where_the_address_tells_nothing_may_be_as_quick_as_they_like(
-        self, app: Flask, client: FlaskClient, clock: time_machine.Coordinates
+        self, app: Flask, client: FlaskClient, clock: time_machine.Traveller
     ) -> None:
         with stored(app) as session:
             make_shift(session)
@@ -157,7 +157,7 @@ class TestAPerson:
 
 class TestAProgram:
     def test_that_fills_in_what_nobody_sees_waits_wherever_it_is(
-        self, app: Flask, client: FlaskClient, clock: time_machine.Coordinates
+        self, app: Flask, client: FlaskClient, clock: time_machine.Traveller
     ) -> None:
         page = fetch(client)
         clock.shift(PERSON)
@@ -165,14 +165,14 @@ class TestAProgram:
 
     @pytest.mark.parametrize("given", ["", "x", "2026-11-25T20:00:00Z"])
     def test_that_makes_up_when_it_got_the_form_waits(
-        self, app: Flask, caller: FlaskClient, clock: time_machine.Coordinates, given: str
+        self, app: Flask, caller: FlaskClient, clock: time_machine.Traveller, given: str
     ) -> None:
         page = fetch(caller)
         clock.shift(PERSON)
         assert not is_in_the_queue(app, caller, send(caller, {**page, "given": given}))
 
     def test_that_uses_the_time_of_another_form_waits(
-        self, app: Flask, caller: FlaskClient, clock: time_machine.Coordinates
+        self, app: Flask, caller: FlaskClient, clock: time_machine.Traveller
     ) -> None:
         old = fetch(caller)
         clock.shift(PERSON)
@@ -194,7 +194,7 @@ class TestAProgram:
 
 @pytest.mark.one_database
 def test_what_a_program_typed_is_not_shown_again(
-    client: FlaskClient, clock: time_machine.Coordinates
+    client: FlaskClient, clock: time_machine.Traveller
 ) -> None:
     page = words(send(client, fetch(client), comments="Cheap pills", consent=""))
     assert "There is a problem" in page
