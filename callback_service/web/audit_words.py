@@ -211,8 +211,9 @@ def record(row: TrailRow) -> str:
     if row.reference or row.about:
         return row.reference or row.about or ""
     if row.subject == "route":
+        route = str(row.detail["route"]).replace(".", ": ").replace("_", " ")
         of_row = f", number {row.detail['row']}" if "row" in row.detail else ""
-        return f"{str(row.detail['route']).replace('.', ': ').replace('_', ' ')}{of_row}"
+        return f"{route.capitalize()}{of_row}"
     kind = SUBJECTS.get(row.subject, row.subject.replace("_", " "))
     named = f"{kind} {row.subject_id}" if row.subject_id is not None else f"no {kind}"
     return named.capitalize()
