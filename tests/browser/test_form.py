@@ -116,7 +116,7 @@ def test_no_key_and_no_screen_reader_comes_to_the_field_for_programs(
 def test_the_field_for_programs_is_out_of_sight_without_styles(
     page: Page, service: Service
 ) -> None:
-    page.route("**/*.css*", lambda route: route.abort())
+    page.route("**/*.css*", lambda route: route.fulfill(body="", content_type="text/css"))
     page.goto(service.url("/"))
     expect(page.locator("#phone")).to_be_visible()
     expect(page.locator("#comments")).to_be_hidden()
