@@ -3,7 +3,19 @@
 import os
 from typing import Any
 
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]  # it ships none
+
 from callback_service import logs
+
+
+class ServerLog(Logger):  # type: ignore[misc]  # of a type that mypy does not know
+    """Gunicorn's own log, from its first line on by the rules of ours."""
+
+    def setup(self, cfg: Any) -> None:
+        """Write as ``logs`` does."""
+        super().setup(cfg)
+        logs.guard_server_log()
+
 
 wsgi_app = "wsgi:app"
 bind = f"127.0.0.1:{os.environ.get('PORT') or '8000'}"  # a proxy with TLS stands in front
@@ -19,6 +31,7 @@ timeout = 30
 graceful_timeout = 10
 keepalive = 5
 
+logger_class = ServerLog
 accesslog = None  # addresses can hold one-time links
 control_socket_disable = True  # nothing uses it
 limit_request_line = 4094
@@ -28,5 +41,4 @@ limit_request_field_size = 8190
 
 def post_worker_init(worker: Any) -> None:
     """Show the form to nobody once, so that the first caller does not wait for its templates."""
-    logs.guard_server_log()
     worker.wsgi.test_client().get("/")

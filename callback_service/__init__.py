@@ -32,9 +32,11 @@ from callback_service.web import (
     api,
     audit,
     availability,
+    bars,
     bridge,
     calendar,
     cover,
+    decoys,
     demo,
     desk,
     errors,
@@ -184,6 +186,7 @@ def _add_web(app: Flask) -> None:
         shift_patterns, people, admin, person, lost_phones, staff_skills, twilio, calendar,
         open_shifts, swaps, availability, leave, rota_notices, rota_history, audit, health, api,
         demo, held, twilio_calls, twilio_inbound, security_txt, form_posts, own_data, personal_data,
+        decoys, bars,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (request_ids, pace, csrf, origins, access, frame, on_now, headers, errors, cli):

@@ -10,6 +10,7 @@ from flask.cli import with_appcontext
 
 from callback_service import logs
 from callback_service.cli_audit import audit_commands
+from callback_service.cli_decoy import decoy_commands
 from callback_service.cli_demo import demo_codes, demo_sign_ins, seed_demo
 from callback_service.cli_keys import keys_commands
 from callback_service.cli_policy import policy_command
@@ -34,6 +35,7 @@ def init_app(app: Flask) -> None:
         rota_commands,
         audit_commands,
         retention_commands,
+        decoy_commands,
         policy_command,
         simulate_command,
     ):

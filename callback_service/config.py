@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from callback_service import config_retention, config_secrets, config_texts
+from callback_service import config_retention, config_secrets, config_texts, logs
 from callback_service.config_calls import CallSettings
 from callback_service.config_values import (
     is_here,
@@ -194,6 +194,7 @@ class Settings:
             audit_log=source.get("AUDIT_LOG"),
         )
         _check_twilio(settings)
+        _check_log_lines(source.get("LOG_LINES"))
         return settings
 
 
@@ -262,10 +263,18 @@ def _form_limits(get: Callable[[str], str | None]) -> FormLimits:
     usual = FormLimits()
     a_network = get("FORMS_PER_NETWORK") or str(usual.a_network)
     in_all = get("FORMS_PER_HOUR") or str(usual.in_all)
+    least_time = get("FORM_LEAST_SECONDS") or str(int(usual.least_time.total_seconds()))
     return FormLimits(
         whole_number("FORMS_PER_NETWORK", a_network, least=1, most=10_000),
         whole_number("FORMS_PER_HOUR", in_all, least=1, most=100_000),
+        timedelta(seconds=whole_number("FORM_LEAST_SECONDS", least_time, least=0, most=30)),
     )
+
+
+def _check_log_lines(word: str | None) -> None:
+    """``logs`` reads it by itself: it writes before there are any settings."""
+    if word not in {None, logs.JSON, logs.PLAIN}:
+        raise SettingsError(f"LOG_LINES is {logs.JSON} or {logs.PLAIN}.")
 
 
 def _rests(wrap_up: str | None, rest: str | None) -> Rests:

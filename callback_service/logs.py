@@ -1,5 +1,7 @@
 """The service's own log: one line for each record, with the request it belongs to and no person.
 
+A line is a JSON object, for programs that gather and search logs, or plain words for a terminal.
+
 Whatever a stranger sent cannot make a line of its own: control characters are written as escapes,
 and a traceback stands in the line of its record. What an exception says may quote a number or a
 note, so it is left out unless it cannot.
@@ -7,13 +9,14 @@ note, so it is left out unless it cannot.
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Final
 
 from sqlalchemy.exc import DBAPIError
@@ -21,28 +24,34 @@ from sqlalchemy.exc import DBAPIError
 #: What these say names files, hosts, tables and types, and never what somebody typed.
 TELLING: Final = (OSError, AttributeError, ImportError, NameError, TypeError)
 WITHHELD: Final = "(what it says is left out: it may quote somebody)"
+#: The words of ``LOG_LINES``.
+JSON: Final = "json"
+PLAIN: Final = "plain"
 #: Causes behind causes are followed this far.
 DEPTH: Final = 10
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
-_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
-
 
 def set_up(*, level: int = logging.WARNING) -> None:
     """Write this process's log to standard error, in our lines. May be called again."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LineFormatter())
+    handler.setFormatter(_formatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
 
 
 def guard_server_log() -> None:
-    """Have gunicorn's log of a worker keep to the same rules."""
+    """Have gunicorn's log of this process keep to the same rules."""
     server = logging.getLogger("gunicorn.error")
     server.addFilter(_without_requests)
     for handler in server.handlers:
-        handler.setFormatter(LineFormatter())
+        handler.setFormatter(_formatter())
+
+
+def _formatter() -> logging.Formatter:
+    """What ``LOG_LINES`` asks for. The settings refuse other words; until they do, it is JSON."""
+    return PlainFormatter() if os.environ.get("LOG_LINES") == PLAIN else JsonFormatter()
 
 
 def _without_requests(record: logging.LogRecord) -> bool:
@@ -55,22 +64,44 @@ def _without_requests(record: logging.LogRecord) -> bool:
     return True
 
 
-class LineFormatter(logging.Formatter):
+class JsonFormatter(logging.Formatter):
+    """``{"at": "2026-11-25T20:00:00.000Z", "level": "WARNING", "logger": ..., "message": ...}``.
+
+    Also the number of the process, the name of the request, and of a fault the steps to it.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line of JSON."""
+        told: dict[str, object] = {
+            "at": _instant(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "process": record.process,
+            "request": request_id.get(),
+            "message": _in_one_line(record.getMessage()),
+        }
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            told["fault"] = [_in_one_line(step.strip()) for step in _steps(error, DEPTH)]
+        return json.dumps(told, ensure_ascii=False)
+
+
+class PlainFormatter(logging.Formatter):
     """``2026-11-25T20:00:00.000Z WARNING callback_service.web.access [3f9a2b1c] what happened``."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line."""
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         parts = [record.getMessage()]
-        if record.exc_info:
-            parts.append(self.formatException(record.exc_info))
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            parts += _steps(error, DEPTH)
         said = _in_one_line("\n".join(parts))
-        instant = at.replace("+00:00", "Z")
-        return f"{instant} {record.levelname} {record.name} [{request_id.get()}] {said}"
+        return f"{_instant(record)} {record.levelname} {record.name} [{request_id.get()}] {said}"
 
-    def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802 - logging's own name
-        """Where it happened, and what as far as that is nobody's."""
-        return "\n".join(_steps(ei[1], DEPTH)) if ei[1] is not None else ""
+
+def _instant(record: logging.LogRecord) -> str:
+    at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    return at.replace("+00:00", "Z")
 
 
 def _steps(error: BaseException, depth: int) -> Iterator[str]:

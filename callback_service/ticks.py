@@ -32,6 +32,7 @@ from callback_service.services import (
     auditor,
     call_checks,
     cover_warnings,
+    decoys,
     erasure_runs,
     escalation,
     form_posts,
@@ -183,8 +184,10 @@ def let_posts_in(app: Flask) -> int:
     with transaction() as session:
         now, limits = database_now(session), current_settings().form_limits
         moved = form_posts.let_in_due(session, limits=limits, now=now, tz=_zone())
-        if form_posts.is_any_waiting(session):
+        if form_posts.is_any_late(session, now=now):
             text_alarms.tell_of_flood(session, now=now, tz=_zone())
+        if form_posts.is_any_held(session, now=now):
+            text_alarms.tell_of_held(session, now=now, tz=_zone())
     return moved
 
 
@@ -275,6 +278,15 @@ def audit(app: Flask) -> int:
     return report.acted_on
 
 
+def tell_of_decoys(_app: Flask) -> int:
+    """Tell those who may know that somebody looked at a decoy."""
+    with reading() as session:
+        if not decoys.is_telling_due(session):
+            return 0
+    with transaction() as session:
+        return decoys.tell(session, now=database_now(session), tz=_zone())
+
+
 def ship_audit(_app: Flask) -> int:
     """Write new audit entries to the log outside, where one is set; how many.
 
@@ -317,6 +329,7 @@ TICKS: Final = (
     Tick(TickName.SWAPS, lapse_swaps, timedelta(seconds=15)),
     Tick(TickName.AUDIT, audit, timedelta(seconds=30)),
     Tick(TickName.SHIPPING, ship_audit, timedelta(seconds=2)),
+    Tick(TickName.DECOYS, tell_of_decoys, timedelta(seconds=2)),
 )
 
 

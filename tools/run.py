@@ -71,6 +71,7 @@ def run(environ: dict[str, str]) -> None:
     check_port_is_free(port)
     environ |= {"PORT": str(port), "DEMO": environ.get("DEMO") or "1"}
     environ.setdefault("PUBLIC_BASE_URL", f"http://{HOST}:{port}")
+    environ.setdefault("LOG_LINES", "plain")  # somebody reads them as they come
     instance = Path(environ.get("INSTANCE_PATH") or ROOT / "instance").resolve()
     make_secrets(instance, environ)
     commands: dict[str, Sequence[str]] = {

@@ -35,6 +35,7 @@ DATA_MAP: Final[Mapping[str, Mapping[Fate, str]]] = {
     "audit_head": {Stays.AUDIT: "id position mac proof begins_after"},
     "audit_seal": {Stays.AUDIT: "position entry_id key_id mac"},
     "audit_shipping": {Stays.AUDIT: "id position"},
+    "bar": {Stays.AUDIT: "id request_id staff_id barred_by_id at lifted_at lifted_by_id"},
     "bridged_call": {
         Kept.CALLERS: "own_sid caller_sid seconds",
         Stays.COURSE: "id uid request_id counsellor_id attempt_id state ending started_at "
@@ -68,6 +69,8 @@ DATA_MAP: Final[Mapping[str, Mapping[Fate, str]]] = {
         Stays.AUDIT: "id uid about opened_by_id opened_at due_on asked_by_id asked_at stop_texts "
         "stop_calls ended_by_id ended_at ending",
     },
+    "decoy": {Kept.CALLERS: "request_sealed", Stays.AUDIT: "id uid planted_at ended_at"},
+    "decoy_opening": {Stays.AUDIT: "id decoy_id staff_id action at told_at seen_at seen_by_id"},
     "delivery_receipt": {Kept.TEXTS: "id message_id provider_sid status error_code received_at"},
     "erasure_run": {Stays.RUNNING: "id at erased cleared_at"},
     "escalation": {Stays.COURSE: "id request_id round step reason at"},
@@ -78,7 +81,7 @@ DATA_MAP: Final[Mapping[str, Mapping[Fate, str]]] = {
     "finding": {Stays.RUNNING: "id kind request_id detail found_at repaired_at told_at gone_at"},
     "form_post": {
         Kept.FORM_POSTS: "id uid key_digest network_index phone_index ask_sealed posted_at "
-        "let_in_at"
+        "let_in_at held_until"
     },
     "gateway_record": {
         Kept.CALLERS: "id kind sid request_id owed_since try_at tries trouble",

@@ -14,6 +14,9 @@ COUNTED_FOR: Final = timedelta(hours=1)
 #: The first post of a network is let in up to so many times the limit of all: a flood from few
 #: addresses leaves this much to everybody else.
 FIRST_OF_NETWORK: Final = 3
+#: What seems to be filled in by a program waits so long for a person to look at it; then it waits
+#: as everything else does, so that nobody is forgotten for being quick.
+HELD_FOR: Final = timedelta(minutes=15)
 #: Posts of one network, and of all, that are kept waiting at most: a disk has an end.
 MOST_WAITING_OF_NETWORK: Final = 100
 MOST_WAITING: Final = 5_000
@@ -25,6 +28,8 @@ class FormLimits:
 
     a_network: int = 5  # from one IPv4 address, or one IPv6 /64
     in_all: int = 100
+    #: Nobody reads and answers the form in less, whoever fills it in for them. 0: not looked at.
+    least_time: timedelta = timedelta(seconds=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class Seen:
     let_in: int
     waiting_from_network: int
     waiting: int
+    held_from_network: int = 0  # waits for a person to look at it, and keeps nobody else back
 
 
 def must_wait(seen: Seen, limits: FormLimits) -> bool:
@@ -51,8 +57,20 @@ def has_room(seen: Seen, limits: FormLimits) -> bool:
 
 def can_be_kept(seen: Seen) -> bool:
     """Whether there is a place to wait in."""
-    is_own_full = seen.waiting_from_network >= MOST_WAITING_OF_NETWORK
+    of_network = seen.waiting_from_network + seen.held_from_network
+    is_own_full = of_network >= MOST_WAITING_OF_NETWORK
     return not is_own_full and seen.waiting < MOST_WAITING
+
+
+def is_too_fast(taken: timedelta | None, limits: FormLimits) -> bool:
+    """Whether a form came back sooner than a person can have answered it.
+
+    ``taken`` is None where it does not say when it was given out: no page of ours was. Less than
+    nothing, where a clock was set back, tells nothing.
+    """
+    if not limits.least_time:
+        return False
+    return taken is None or timedelta(0) <= taken < limits.least_time
 
 
 def is_flooded(seen: Seen, limits: FormLimits) -> bool:

@@ -50,10 +50,12 @@ class Action(StrEnum):
     MARK_URGENT = "mark_urgent"
     BE_AWAY = "be_away"
     SIGN_OFF_COLLEAGUE = "sign_off_colleague"
+    BAR_COLLEAGUE = "bar_colleague"
     SEE_HISTORY = "see_history"
     SEE_RECORD = "see_record"
     LOOK_BEHIND_MASK = "look_behind_mask"
     SEE_LOOKS = "see_looks"
+    SEE_DECOYS = "see_decoys"
     ALLOW_LOOKS = "allow_looks"
     SEE_FLAGGED = "see_flagged"
     LIST_REQUESTS = "list_requests"
@@ -110,9 +112,9 @@ RULES: Final[Mapping[Action, Rule]] = MappingProxyType({
     Action.SEE_OWN_ACCOUNT: Rule("See their account, stay signed in, end a token", _EVERYBODY),
     Action.SECURE_OWN_ACCOUNT: Rule("Change password, second step and tokens, end sign-ins",
         dict.fromkeys(Role, _STEP_UP)),
-    Action.SEE_OWN_TEXTS: Rule("See which texts they get and which phone rings", _AT_WORK),
+    Action.SEE_OWN_TEXTS: Rule("See which texts they get and which phone rings", _EVERYBODY),
     Action.CHOOSE_OWN_TEXTS: Rule("Choose the texts they get and the phone that rings",
-        dict.fromkeys(_AT_WORK, _STEP_UP)),
+        dict.fromkeys(Role, _STEP_UP)),
 
     Action.SEE_QUEUE: Rule("See what waits and who holds it, without name or number",
         {COUNSELLOR: ALWAYS, MANAGER: ALWAYS}),
@@ -133,6 +135,8 @@ RULES: Final[Mapping[Action, Rule]] = MappingProxyType({
     Action.BE_AWAY: Rule("Take a break, leave early, come back", _AT_WORK),
     Action.SIGN_OFF_COLLEAGUE: Rule("Say that somebody on shift is not here", _MANAGER),
 
+    Action.BAR_COLLEAGUE: Rule("Keep a colleague away from a caller, or end that",
+        {MANAGER: _on(Condition.COLLEAGUE)}),
     Action.SEE_HISTORY: Rule("See what happened to a request",
         {MANAGER: ALWAYS, SAFEGUARDING: _on(Condition.FLAGGED)}),
     Action.SEE_RECORD: Rule("Open the record of a request, masked",
@@ -141,6 +145,8 @@ RULES: Final[Mapping[Action, Rule]] = MappingProxyType({
         {MANAGER: _on(Condition.REASON),
          SAFEGUARDING: _on(Condition.FLAGGED, Condition.REASON)}),
     Action.SEE_LOOKS: Rule("See who looked at which record, and why", _MANAGER),
+    Action.SEE_DECOYS: Rule("See which records are decoys, and who opened one",
+        {SAFEGUARDING: ALWAYS, ADMINISTRATOR: ALWAYS}),
     Action.ALLOW_LOOKS: Rule("Allow somebody more looks today than the budget",
         {MANAGER: _on(Condition.COLLEAGUE, Condition.STEP_UP)}),
     Action.SEE_FLAGGED: Rule("See the list of requests that were marked urgent",
@@ -181,7 +187,8 @@ RULES: Final[Mapping[Action, Rule]] = MappingProxyType({
     Action.HANDLE_DATA_REQUESTS: Rule("Find by number, export, correct, erase, for a data request",
         {MANAGER: _on(Condition.STEP_UP)}),
     Action.HOLD_REQUEST: Rule("Keep a request from being erased, or end that",
-        {MANAGER: _on(Condition.STEP_UP)}),
+        {MANAGER: _on(Condition.STEP_UP),
+         SAFEGUARDING: _on(Condition.FLAGGED, Condition.STEP_UP)}),
     Action.LET_POSTS_IN: Rule("Let posts in that a flood keeps outside the queue", _MANAGER),
     Action.DISCARD_POSTS: Rule("Throw such posts away", {MANAGER: _on(Condition.STEP_UP)}),
 })  # fmt: skip

@@ -24,6 +24,7 @@ class TickName(StrEnum):
     SWAPS = "swaps"
     AUDIT = "audit"
     SHIPPING = "shipping"
+    DECOYS = "decoys"
 
 
 TICK_NAMES = tuple(TickName)

@@ -31,5 +31,6 @@ class FormPost(Base):
     ask_sealed: Mapped[bytes | None]  # what was asked, as JSON
     posted_at: Mapped[datetime] = mapped_column(index=True)
     let_in_at: Mapped[datetime | None] = mapped_column(index=True)
+    held_until: Mapped[datetime | None]  # it seems to be a program's: a person may look till then
 
     ask = Sealed()

@@ -229,7 +229,6 @@ def texts_of(session: Session, staff_id: int) -> OwnTexts:
     return OwnTexts(staff.phone, staff.texts_offers, staff.texts_stopped_at)
 
 
-@allowed(Action.CHOOSE_OWN_TEXTS, by="staff_id")
 def choose_texts(
     session: Session, staff_id: int, *, phone: Phone | None, texts_offers: bool, now: datetime
 ) -> None:

@@ -13,6 +13,7 @@ from callback_service.errors import NotFound
 from callback_service.models.audit import AuditEntry
 from callback_service.models.call import BridgedCall
 from callback_service.models.callback import CallbackRequest
+from callback_service.models.decoy import Decoy
 from callback_service.models.outbox import OutboxMessage
 from callback_service.models.staff import Staff
 
@@ -26,6 +27,7 @@ class Chosen:
     request_id: int | None = None  # with its calls and texts
     since: datetime | None = None
     until: datetime | None = None  # the first instant that is not listed
+    with_decoys: bool = False  # that somebody opened one is for those alone who may know
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ def _row(entry: AuditEntry, who: str | None, reference: str | None, about: str |
 
 def _conditions(chosen: Chosen) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
+    if not chosen.with_decoys:
+        found.append(AuditEntry.subject != Decoy.__tablename__)
     if chosen.actor_id is not None:
         found.append(AuditEntry.actor_id == chosen.actor_id)
     if chosen.actions:

@@ -22,7 +22,7 @@ from callback_service.models.callback import Attempt, CallbackRequest, Escalatio
 from callback_service.models.plan import PlanEntry
 from callback_service.models.staff import Staff
 from callback_service.services import (
-    audit,
+    decoys,
     explanations,
     handover,
     presence,
@@ -312,11 +312,10 @@ def call_sheet(
         raise NotFound(NO_SUCH)
     action = Action.SHOW_NUMBER if number is NumberShown.ON_ASKING else Action.OPEN_CALL
     seen = sight.seen_by(session, request, staff, action, now=now)
-    audit.record(
+    decoys.record_look(
         session,
         "request.number_read" if number is NumberShown.ON_ASKING else "request.read",
-        subject="callback_request",
-        subject_id=request.id,
+        request.id,
         actor_id=staff.id,
         now=now,
         why="own_call" if request.assigned_to_id == staff.id else "stepped_in",

@@ -31,7 +31,7 @@ from callback_service.models.number import LineLookup
 from callback_service.models.outbox import DeliveryReceipt, OutboxMessage, OutboxState
 from callback_service.models.privacy import RecordKind
 from callback_service.models.staff import new_uid
-from callback_service.services import audit, figures, gateway_records, request_keys
+from callback_service.services import audit, decoys, figures, gateway_records, request_keys
 
 #: No fingerprint is of what was sent, so this is nobody's.
 NO_FINGERPRINT: Final = bytes(16)
@@ -49,11 +49,12 @@ def empty_request(
 ) -> None:
     """Take the person out of a closed request, held by its lock, and out of all that belongs to it.
 
-    It is counted first. What the gateway has of it is noted to be deleted there.
+    It is counted first, unless nobody made it. What the gateway has of it is noted to be deleted.
     """
     if request.state is not RequestState.CLOSED:
         raise ValueError("an open request is closed before it is emptied")
-    figures.count_in(session, request, keeping)
+    if not decoys.end_if_decoy(session, request.id, now=now):
+        figures.count_in(session, request, keeping)
     session.execute(delete(LineLookup).where(LineLookup.phone_index == request.phone_index))
     _forget_texts(session, request.id, keeping=keeping, now=now)
     _forget_inbound(session, request.id, now=now)

@@ -26,6 +26,7 @@ from callback_service.services import (
     data_requests,
     emptying,
     erasure_runs,
+    form_posts,
     gateway_records,
     requests,
     suppression,
@@ -85,6 +86,7 @@ def confirm(
         raise Refused("No erasure is asked for.")
     if case.asked_by_id == actor_id:
         raise Refused("You asked for this erasure: another person must confirm it.")
+    form_posts.erase_under(session, case.phone_index, actor_id=actor_id, now=now)
     rows = [lock_request(session, one.id) for one in requests_of(session, case.phone_index)]
     _check_holds(session, rows)
     _check_at_rest(session, rows)

@@ -14,8 +14,9 @@ from callback_service.domain.lifecycle import HELD, RequestState
 from callback_service.models.callback import CallbackRequest, Escalation, Offer
 from callback_service.models.outbox import TextKind
 from callback_service.services import attempts, audit, requests, suppression, texts
+from callback_service.services.conflicts import barred_by_waiting
 from callback_service.services.duty_leads import Ladder, whom_to_tell
-from callback_service.services.planning import LET_GO, counsellors_here, known_to
+from callback_service.services.planning import LET_GO, counsellors_here
 
 #: A notice that could not be sent within this time says nothing new any more.
 NOTICE_LASTS: Final = timedelta(minutes=30)
@@ -44,7 +45,7 @@ def _open_at(now: datetime) -> Select[int]:
 
 def escalate(session: Session, *, now: datetime, tz: tzinfo) -> int:
     """Take the next step for every request that needs one; the number of steps taken."""
-    here, never = counsellors_here(session, now=now, tz=tz), known_to(session)
+    here, never = counsellors_here(session, now=now, tz=tz), barred_by_waiting(session)
     ladder = whom_to_tell(session, now=now, tz=tz)
     steps, open_ids = 0, session.scalars(_open_at(now).order_by(CallbackRequest.id)).all()
     for_managers = suppression.asked_for_silence(session, open_ids)

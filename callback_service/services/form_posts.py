@@ -12,7 +12,7 @@ from datetime import datetime, tzinfo
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -31,6 +31,9 @@ from callback_service.services.permission import allowed
 #: Posts let in by one run, so that it holds the database for a moment only.
 LET_IN_AT_ONCE: Final = 10
 
+#: Where the address tells nothing, what is kept aside stands together under this.
+NO_ADDRESS: Final = "no address"
+
 _WAITS: Final = FormPost.ask_sealed.is_not(None)
 
 
@@ -40,25 +43,28 @@ def take(
     *,
     address: str | None,
     limits: FormLimits,
+    is_by_program: bool = False,
     now: datetime,
     tz: tzinfo,
 ) -> str:
     """Let a post into the queue, or keep it aside; the key that opens its pages.
 
-    ``address`` is where it came from; None, where that tells nothing, is not counted. Raises
-    WindowGone as ``take_request`` does, and TooMany when there is no place to wait in.
+    ``address`` is where it came from; None, where that tells nothing, is not counted. What seems to
+    be by a program is kept aside for a person to look at. Raises WindowGone as ``take_request``
+    does, and TooMany when there is no place to wait in.
     """
-    if address is None or _is_known(session, ask.key):
+    if _is_known(session, ask.key) or (address is None and not is_by_program):
         return intake.take_request(session, ask, now=now, tz=tz)
-    network = _index(address)
+    network = _index(address or NO_ADDRESS)
     seen = _seen(session, network, now=now)
-    if not flood.must_wait(seen, limits):
+    if not is_by_program and not flood.must_wait(seen, limits):
         key = intake.take_request(session, ask, now=now, tz=tz)
         _note(session, key, network, now=now)
         return key
     if not flood.can_be_kept(seen):
         raise TooMany("We cannot take more requests from here just now. Ring us instead.")
-    return _keep_aside(session, ask, network, now=now)
+    held_until = now + flood.HELD_FOR if is_by_program else None
+    return _keep_aside(session, ask, network, held_until=held_until, now=now)
 
 
 def is_flooded(session: Session, *, limits: FormLimits, now: datetime) -> bool:
@@ -85,11 +91,27 @@ def is_any_waiting(session: Session) -> bool:
     return session.scalar(select(FormPost.id).where(_WAITS).limit(1)) is not None
 
 
+def is_any_held(session: Session, *, now: datetime) -> bool:
+    """Whether a post that seems to be a program's waits for a person to look at it."""
+    return session.scalar(select(FormPost.id).where(_WAITS, _is_held(now)).limit(1)) is not None
+
+
+def is_any_late(session: Session, *, now: datetime) -> bool:
+    """Whether a post waits because there are too many."""
+    late = select(FormPost.id).where(_WAITS, ~_is_held(now))
+    return session.scalar(late.limit(1)) is not None
+
+
+def _is_held(now: datetime) -> ColumnElement[bool]:
+    """Never unknown, so that its opposite holds for what was never held."""
+    return FormPost.held_until.is_not(None) & (FormPost.held_until > now)
+
+
 def let_in_due(session: Session, *, limits: FormLimits, now: datetime, tz: tzinfo) -> int:
     """Let in what the limits allow by now, the quietest network first; how many posts."""
     oldest = (
         select(func.min(FormPost.id))
-        .where(_WAITS)
+        .where(_WAITS, ~_is_held(now))
         .group_by(FormPost.network_index)
         .order_by(func.count(), func.min(FormPost.posted_at))
         .limit(LET_IN_AT_ONCE)
@@ -103,6 +125,29 @@ def let_in_due(session: Session, *, limits: FormLimits, now: datetime, tz: tzinf
     return moved
 
 
+def waiting_under(session: Session, phone_index: bytes | None) -> list[tuple[datetime, Ask]]:
+    """What waits to be let in under a number: when it came, and what was asked."""
+    rows = session.scalars(_under(phone_index))
+    return [(row.posted_at, _unpack(row.ask or "")) for row in rows]
+
+
+def erase_under(
+    session: Session, phone_index: bytes | None, *, actor_id: int | None, now: datetime
+) -> int:
+    """Erase what waits under a number; how many posts. One that is let in just now is waited for.
+
+    Afterwards every post of the number is either gone or a request that can be seen.
+    """
+    posts = session.scalars(_under(phone_index).with_for_update()).all()
+    for post in posts:
+        _forget(session, post, "form_post.erased", now=now, actor_id=actor_id)
+    return len(posts)
+
+
+def _under(phone_index: bytes | None) -> Select[FormPost]:
+    return select(FormPost).where(_WAITS, FormPost.phone_index == phone_index).order_by(FormPost.id)
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """The posts of one network that wait. ``post_id`` is the oldest of them."""
@@ -110,6 +155,7 @@ class Group:
     post_id: int
     posts: int
     numbers: int  # different ones
+    by_program: int  # seem to be filled in by one
     first_at: datetime
     last_at: datetime
 
@@ -122,6 +168,7 @@ def groups(session: Session) -> list[Group]:
             func.min(FormPost.id),
             func.count(),
             func.count(FormPost.phone_index.distinct()),
+            func.count(FormPost.held_until),
             first,
             func.max(FormPost.posted_at),
         )
@@ -155,8 +202,9 @@ def _seen(session: Session, network: bytes, *, now: datetime) -> Seen:
     return Seen(
         let_in_from_network=_let_in(session, of_network, now=now),
         let_in=_let_in(session, now=now),
-        waiting_from_network=_count(session, _WAITS, of_network),
+        waiting_from_network=_count(session, _WAITS, of_network, ~_is_held(now)),
         waiting=_count(session, _WAITS),
+        held_from_network=_count(session, _WAITS, of_network, _is_held(now)),
     )
 
 
@@ -192,7 +240,9 @@ def _is_new(session: Session, post: FormPost) -> bool:
     return True
 
 
-def _keep_aside(session: Session, ask: Ask, network: bytes, *, now: datetime) -> str:
+def _keep_aside(
+    session: Session, ask: Ask, network: bytes, *, held_until: datetime | None, now: datetime
+) -> str:
     earlier = _waiting_with(session, ask.key)
     if earlier is not None and earlier.ask == _pack(ask):
         return ask.key
@@ -203,6 +253,7 @@ def _keep_aside(session: Session, ask: Ask, network: bytes, *, now: datetime) ->
         network_index=network,
         phone_index=keyring().blind_index("phone", ask.phone.e164),
         posted_at=now,
+        held_until=held_until,
     )
     if not _is_new(session, post):
         return ask.key

@@ -10,13 +10,16 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from callback_service.domain.policy import Action
+from callback_service.domain import policy
+from callback_service.domain.policy import Action, Condition
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.privacy import LegalHold
+from callback_service.models.staff import Staff
 from callback_service.services import audit
+from callback_service.services.conflicts import check_not_barred
 from callback_service.services.permission import allowed
-from callback_service.services.requests import lock_request
+from callback_service.services.requests import NO_SUCH, lock_request
 
 #: A hold is looked at anew within this time.
 LONGEST_REVIEW: Final = timedelta(days=366)
@@ -55,6 +58,25 @@ def held_among(session: Session, request_ids: list[int]) -> set[int]:
 
 
 @allowed(Action.HOLD_REQUEST)
+def reference_to_hold(session: Session, request_id: int, *, actor_id: int) -> str:
+    """The reference of a request that this person may keep from being erased; raises NotFound."""
+    request = session.get(CallbackRequest, request_id)
+    if request is None:
+        raise NotFound(NO_SUCH)
+    _check_reach(session, request, actor_id)
+    return request.reference
+
+
+def _check_reach(session: Session, request: CallbackRequest, actor_id: int) -> None:
+    """Raise NotFound where the table lets them hold requests, and not this one."""
+    check_not_barred(session, request.id, actor_id)
+    met = {Condition.STEP_UP} | ({Condition.FLAGGED} if request.is_urgent else set())
+    role = session.get_one(Staff, actor_id).role
+    if not policy.permits(role, Action.HOLD_REQUEST, met):
+        raise NotFound(NO_SUCH)
+
+
+@allowed(Action.HOLD_REQUEST)
 def place(
     session: Session,
     request_id: int,
@@ -69,6 +91,7 @@ def place(
     today = now.astimezone(tz).date()
     words, review = _usable(reason, review_on, today=today)
     request = lock_request(session, request_id)
+    _check_reach(session, request, actor_id)
     if request.phone_index is None:
         raise Refused("What this request held is erased already.")
     hold = LegalHold(request_id=request.id, review_on=review, placed_by_id=actor_id, placed_at=now)
@@ -98,6 +121,7 @@ def end(session: Session, hold_id: int, *, actor_id: int, now: datetime) -> int:
     hold = session.get(LegalHold, hold_id, with_for_update=True, populate_existing=True)
     if hold is None:
         raise NotFound("There is no such hold.")
+    _check_reach(session, hold.request, actor_id)
     if hold.ended_at is not None:
         raise Refused("This hold has ended already.")
     hold.ended_at, hold.ended_by_id = now, actor_id
@@ -114,19 +138,34 @@ def open_holds(session: Session, *, now: datetime, tz: tzinfo) -> list[HoldRow]:
         .order_by(LegalHold.review_on, LegalHold.id)
     )
     today = now.astimezone(tz).date()
-    return [
-        HoldRow(
-            hold_id=row.id,
-            request_id=row.request_id,
-            reference=row.request.reference,
-            reason=row.reason or "",
-            placed_by=row.placed_by.name,
-            placed_at=row.placed_at,
-            review_on=row.review_on,
-            is_overdue=row.review_on <= today,
-        )
-        for row in rows
-    ]
+    return [_row(row, today) for row in rows]
+
+
+@allowed(Action.HOLD_REQUEST)
+def hold_of(
+    session: Session, request_id: int, *, actor_id: int, now: datetime, tz: tzinfo
+) -> HoldRow | None:
+    """The hold that stands on one request, for who may end it."""
+    hold = session.scalar(
+        select(LegalHold).where(LegalHold.request_id == request_id, LegalHold.ended_at.is_(None))
+    )
+    if hold is None:
+        return None
+    _check_reach(session, hold.request, actor_id)
+    return _row(hold, now.astimezone(tz).date())
+
+
+def _row(hold: LegalHold, today: date) -> HoldRow:
+    return HoldRow(
+        hold_id=hold.id,
+        request_id=hold.request_id,
+        reference=hold.request.reference,
+        reason=hold.reason or "",
+        placed_by=hold.placed_by.name,
+        placed_at=hold.placed_at,
+        review_on=hold.review_on,
+        is_overdue=hold.review_on <= today,
+    )
 
 
 def _note(session: Session, action: str, hold: LegalHold, *, actor_id: int, now: datetime) -> None:

@@ -20,7 +20,7 @@ from callback_service.errors import BadInput, Forbidden, NotFound, Refused
 from callback_service.models.callback import CallbackRequest, Escalation
 from callback_service.models.look import Look, LookAllowance
 from callback_service.models.staff import Staff
-from callback_service.services import audit, permission, sight
+from callback_service.services import audit, decoys, permission, sight
 from callback_service.services.conflicts import check_not_barred
 from callback_service.services.permission import allowed
 from callback_service.services.presence import lock_person
@@ -84,8 +84,8 @@ def take_look(
     session.add(look)
     session.flush()  # gives the row the uid that sealed words are tied to
     look.words = said
-    audit.record(
-        session, "request.look", subject="callback_request", subject_id=request_id,
+    decoys.record_look(
+        session, "request.look", request_id,
         actor_id=staff.id, now=now, reason=reason, number=number, is_beyond=is_beyond,
     )  # fmt: skip
 

@@ -12,8 +12,11 @@ from callback_service.domain.wording import segments
 from callback_service.gateways.twilio_codes import ARRIVED, desk_sentence
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
+from callback_service.services.decoys import ONCE_KEY
 from callback_service.services.outbox_results import NOT_KNOWN
 
+#: Managers may not know which records are decoys, nor that somebody opened one.
+_NOT_OF_DECOYS = ~OutboxMessage.once_key.startswith(ONCE_KEY)
 _AT_THE_GATEWAY = (OutboxState.SENT, OutboxState.FAILED)
 
 
@@ -54,6 +57,7 @@ def latest(
     query = (
         select(OutboxMessage)
         .options(joinedload(OutboxMessage.request).joinedload(CallbackRequest.request_key))
+        .where(_NOT_OF_DECOYS)
         .order_by(OutboxMessage.id.desc())
         .limit(limit)
     )
@@ -71,7 +75,9 @@ def latest(
 def counts(session: Session) -> dict[OutboxState, int]:
     """How many texts are in each state."""
     rows = session.execute(
-        select(OutboxMessage.state, func.count()).group_by(OutboxMessage.state)
+        select(OutboxMessage.state, func.count())
+        .where(_NOT_OF_DECOYS)
+        .group_by(OutboxMessage.state)
     ).all()
     return dict(rows)
 

@@ -18,6 +18,7 @@ from callback_service.models.callback import CallbackRequest, Offer, OfferEnding
 from callback_service.models.outbox import TextKind
 from callback_service.models.plan import PlanEntry
 from callback_service.services import audit, presence, requests, texts
+from callback_service.services.conflicts import is_barred
 from callback_service.services.permission import allowed
 from callback_service.services.plan_trigger import ask_for_plan
 from callback_service.services.planning import counsellors_on_shift
@@ -114,6 +115,8 @@ def _offer(
     Who is just now taking a call, or leaving for a break, is not waited for: the next run asks.
     """
     if request.state is not RequestState.WAITING:
+        return False
+    if is_barred(session, request.id, counsellor_id):  # since the plan was made
         return False
     if not presence.lock_person(session, counsellor_id, wait=False):
         return False

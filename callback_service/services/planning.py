@@ -10,11 +10,11 @@ from typing import Final
 
 from sqlalchemy import Row, delete, func, select, text
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from callback_service.domain import promises, wishes
 from callback_service.domain.call_lengths import CallLengths
-from callback_service.domain.lifecycle import LetGo, RequestState
+from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.planning import (
     MISSED_CAP,
     Availability,
@@ -29,6 +29,7 @@ from callback_service.domain.wishes import Step, Wishes, plan_with_wishes
 from callback_service.models.callback import Attempt, CallbackRequest, Offer, OfferEnding
 from callback_service.models.plan import PlanEntry, PlanTrigger
 from callback_service.services import presence, suppression
+from callback_service.services.conflicts import barred_by_waiting
 from callback_service.services.learning import learned_lengths
 from callback_service.services.rota import Proposal, on_now, shifts_between
 from callback_service.services.staff_skills import skills_of_staff
@@ -117,7 +118,7 @@ def open_work(
 ) -> Work:
     """Every waiting request that is not on offer, or only to one person, as the planner sees it."""
     waiting = _waiting_rows(session, also_on_offer_to)
-    avoid, never = _let_go_by(session), known_to(session)
+    avoid, never = _let_go_by(session), barred_by_waiting(session)
     here = counsellors_here(session, now=now, tz=tz) if avoid or never else set()
     last = dict(session.execute(select(PlanEntry.request_id, PlanEntry.counsellor_id)).all())
     length = learned_lengths(session).expected
@@ -165,18 +166,6 @@ def _waiting_rows(session: Session, also_on_offer_to: int | None) -> Sequence[_W
             ~suppression.never_rings(CallbackRequest.phone_index),  # a manager decides
         )
     ).all()
-
-
-def known_to(session: Session) -> defaultdict[int, set[int]]:
-    """Counsellors who said that they know the caller, by waiting request of the same number."""
-    earlier, waiting = aliased(CallbackRequest), aliased(CallbackRequest)
-    rows = session.execute(
-        select(waiting.id, Offer.counsellor_id)
-        .join(earlier, earlier.id == Offer.request_id)
-        .join(waiting, waiting.phone_index == earlier.phone_index)
-        .where(waiting.state == RequestState.WAITING, Offer.reason == LetGo.KNOWS_CALLER)
-    )
-    return _by_request(rows)
 
 
 def _let_go_by(session: Session) -> defaultdict[int, set[int]]:

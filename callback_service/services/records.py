@@ -15,7 +15,7 @@ from callback_service.domain.policy import Action, Field, Sight
 from callback_service.domain.staff import StaffMember
 from callback_service.errors import NotFound
 from callback_service.models.callback import Attempt, CallbackRequest
-from callback_service.services import audit, sight
+from callback_service.services import decoys, sight
 from callback_service.services.conflicts import barred_from
 from callback_service.services.desk_texts import TextNews, text_news
 from callback_service.services.inbound_texts import InboundRow, words_of
@@ -58,8 +58,8 @@ def record(session: Session, request_id: int, *, staff: StaffMember, now: dateti
         raise NotFound(NO_SUCH)
     seen = sight.seen_by(session, request, staff, Action.SEE_RECORD, now=now)
     look = sight.open_look(session, request_id, staff.id, now=now)
-    audit.record(
-        session, "request.record_read", subject="callback_request", subject_id=request_id,
+    decoys.record_look(
+        session, "request.record_read", request_id,
         actor_id=staff.id, now=now, is_whole=seen.is_whole,
     )  # fmt: skip
     written = words_of(session, request_id)

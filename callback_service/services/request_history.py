@@ -16,7 +16,7 @@ from callback_service.errors import NotFound
 from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import CallbackRequest, Offer
 from callback_service.models.staff import Staff
-from callback_service.services import audit, sight
+from callback_service.services import audit, decoys, sight
 from callback_service.services.inbound_texts import InboundRow, words_of
 from callback_service.services.permission import allowed
 from callback_service.services.requests import NO_SUCH
@@ -48,16 +48,6 @@ class History:
     withheld: int  # how many more texts there are, for who gives a reason to see the record
 
 
-def reference_of(session: Session, request_id: int) -> str:
-    """The reference of a request; raises NotFound."""
-    reference = session.scalar(
-        select(CallbackRequest.reference).where(CallbackRequest.id == request_id)
-    )
-    if reference is None:
-        raise NotFound(NO_SUCH)
-    return reference
-
-
 @allowed(Action.SEE_HISTORY)
 def history(session: Session, request_id: int, *, staff: StaffMember, now: datetime) -> History:
     """The history of a request. Reasons are in people's own words, so the look is written down."""
@@ -80,14 +70,7 @@ def history(session: Session, request_id: int, *, staff: StaffMember, now: datet
     events = [
         _event(entry, let_go.get(entry.detail.get("offer_id", 0)), names) for entry in entries
     ]
-    audit.record(
-        session,
-        "request.history_read",
-        subject="callback_request",
-        subject_id=request_id,
-        actor_id=staff.id,
-        now=now,
-    )
+    decoys.record_look(session, "request.history_read", request_id, actor_id=staff.id, now=now)
     texts = words_of(session, request_id)
     written = seen.whole(Field.TEXTS_IN, texts) or []
     withheld = len(texts) - len(written)

@@ -246,6 +246,15 @@ def decline(
     )  # fmt: skip
 
 
+def supersede(session: Session, offer: Offer, *, actor_id: int, now: datetime) -> None:
+    """End an open offer by somebody else's decision: it goes to another at once."""
+    offer.ended_at, offer.ending = now, OfferEnding.SUPERSEDED
+    _noted(
+        session, "request.offer_superseded", offer.request,
+        actor_id=actor_id, now=now, offer_id=offer.id,
+    )  # fmt: skip
+
+
 def _end_offers(session: Session, request_id: int, taken_by: int | None, *, now: datetime) -> None:
     """End the offer of a request, and any other offer of the counsellor who took it."""
     offers = session.scalars(

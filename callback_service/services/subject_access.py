@@ -19,7 +19,8 @@ from callback_service.models.inbound import InboundText
 from callback_service.models.number import LineLookup, Suppression
 from callback_service.models.outbox import OutboxMessage
 from callback_service.models.privacy import DataRequest
-from callback_service.services import audit, data_requests, legal_holds
+from callback_service.services import audit, data_requests, decoys, form_posts, legal_holds
+from callback_service.services.intake import Ask
 from callback_service.services.permission import allowed
 
 
@@ -90,11 +91,26 @@ class HeldRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingForm:
+    """A form that they sent and that is not let into the queue yet."""
+
+    at: datetime
+    name: str | None
+    note: str | None
+    ring_from: datetime | None  # None: as soon as we can
+    ring_by: datetime | None
+    may_text: bool
+    may_leave_voicemail: bool
+    consent_version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Holding:
     """All that is found under one number."""
 
     number: str = field(repr=False)
     requests: list[HeldRequest]
+    waiting: list[WaitingForm]
     line_looked_up: str | None
     texts_stopped_since: datetime | None
     never_rung_since: datetime | None
@@ -105,7 +121,7 @@ class Holding:
     def is_empty(self) -> bool:
         """Whether nothing is held but that somebody asked."""
         others = self.line_looked_up, self.texts_stopped_since, self.calls_to_us
-        return not self.requests and not any(others)
+        return not self.requests and not self.waiting and not any(others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +218,7 @@ def _holding(
     return Holding(
         number=number,
         requests=[_request(session, row, keeping) for row in rows],
+        waiting=[_waiting(at, ask) for at, ask in form_posts.waiting_under(session, index)],
         line_looked_up=session.scalar(
             select(LineLookup.kind).where(LineLookup.phone_index == index)
         ),
@@ -233,6 +250,19 @@ def _request(session: Session, row: CallbackRequest, keeping: Keeping) -> HeldRe
         texts_from_them=_texts_in(session, row.id),
         calls=_calls(session, row.id),
         erased_from=erased,
+    )
+
+
+def _waiting(at: datetime, ask: Ask) -> WaitingForm:
+    return WaitingForm(
+        at=at,
+        name=ask.name,
+        note=ask.note,
+        ring_from=ask.window.start if ask.window else None,
+        ring_by=ask.window.end if ask.window else None,
+        may_text=ask.safe_contact.may_text,
+        may_leave_voicemail=ask.safe_contact.may_leave_voicemail,
+        consent_version=ask.consent_version,
     )
 
 
@@ -296,11 +326,9 @@ def _note(
     now: datetime,
 ) -> None:
     """A row for the case, and one for each request, so that its own trail is whole."""
-    for subject, subject_id in [
-        ("data_request", case.id),
-        *(("callback_request", row.id) for row in rows),
-    ]:
-        audit.record(
-            session, action, subject=subject, subject_id=subject_id, actor_id=actor_id,
-            now=now, case_id=case.id,
-        )  # fmt: skip
+    audit.record(
+        session, action, subject="data_request", subject_id=case.id, actor_id=actor_id,
+        now=now, case_id=case.id,
+    )  # fmt: skip
+    for row in rows:
+        decoys.record_look(session, action, row.id, actor_id=actor_id, now=now, case_id=case.id)

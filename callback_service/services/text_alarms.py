@@ -38,6 +38,16 @@ def tell_of_flood(session: Session, *, now: datetime, tz: tzinfo) -> None:
     _tell(session, f"flood:{hour}", reason, "", now=now, tz=tz)
 
 
+def tell_of_held(session: Session, *, now: datetime, tz: tzinfo) -> None:
+    """Say that a request seems to be a program's and waits for a person to look; once a day.
+
+    More often would wake somebody at night for what goes into the queue by itself.
+    """
+    day = now.astimezone(tz).date().isoformat()
+    reason = "a request that seems to be sent by a program waits outside the queue"
+    _tell(session, f"held:{day}", reason, "", now=now, tz=tz)
+
+
 def _tell(
     session: Session, event: str, reason: str, reference: str, *, now: datetime, tz: tzinfo
 ) -> None:

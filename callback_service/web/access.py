@@ -19,7 +19,7 @@ from callback_service.errors import CallbackServiceError, Forbidden
 from callback_service.extensions import reading, transaction
 from callback_service.services import api_tokens, held_forms, sign_in
 from callback_service.services.sign_in import Ended, Visit
-from callback_service.web import visitor
+from callback_service.web import refusals, visitor
 from callback_service.web.landing import HOME, landing, safe_next
 from callback_service.web.marks import (
     Mark,
@@ -136,6 +136,7 @@ def _check_token(mark: Mark) -> None:
         raise TokenRefused("Send a token that is in use, as Authorization: Bearer and the token.")
     if not mark.admits(holder.staff):
         logger.warning("token %d was refused %s", holder.token_id, request.endpoint)
+        refusals.note(holder.staff.id, Forbidden.status)
         raise Forbidden("The account of this token may not see this.")
     if holder.is_use_due:
         with transaction() as session:

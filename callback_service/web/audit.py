@@ -18,7 +18,7 @@ from callback_service.extensions import current_settings, reading
 from callback_service.services import audit_export, audit_trail
 from callback_service.services.audit_trail import Chosen
 from callback_service.web import audit_words
-from callback_service.web.access import current_staff, requires
+from callback_service.web.access import current_staff, may, requires
 from callback_service.web.addresses import row_id
 
 bp = Blueprint("audit", __name__, url_prefix="/audit")
@@ -56,7 +56,7 @@ class Filters:
         }  # fmt: skip
         return {name: str(value) for name, value in named.items() if value is not None}
 
-    def chosen(self, tz: tzinfo) -> Chosen:
+    def chosen(self, tz: tzinfo, *, with_decoys: bool) -> Chosen:
         """The same for the service. Days are whole ones, of the wall clock in ``tz``."""
         after = self.last_day + timedelta(days=1) if self.last_day else None
         return Chosen(
@@ -65,6 +65,7 @@ class Filters:
             request_id=self.record,
             since=_midnight(self.first_day, tz),
             until=_midnight(after, tz),
+            with_decoys=with_decoys,
         )
 
 
@@ -142,10 +143,9 @@ def _filters() -> Filters:
 def _page(filters: Filters, form: TrailForm) -> str:
     tz = current_settings().service_time_zone
     before_id = request.args.get("before", type=row_id)
+    chosen = filters.chosen(tz, with_decoys=may(Action.SEE_DECOYS))
     with reading() as session:
-        rows = audit_trail.latest(
-            session, filters.chosen(tz), limit=PAGE_LENGTH, before_id=before_id
-        )
+        rows = audit_trail.latest(session, chosen, limit=PAGE_LENGTH, before_id=before_id)
         people = audit_trail.people(session)
         reference = audit_trail.reference_of(session, filters.record) if filters.record else None
         waiting = audit_export.waiting(session) if current_settings().audit_log else 0

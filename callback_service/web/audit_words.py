@@ -14,6 +14,7 @@ GROUPS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "requests": ("Requests", ("request.",)),
     "calls": ("Calls and texts", ("call.", "text.", "texts.")),
     "accounts": ("Accounts and signing in", ("staff.", "api_token.", "calendar.")),
+    "refusals": ("What staff were refused", ("access.",)),
     "rota": (
         "Rota, cover and presence",
         ("rota", "cover.", "leave.", "swap.", "availability.", "presence.", "rest."),
@@ -21,6 +22,7 @@ GROUPS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
 }
 
 DEEDS: Final[Mapping[str, str]] = {
+    "access.refused": "Was refused a page or an act",
     "api_token.ended": "Ended a token for programs",
     "api_token.made": "Made a token for programs",
     "availability.stated": "Said when they cannot work",
@@ -44,8 +46,13 @@ DEEDS: Final[Mapping[str, str]] = {
     "data_request.looked_up": "Looked a number up for a data request",
     "data_request.opened": "Opened a data request",
     "data_request.read": "Read what we hold of somebody",
+    "decoy.opened": "Opened a decoy",
+    "decoy.planted": "A decoy was planted",
+    "decoy.seen_to": "Saw to a look at a decoy",
+    "decoy.withdrawn": "A decoy was withdrawn",
     "demo.seeded": "Put the demo's people and rota in",
     "form_post.discarded": "Threw posts of a flood away",
+    "form_post.erased": "Erased a request outside the queue",
     "form_post.kept_aside": "Kept a post outside the queue",
     "form_post.let_in": "Let a post in",
     "form_post.withdrawn": "A post that waited was taken back",
@@ -61,6 +68,8 @@ DEEDS: Final[Mapping[str, str]] = {
     "presence.signed_off": "Signed off for the shift",
     "presence.wrap_up": "Began the time after a call",
     "request.accepted": "Took the request",
+    "request.bar_lifted": "Ended that a colleague is kept away from the caller",
+    "request.barred": "Keeps a colleague away from the caller",
     "request.calling": "Rang the caller",
     "request.cleared": "Let go of what a closed request still held",
     "request.closed": "Closed the request",
@@ -75,6 +84,7 @@ DEEDS: Final[Mapping[str, str]] = {
     "request.number_read": "Had the caller's number shown",
     "request.offer_declined": "Declined the request",
     "request.offer_lapsed": "An offer was not answered",
+    "request.offer_superseded": "An offer ended, as its counsellor is kept away",
     "request.offered": "Offered the request",
     "request.read": "Opened the call and read its details",
     "request.record_read": "Opened the record of the request",
@@ -168,6 +178,7 @@ SUBJECTS: Final[Mapping[str, str]] = {
     "callback_request": "request",
     "cover_requirement": "need",
     "cover_warning": "gap",
+    "decoy": "decoy",
     "inbound_call": "call to us",
     "inbound_text": "text to us",
     "leave_request": "time off",
@@ -201,6 +212,10 @@ def record(row: TrailRow) -> str:
     """To which record: a reference or a colleague's name where there is one, or its kind and id."""
     if row.reference or row.about:
         return row.reference or row.about or ""
+    if row.subject == "route":
+        route = str(row.detail["route"]).replace(".", ": ").replace("_", " ")
+        of_row = f", number {row.detail['row']}" if "row" in row.detail else ""
+        return f"{route.capitalize()}{of_row}"
     kind = SUBJECTS.get(row.subject, row.subject.replace("_", " "))
     named = f"{kind} {row.subject_id}" if row.subject_id is not None else f"no {kind}"
     return named.capitalize()
@@ -210,6 +225,14 @@ def why(row: TrailRow) -> str:
     """Why, as far as it was written down."""
     given = [str(row.detail[name]) for name in _WHY if row.detail.get(name)]
     words = [_REASONS.get(one) or one.replace("_", " ").capitalize() for one in given]
+    if row.subject == "route":
+        words.append(
+            "It is not for their role"
+            if row.detail["status"] == 403
+            else "It is not theirs, or not there"
+        )
+    if row.detail.get("is_last_of_hour"):
+        words.append("more within this hour are not written down")
     if row.detail.get("shows_number") and row.action == "request.read":
         words.append("with the number")
     return ", ".join(words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 
-from flask import Flask, make_response, render_template, request
+from flask import Flask, current_app, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from callback_service.errors import BadInput, Busy, CallbackServiceError
 from callback_service.extensions import db, is_busy
-from callback_service.web import access, public
+from callback_service.web import access, public, refusals
 from callback_service.web.problems import problem, wants_problem
 
 logger = logging.getLogger(__name__)
@@ -54,10 +54,21 @@ def _token_refused(error: CSRFError) -> ResponseReturnValue:
 def _refused(error: CallbackServiceError) -> ResponseReturnValue:
     if error.status >= 500 and not isinstance(error, Busy):
         logger.error("refused with a fault: %s", error.message)
+    _note_refusal(error)
     if wants_problem():
         fields = error.fields if isinstance(error, BadInput) else None
         return problem(error.status, error.message, fields=fields)
     return _page(error.status, error.title, error.message), error.status
+
+
+def _note_refusal(error: CallbackServiceError) -> None:
+    """Pages that are open to everybody refuse nobody: a wrong link there tells nothing of staff."""
+    mark = access.marks(current_app).get(request.endpoint or "")
+    if mark is None or mark.is_public or isinstance(error, access.NotFresh):
+        return
+    staff = access.signed_in()
+    if staff is not None:
+        refusals.note(staff.id, error.status)
 
 
 def _database_failed(error: OperationalError) -> ResponseReturnValue:

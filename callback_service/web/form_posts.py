@@ -6,6 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from callback_service.clock import utc_now
+from callback_service.domain import flood
 from callback_service.domain.policy import Action
 from callback_service.errors import NotFound
 from callback_service.extensions import current_settings, reading, transaction
@@ -26,6 +27,7 @@ def page() -> str:
         "manager/form_posts.html",
         groups=groups,
         limits=settings.form_limits,
+        held_minutes=int(flood.HELD_FOR.total_seconds()) // 60,
         now=utc_now(),
         tz=settings.service_time_zone,
     )

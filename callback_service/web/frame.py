@@ -14,7 +14,8 @@ from callback_service.config import Settings
 from callback_service.domain.calls import CallerId
 from callback_service.domain.contact import national
 from callback_service.domain.staff import Role
-from callback_service.extensions import current_settings
+from callback_service.extensions import current_settings, reading
+from callback_service.services import decoys
 from callback_service.web.access import marks, signed_in
 
 #: (label, endpoint), in order; each is shown to those who may open it.
@@ -28,6 +29,7 @@ NAVIGATION: Final = (
     ("Audit", "audit.page"),
     ("Personal data", "personal_data.overview"),
     ("Looks", "looks.page"),
+    ("Decoys", "decoys.page"),
     ("Staff", "admin.staff"),
     ("Your account", "account.own"),
 )
@@ -48,6 +50,7 @@ PART_OF: Final = {
     "bridge": "desk",
     "presence": "desk",
     "let_go": "desk",
+    "bars": "desk",
     "records": "desk",
     "own_texts": "account",
     "second_step": "account",
@@ -96,10 +99,23 @@ def _navigation(role: Role) -> list[tuple[str, str, bool]]:
     allowed = marks(current_app)
     here = PART_OF.get(request.blueprint or "", request.blueprint)
     return [
-        (label, url_for(endpoint), endpoint.partition(".")[0] in {here, request.blueprint})
+        (
+            _label(label, endpoint),
+            url_for(endpoint),
+            endpoint.partition(".")[0] in {here, request.blueprint},
+        )
         for label, endpoint in NAVIGATION
         if (mark := allowed.get(endpoint)) is not None and role in mark.roles
     ]
+
+
+def _label(label: str, endpoint: str) -> str:
+    """The word in the navigation; with how many looks at decoys wait for who may know of them."""
+    if endpoint != "decoys.page":
+        return label
+    with reading() as session:
+        unseen = decoys.count_unseen(session)
+    return f"{label} ({unseen} new)" if unseen else label
 
 
 def asset_url(name: str) -> str:

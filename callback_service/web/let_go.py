@@ -46,6 +46,9 @@ EVENTS: Final = {
     "closed": "Closed by",
     "erased": "Emptied of what the caller told us",
     "corrected": "Put right by",
+    "barred": "A manager keeps away",
+    "bar_lifted": "A manager no longer keeps away",
+    "offer_superseded": "The offer ended of",
 }
 
 

@@ -35,12 +35,11 @@ from callback_service.services import (
     figures,
     gateway_records,
     legal_holds,
-    request_history,
     subject_access,
     suppression,
 )
 from callback_service.services.subject_access import Holding
-from callback_service.web.access import current_staff, fresh, requires
+from callback_service.web.access import current_staff, fresh, may, requires
 from callback_service.web.desk import OUTCOMES
 from callback_service.web.personal_data_forms import (
     ABOUT,
@@ -302,7 +301,8 @@ def correct(case_id: int, request_id: int) -> ResponseReturnValue:
 
 
 @bp.get("/holds/<int:request_id>")
-@requires(Action.SEE_DATA_REQUESTS)
+@requires(Action.HOLD_REQUEST)
+@fresh
 def hold(request_id: int) -> str:
     """The form to keep a request from being erased."""
     return _hold(HoldForm(formdata=None), request_id)
@@ -310,7 +310,7 @@ def hold(request_id: int) -> str:
 
 def _hold(form: HoldForm, request_id: int) -> str:
     with reading() as session:
-        reference = request_history.reference_of(session, request_id)
+        reference = legal_holds.reference_to_hold(session, request_id, actor_id=current_staff().id)
     return render_template(
         "manager/data_hold.html", form=form, request_id=request_id, reference=reference
     )
@@ -340,7 +340,18 @@ def place_hold(request_id: int) -> ResponseReturnValue:
         flash(refusal.message, "error")
     else:
         flash("It is on hold: no clock and nobody's wish erases it.", "success")
-    return redirect(url_for("personal_data.overview", _anchor="holds"), code=303)
+    return _back_from_hold(request_id)
+
+
+def _back_from_hold(request_id: int | None) -> ResponseReturnValue:
+    """Managers see all holds in one list; a safeguarding lead the record that theirs is on."""
+    if may(Action.SEE_DATA_REQUESTS):
+        to = url_for("personal_data.overview", _anchor="holds")
+    elif request_id is not None:
+        to = url_for("records.page", request_id=request_id)
+    else:
+        to = url_for("records.flagged")
+    return redirect(to, code=303)
 
 
 @bp.post("/holds/<int:hold_id>/end")
@@ -348,14 +359,17 @@ def place_hold(request_id: int) -> ResponseReturnValue:
 @fresh
 def end_hold(hold_id: int) -> ResponseReturnValue:
     """Let the clocks run again."""
+    request_id = None
     try:
         with transaction() as session:
-            legal_holds.end(session, hold_id, actor_id=current_staff().id, now=utc_now())
+            request_id = legal_holds.end(
+                session, hold_id, actor_id=current_staff().id, now=utc_now()
+            )
     except Refused as refusal:
         flash(refusal.message, "error")
     else:
         flash("The hold has ended. What is due is erased within a minute.", "success")
-    return redirect(url_for("personal_data.overview", _anchor="holds"), code=303)
+    return _back_from_hold(request_id)
 
 
 @bp.get("/figures")

@@ -35,6 +35,7 @@ from callback_service.services import (
     staff_skills,
     text_wording,
 )
+from callback_service.web import form_times
 from callback_service.web.access import public
 from callback_service.web.public_form import (
     CONSENT_VERSION,
@@ -60,6 +61,7 @@ def ask() -> ResponseReturnValue:
     now = utc_now()
     form = _form(AskForm)
     form.submission_key.data = intake.new_key()
+    form.given.data = form_times.stamp(form.submission_key.data)
     return _render(form, _offer(form, now=now), now=now)
 
 
@@ -78,6 +80,7 @@ def send() -> ResponseReturnValue:
                 form.ask(network=caller_network()),
                 address=caller_address(),
                 limits=current_settings().form_limits,
+                is_by_program=form_times.is_by_program(form, now=now),
                 now=now,
                 tz=current_settings().service_time_zone,
             )

@@ -55,6 +55,8 @@ class AskForm(FlaskForm):
     """Five questions and a tick, and whom they would like to speak with if they open that."""
 
     submission_key = HiddenField()
+    given = HiddenField()  # when, signed
+    comments = StringField("Leave this empty")  # no person meets it; programs fill it in
     phone = StringField("What number should we call?")
     name = StringField("What should we call you?")
     when = RadioField("When should we call?", validate_choice=False)
@@ -209,7 +211,16 @@ class AgainForm(AskForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("phone", "name", "messages", "reminder", "note", "consent"):
+        for name in (
+            "given",
+            "comments",
+            "phone",
+            "name",
+            "messages",
+            "reminder",
+            "note",
+            "consent",
+        ):
             if name in self:
                 del self[name]
         for name in ("language", "gender", "same_counsellor"):

@@ -14,7 +14,7 @@ from callback_service.domain.looks import LOOK_REASONS, LookReason
 from callback_service.domain.policy import Action, Field
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import current_settings, reading, transaction
-from callback_service.services import looks, records
+from callback_service.services import legal_holds, looks, records
 from callback_service.web.access import current_staff, requires
 from callback_service.web.choices import SelectChoice
 from callback_service.web.desk import ENDINGS, OUTCOMES
@@ -96,9 +96,17 @@ def _page(request_id: int, form: LookForm) -> str:
     now, settings = utc_now(), current_settings()
     with transaction() as session:  # a look at a caller's details is written down
         record = records.record(session, request_id, staff=current_staff(), now=now)
+        hold = legal_holds.hold_of(
+            session,
+            request_id,
+            actor_id=current_staff().id,
+            now=now,
+            tz=settings.service_time_zone,
+        )
     return render_template(
         "manager/record.html",
         record=record,
+        hold=hold,
         form=form,
         a_day=settings.looks_a_day,
         BEHIND_MASK=BEHIND_MASK,

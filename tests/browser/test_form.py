@@ -98,6 +98,31 @@ def test_the_form_is_sent_by_keyboard_alone(page: Page, service: Service) -> Non
     assert not request.may_text
 
 
+def test_no_key_and_no_screen_reader_comes_to_the_field_for_programs(
+    page: Page, service: Service
+) -> None:
+    page.goto(service.url("/"))
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id"))
+    assert {"phone", "name", "note"} <= reached
+    assert "comments" not in reached
+    told = page.locator("form[novalidate]").aria_snapshot()
+    assert "What number should we call?" in told
+    assert "Leave this empty" not in told
+
+
+def test_the_field_for_programs_is_out_of_sight_without_styles(
+    page: Page, service: Service
+) -> None:
+    page.route("**/*.css*", lambda route: route.fulfill(body="", content_type="text/css"))
+    page.goto(service.url("/"))
+    expect(page.locator("#phone")).to_be_visible()
+    expect(page.locator("#comments")).to_be_hidden()
+    expect(page.get_by_text("Leave this empty")).to_be_hidden()
+
+
 def test_the_first_keys_lead_past_the_header_and_out(page: Page, service: Service) -> None:
     page.goto(service.url("/"))
     page.keyboard.press("Tab")

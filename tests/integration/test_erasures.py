@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from callback_service.domain.flood import FormLimits
 from callback_service.domain.lifecycle import Disposition, RequestState
 from callback_service.domain.retention import USUAL, Kept
 from callback_service.errors import BadInput, NotFound, Refused, TooMany
@@ -31,6 +33,7 @@ from callback_service.services import (
     desk,
     erasures,
     escalation,
+    form_posts,
     inbound_texts,
     intake,
     legal_holds,
@@ -39,6 +42,7 @@ from callback_service.services import (
     subject_access,
     suppression,
 )
+from callback_service.services.intake import Ask
 from callback_service.services.text_limits import TOO_MANY_BY_FORM
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
@@ -532,3 +536,42 @@ def test_a_link_that_was_erased_is_like_one_that_never_was(session: Session) -> 
     erasures.erase_own(session, submission, USUAL, now=NOW, tz=LONDON)
     session.commit()
     assert intake.submission_by_key(session, key) is None
+
+
+class TestAFormThatWaitsOutsideTheQueue:
+    @pytest.fixture
+    def waits(self, session: Session) -> Ask:
+        """A form of CALLER that is not in the queue."""
+        make_shift(session)
+        ask = an_ask(CALLER, name="Robin", note="Hang up")
+        form_posts.take(
+            session, ask, address=None, limits=FormLimits(), is_by_program=True, now=NOW, tz=LONDON
+        )
+        session.commit()
+        return ask
+
+    def test_is_part_of_what_we_hold(self, session: Session, asker: Staff, waits: Ask) -> None:
+        case_id = a_case(session, asker, about=About.ACCESS)
+        held = subject_access.export(session, case_id, USUAL, actor_id=asker.id, now=NOW)
+        [form] = held.waiting
+        assert (form.name, form.note, form.ring_from) == ("Robin", "Hang up", None)
+        assert not held.is_empty
+        assert "Robin" in json.dumps(subject_access.as_json(held))
+
+    def test_is_erased_with_the_rest(
+        self, session: Session, asker: Staff, confirmer: Staff, waits: Ask
+    ) -> None:
+        case_id = a_case(session, asker)
+        ask(session, case_id, asker)
+        confirm(session, case_id, confirmer)
+        assert not form_posts.is_waiting(session, waits.key)
+        assert (
+            form_posts.let_in_due(
+                session, limits=FormLimits(), now=NOW + timedelta(hours=1), tz=LONDON
+            )
+            == 0
+        )
+        [deed] = session.scalars(
+            select(AuditEntry).where(AuditEntry.action == "form_post.erased")
+        ).all()
+        assert deed.actor_id == confirmer.id

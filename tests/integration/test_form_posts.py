@@ -12,11 +12,13 @@ from sqlalchemy.orm import Session
 from callback_service.domain import flood
 from callback_service.domain.flood import FormLimits
 from callback_service.domain.staff import Role
+from callback_service.domain.wording import segments
 from callback_service.errors import NotFound, TooMany
 from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import CallbackRequest, Submission
 from callback_service.models.form_post import FormPost
 from callback_service.models.outbox import OutboxMessage, TextKind
+from callback_service.models.sealing import keyring
 from callback_service.services import form_posts, intake, retention, text_alarms
 from callback_service.services.intake import Ask
 from tests.rota_builders import LONDON
@@ -34,11 +36,20 @@ def _staffed(session: Session) -> None:
 
 
 def post(
-    session: Session, number: int, address: str | None, *, now: datetime, **asked: object
+    session: Session,
+    number: int,
+    address: str | None,
+    *,
+    now: datetime,
+    is_by_program: bool = False,
+    **asked: object,
 ) -> Ask:
     """One post of the form with a number of its own; what was asked, with its key."""
     ask = an_ask(mobile(number), name=f"Caller {number}", **asked)  # type: ignore[arg-type]
-    key = form_posts.take(session, ask, address=address, limits=LIMITS, now=now, tz=LONDON)
+    key = form_posts.take(
+        session, ask, address=address, limits=LIMITS, is_by_program=is_by_program, now=now,
+        tz=LONDON,
+    )  # fmt: skip
     session.commit()
     assert key == ask.key
     return ask
@@ -243,3 +254,79 @@ def test_a_key_is_kept_as_its_digest_only(session: Session, now: datetime) -> No
     ask = post(session, 1, LOUD, now=now)
     digest = session.scalars(select(FormPost.key_digest)).one()
     assert digest == sha256(ask.key.encode()).digest()
+
+
+class TestWhatSeemsToBeAPrograms:
+    @pytest.mark.parametrize("address", [QUIET, None])
+    def test_waits_for_a_person_and_then_goes_in_by_itself(
+        self, session: Session, now: datetime, address: str | None
+    ) -> None:
+        ask = post(session, 1, address, now=now, is_by_program=True)
+        assert form_posts.is_waiting(session, ask.key)
+        just_before = now + flood.HELD_FOR - timedelta(seconds=1)
+        assert let_in(session, now=just_before) == 0
+        assert let_in(session, now=now + flood.HELD_FOR) == 1
+        kept = intake.submission_by_key(session, ask.key)
+        assert kept is not None
+        assert kept.request.phone == ask.phone.e164
+
+    def test_keeps_nobody_else_of_its_network_back(self, session: Session, now: datetime) -> None:
+        post(session, 1, QUIET, now=now, is_by_program=True)
+        post(session, 2, QUIET, now=now)
+        assert requests(session) == 1
+
+    def test_is_let_in_by_a_manager_before(self, session: Session, now: datetime) -> None:
+        manager = make_staff(session, role=Role.MANAGER)
+        post(session, 1, QUIET, now=now, is_by_program=True)
+        [group] = form_posts.groups(session)
+        assert (group.posts, group.by_program) == (1, 1)
+        form_posts.let_in(session, group.post_id, actor_id=manager.id, now=now, tz=LONDON)
+        assert requests(session) == 1
+
+    def test_has_an_end_of_places_to_wait_in(
+        self, session: Session, now: datetime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(flood, "MOST_WAITING_OF_NETWORK", 2)
+        for number in range(2):
+            post(session, number, QUIET, now=now, is_by_program=True)
+        with pytest.raises(TooMany, match="Ring us instead"):
+            post(session, 2, QUIET, now=now, is_by_program=True)
+
+    def test_sent_again_by_a_person_is_one_post(self, session: Session, now: datetime) -> None:
+        ask = post(session, 1, QUIET, now=now, is_by_program=True)
+        later = now + timedelta(minutes=1)
+        key = form_posts.take(
+            session, ask, address=QUIET, limits=LIMITS, is_by_program=True, now=later, tz=LONDON
+        )
+        assert key == ask.key
+        assert session.scalar(select(func.count()).select_from(FormPost)) == 1
+
+    def test_is_told_to_the_duty_lead_once_a_day(self, session: Session, now: datetime) -> None:
+        make_manager(session, is_duty_lead=True)
+        post(session, 1, QUIET, now=now, is_by_program=True)
+        assert form_posts.is_any_held(session, now=now)
+        assert not form_posts.is_any_late(session, now=now)
+        for hours in (0, 2):
+            text_alarms.tell_of_held(session, now=now + timedelta(hours=hours), tz=LONDON)
+        [body] = session.scalars(
+            select(OutboxMessage.body).where(OutboxMessage.kind == TextKind.AUDIT)
+        ).all()
+        assert "seems to be sent by a program waits outside the queue" in body
+        assert segments(body) == 1
+
+
+class TestUnderANumber:
+    def test_what_waits_is_found_and_erased_and_nothing_else(
+        self, session: Session, now: datetime
+    ) -> None:
+        manager = make_staff(session, role=Role.MANAGER)
+        *_, theirs = (post(session, number, LOUD, now=now) for number in range(3))
+        other = post(session, 3, LOUD, now=now)
+        index = keyring().blind_index("phone", theirs.phone.e164)
+        [(came_at, found)] = form_posts.waiting_under(session, index)
+        assert (came_at, found.name) == (now, theirs.name)
+        assert form_posts.erase_under(session, index, actor_id=manager.id, now=now) == 1
+        session.commit()
+        assert not form_posts.is_waiting(session, theirs.key)
+        assert form_posts.is_waiting(session, other.key)
+        assert form_posts.waiting_under(session, index) == []

@@ -10,14 +10,15 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import Disposition
 from callback_service.domain.retention import USUAL, Kept
+from callback_service.domain.staff import Role
 from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.privacy import LegalHold
 from callback_service.models.staff import Staff
-from callback_service.services import legal_holds, requests, retention
+from callback_service.services import bars, legal_holds, requests, retention
 from tests.rota_builders import LONDON
-from tests.support.builders import NOW
+from tests.support.builders import NOW, make_staff
 from tests.support.request_builders import make_manager, make_request, make_shift
 
 LATER = NOW + USUAL.lasts(Kept.CALLERS)
@@ -158,3 +159,39 @@ def test_a_hold_needs_a_reason_and_a_day_within_a_year(
             tz=LONDON,
         )
     assert list(bad.value.fields) == [field]
+
+
+class TestASafeguardingLead:
+    @pytest.fixture
+    def lead(self, session: Session) -> Staff:
+        return make_staff(session, role=Role.SAFEGUARDING_LEAD, name="Dana Whyte")
+
+    def test_holds_what_was_marked_urgent_and_ends_it(
+        self, session: Session, closed: CallbackRequest, lead: Staff
+    ) -> None:
+        closed.is_urgent = True
+        placed = hold(session, closed, lead)
+        row = legal_holds.hold_of(session, closed.id, actor_id=lead.id, now=NOW, tz=LONDON)
+        assert row is not None
+        assert (row.hold_id, row.reason, row.placed_by) == (placed.id, "A complaint", lead.name)
+        assert legal_holds.end(session, placed.id, actor_id=lead.id, now=NOW) == closed.id
+
+    def test_finds_no_other_request(
+        self, session: Session, closed: CallbackRequest, lead: Staff, manager: Staff
+    ) -> None:
+        with pytest.raises(NotFound):
+            hold(session, closed, lead)
+        with pytest.raises(NotFound):
+            legal_holds.reference_to_hold(session, closed.id, actor_id=lead.id)
+        placed = hold(session, closed, manager)
+        with pytest.raises(NotFound):
+            legal_holds.end(session, placed.id, actor_id=lead.id, now=NOW)
+
+
+def test_who_knows_the_caller_holds_nothing_of_theirs(
+    session: Session, closed: CallbackRequest, manager: Staff
+) -> None:
+    other = make_manager(session, None)
+    bars.bar(session, closed.id, colleague_id=manager.id, actor_id=other.id, now=NOW)
+    with pytest.raises(NotFound):
+        hold(session, closed, manager)

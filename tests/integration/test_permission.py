@@ -20,13 +20,14 @@ from tests.support.request_builders import member
 #: those that only look things up about somebody, for a page that is guarded by its action.
 NOT_GUARDED = {
     "absence_preview.what_moves", "account_events.news", "account_events.recent",
-    "accounts.staff_by_id", "accounts.staff_name", "accounts.texts_of",
+    "accounts.choose_texts", "accounts.staff_by_id", "accounts.staff_name", "accounts.texts_of",
     "api_tokens.end_token", "api_tokens.live_tokens", "api_tokens.make_token",
     "availability.conflicts_of_open_shift", "availability.list_stated",
     "held_forms.drop", "held_forms.held_of", "held_forms.hold", "leave_requests.list_own",
     "passkeys.passkeys_of", "passkeys.remove", "presence.duty_ends",
     "rota_history.list_revisions", "rota_meanwhile.refuse_if_changed",
-    "second_step_resets.call_off", "second_step_resets.waiting_for",
+    "refusals.is_worth_noting", "refusals.note", "second_step_resets.call_off",
+    "second_step_resets.waiting_for",
     "second_step.has_app", "second_step.recovery_codes_left", "second_step.renew_recovery_codes",
     "shift_patterns.list_patterns", "sign_in.end_others", "sign_in.still_open",
     "staff_skills.skills_of", "swap_lists.count_for", "swap_lists.shifts_to_offer",

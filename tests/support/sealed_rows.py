@@ -16,6 +16,7 @@ from callback_service.domain.signing_in import Stage
 from callback_service.models.base import Base
 from callback_service.models.call import InboundCall
 from callback_service.models.callback import CallbackRequest, Offer, OfferEnding
+from callback_service.models.decoy import Decoy
 from callback_service.models.form_post import FormPost
 from callback_service.models.inbound import InboundText
 from callback_service.models.look import Look
@@ -35,6 +36,7 @@ CANARIES: Final = {
     "CallbackRequest.name": "Canaryname Quetzal",
     "CallbackRequest.note": "Canarynote heron at the blue door",
     "CallbackRequest.closing_note": "Canaryclosing ibis on Tuesday",
+    "Decoy.request": "Canarydecoy wigeon",
     "Look.words": "Canarylook merganser",
     "Offer.words": "Canarywords kestrel",
     "OutboxMessage.to": "+447700900871",
@@ -126,7 +128,9 @@ def _of_managers(session: Session, request: CallbackRequest, staff: Staff) -> No
     reset = SecondStepReset(
         staff_id=staff.id, reason=LossReason.LOST, asked_by_id=staff.id, asked_at=NOW
     )
-    session.add_all([look, hold, case, post, reset])
+    decoy = Decoy(uid=new_uid(), planted_at=NOW)
+    decoy.request = CANARIES["Decoy.request"]
+    session.add_all([look, hold, case, post, reset, decoy])
     session.flush()
     look.words = CANARIES["Look.words"]
     hold.reason = CANARIES["LegalHold.reason"]

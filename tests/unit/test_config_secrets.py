@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,16 @@ def test_the_limits_of_the_form_are_numbers(tmp_path: Path) -> None:
     assert given == FormLimits(a_network=20, in_all=400)
     with pytest.raises(SettingsError, match="FORMS_PER_HOUR must be a whole number"):
         load(tmp_path, FORMS_PER_HOUR="0")
+
+
+def test_how_fast_nobody_is_can_be_set_and_turned_off(tmp_path: Path) -> None:
+    assert load(tmp_path).form_limits.least_time == timedelta(seconds=3)
+    assert not load(tmp_path, FORM_LEAST_SECONDS="0").form_limits.least_time
+    with pytest.raises(SettingsError, match="FORM_LEAST_SECONDS must be a whole number"):
+        load(tmp_path, FORM_LEAST_SECONDS="31")
+
+
+def test_the_log_has_two_kinds_of_lines(tmp_path: Path) -> None:
+    load(tmp_path, LOG_LINES="plain")
+    with pytest.raises(SettingsError, match="LOG_LINES is json or plain"):
+        load(tmp_path, LOG_LINES="xml")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from callback_service.domain.flood import (
@@ -11,6 +13,7 @@ from callback_service.domain.flood import (
     Seen,
     can_be_kept,
     is_flooded,
+    is_too_fast,
     must_wait,
 )
 
@@ -39,6 +42,30 @@ def test_there_is_an_end_of_places_to_wait_in() -> None:
     assert can_be_kept(Seen(5, 5, MOST_WAITING_OF_NETWORK - 1, MOST_WAITING - 1))
     assert not can_be_kept(Seen(5, 5, MOST_WAITING_OF_NETWORK, MOST_WAITING_OF_NETWORK))
     assert not can_be_kept(Seen(5, 5, 0, MOST_WAITING))
+
+
+def test_what_waits_for_a_person_takes_a_place_and_keeps_nobody_else_back() -> None:
+    held = Seen(0, 0, 0, MOST_WAITING_OF_NETWORK, held_from_network=MOST_WAITING_OF_NETWORK)
+    assert not must_wait(held, LIMITS)
+    assert not can_be_kept(held)
+
+
+@pytest.mark.parametrize(
+    ("taken", "too_fast"),
+    [
+        (timedelta(0), True),
+        (timedelta(seconds=2.999), True),
+        (timedelta(seconds=3), False),
+        (timedelta(days=400), False),  # a page that lay open
+        (timedelta(seconds=-1), False),  # the server's clock was set back
+        (None, True),  # no page of ours
+    ],
+)
+def test_nobody_answers_in_less_than_the_least_time(
+    taken: timedelta | None, *, too_fast: bool
+) -> None:
+    assert is_too_fast(taken, LIMITS) is too_fast
+    assert not is_too_fast(taken, FormLimits(least_time=timedelta(0)))
 
 
 def test_callers_are_asked_to_ring_from_the_limit_of_all_on() -> None:

@@ -69,7 +69,6 @@ def test_of_hundreds_of_guesses_none_is_right_and_all_answers_are_one(
     assert wrong[0] >= 400
 
 
-@pytest.mark.one_database
 def test_of_ten_thousand_guesses_no_look_up_finds_anything(
     session: Session, links: dict[str, str]
 ) -> None:
@@ -93,7 +92,6 @@ def test_of_ten_thousand_guesses_no_look_up_finds_anything(
         assert not any(open_(look_up, guess) for guess in guesses)
 
 
-@pytest.mark.one_database
 def test_a_reference_opens_nothing(app: Flask, client: FlaskClient) -> None:
     with stored(app) as session:
         reference = take(session, an_ask()).request.reference
@@ -121,7 +119,6 @@ def test_a_guess_that_is_nearly_right_takes_as_long_as_any(
     assert 0.5 < nearly / far_off < 2
 
 
-@pytest.mark.one_database
 def test_staff_who_are_disabled_and_links_that_were_used_answer_as_a_guess(
     app: Flask, client: FlaskClient, links: dict[str, str]
 ) -> None:

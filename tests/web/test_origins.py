@@ -100,5 +100,5 @@ def test_fetching_every_page_changes_no_row_but_what_says_so(
             assert client.get(path).status_code < 500 or path == "/health/ready", path
     with seen(app) as session:
         after = row_counts(session)
-    looks = {"audit_entry"}  # a look at somebody's details is written down
+    looks = {"audit_entry", "audit_seal"}  # looks and refusals are written down
     assert {name for name in after if after[name] != before[name]} <= looks

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.one_database
 
 @pytest.fixture(autouse=True)
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "PER_MINUTE", {"public": 3, "sign_in": 3, "api": 3})
+    monkeypatch.setattr(pace, "PER_MINUTE", {"public": 3, "sign_in": 3, "api": 3, "calendar": 3})
     monkeypatch.setattr(pace, "_minute_now", lambda: 1)
 
 
@@ -28,6 +28,12 @@ def test_beyond_the_pace_of_people_an_address_waits_and_no_other(app: Flask, pat
     loud, quiet = browser(app, "81.2.69.1"), browser(app, "81.2.69.2")
     assert [loud.get(path).status_code for _ in range(5)] == [200, 200, 200, 429, 429]
     assert quiet.get(path).status_code == 200
+
+
+def test_guesses_of_calendar_links_are_slowed_down_too(app: Flask) -> None:
+    loud = browser(app, "81.2.69.1")
+    statuses = [loud.get(f"/calendar/guess{n}.ics").status_code for n in range(5)]
+    assert statuses == [404, 404, 404, 429, 429]
 
 
 def test_who_has_to_wait_is_told_for_how_long_and_whom_to_ring(app: Flask) -> None:

@@ -22,7 +22,7 @@ from callback_service.models.callback import CallbackRequest
 from callback_service.models.privacy import DataRequest, LegalHold
 from callback_service.services import requests
 from tests.support.builders import NOW
-from tests.support.pages import csrf_token
+from tests.support.pages import csrf_token, submit
 from tests.support.request_builders import CALLER, make_request, make_shift, mobile, seen, stored
 
 SignInAs = Callable[..., FlaskClient]
@@ -235,6 +235,28 @@ class TestHolds:
         page = words(manager.get(f"/desk/requests/{request_id}/history"))
         assert f'href="/personal-data/holds/{request_id}"' in page
         assert manager.get(f"/personal-data/holds/{request_id}").status_code == 200
+
+    def test_a_safeguarding_lead_holds_and_ends_from_the_record_of_an_urgent_request(
+        self, app: Flask, sign_in_as: SignInAs, request_id: int
+    ) -> None:
+        lead = sign_in_as(Role.SAFEGUARDING_LEAD, name="Dana Whyte")
+        hold, record = f"/personal-data/holds/{request_id}", f"/desk/requests/{request_id}/record"
+        assert lead.get(hold).status_code == 404  # it is not urgent
+        with stored(app) as session:
+            session.get_one(CallbackRequest, request_id).is_urgent = True
+        assert hold in words(lead.get(record))
+        day = (NOW + timedelta(days=30)).date().isoformat()
+        answer = submit(lead, hold, {"reason": "A concern", "review_on": day})
+        assert (answer.status_code, answer.location) == (303, record)
+        page = words(lead.get(record))
+        assert "A concern" in page
+        assert ", by Dana Whyte" in page
+        with seen(app) as session:
+            hold_id = session.scalars(select(LegalHold.id)).one()
+        answer = submit(lead, f"/personal-data/holds/{hold_id}/end", {}, page=record)
+        assert (answer.status_code, answer.location) == (303, record)
+        assert "A concern" not in words(lead.get(record))
+        assert lead.get("/personal-data").status_code == 403
 
     def test_there_is_none_for_a_request_that_is_not(self, manager: FlaskClient) -> None:
         assert manager.get("/personal-data/holds/77").status_code == 404

@@ -283,6 +283,7 @@ OF_STAFF = {
     "staff.phone_sealed", "staff.totp_secret_sealed", "sign_in.pending_totp_sealed",
     "held_form.fields_sealed", "look.words_sealed", "inbound_call.keyed_sealed",
     "data_request.words_sealed", "legal_hold.reason_sealed", "second_step_reset.proof_sealed",
+    "decoy.request_sealed",
 }  # fmt: skip
 
 

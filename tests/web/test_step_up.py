@@ -104,6 +104,7 @@ def test_what_is_sensitive_is_on_the_list(app: Flask) -> None:
         "personal_data.end_hold",
         "personal_data.export",
         "personal_data.find",
+        "personal_data.hold",
         "personal_data.place_hold",
         "second_step.finish_replacing",
         "second_step.renew_codes",
