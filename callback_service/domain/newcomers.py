@@ -1,7 +1,8 @@
 """The time to promise to somebody who asks now, by whom they wish to speak with.
 
 A wish takes its part of the time that is promised, and leaves the rest to everybody else. So who
-wishes is promised a time at which even that rest is enough, in the futures of their own wish.
+wishes is promised a time at which even that rest is enough, in the futures of their own wish. What
+nobody on the rota can meet in that time takes no part of it.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
-from callback_service.domain import quotes, wishes
+from callback_service.domain import plan_wishes, quotes, wishes
 from callback_service.domain.habits import Habits
 from callback_service.domain.planning import MISSED_CAP, Availability, Task
 from callback_service.domain.quotes import Forecast
+from callback_service.domain.reach import Reach
 from callback_service.domain.wishes import Step, Wishes
 
 #: Stands for somebody who asks now: behind every request that is due at the same instant.
@@ -58,8 +60,12 @@ def quote(known: Known, wished: Wishes, *, now: datetime) -> Quote:
     """What to promise to somebody who asks ``now``. The same facts give the same quote."""
     soonest = _start_of_language(known, wished, now=now)
     found = _quote(known, [], soonest, now=now)
+    reach = Reach(known.people)
     for _ in range(ROUNDS if wished.kinds() and found.is_staffed else 0):
-        steps = wishes.steps(wished, ring_from=now, due_at=found.due_at)
+        asked = wishes.steps(wished, ring_from=now, due_at=found.due_at)
+        steps = reach.within(asked, now=now)
+        if not steps[0].needs:
+            break
         longer = _quote(known, steps, soonest, now=now)
         if longer.due_at <= found.due_at:
             break
@@ -72,7 +78,7 @@ def _quote(
 ) -> Quote:
     """The quote for somebody with these steps of wishes, who on average is not rung sooner."""
     forecast = quotes.forecast(
-        wishes.as_they_may_be_rung(known.tasks, known.steps_of, known.people, now=now),
+        plan_wishes.as_they_may_be_rung(known.tasks, known.steps_of, known.people, now=now),
         known.people,
         known.talked,
         latest_open_promise=known.latest_open_promise,
@@ -94,7 +100,7 @@ def _start_of_language(known: Known, wished: Wishes, *, now: datetime) -> dateti
         return None
     due = max(now + quotes.NEWCOMER_DUE, known.latest_open_promise or now)
     steps = wishes.steps(Wishes(wished.language), ring_from=now, due_at=due)[:1]
-    plan = wishes.plan_with_wishes(
+    plan = plan_wishes.plan_with_wishes(
         [*known.tasks, Task(NEWCOMER, now, due)],
         {**known.steps_of, NEWCOMER: steps},
         known.people,

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callback_service.domain.plan_wishes import plan_with_wishes
 from callback_service.domain.planning import Availability, Planned, Task
 from callback_service.domain.skills import Gender, skill
 from callback_service.domain.skills import SkillKind as Kind
@@ -18,7 +19,6 @@ from callback_service.domain.wishes import (
     in_words,
     is_held_back_by,
     meets,
-    plan_with_wishes,
     read_wishes,
     steps,
     widened_at,
