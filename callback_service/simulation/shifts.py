@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from callback_service.domain.absences import SICK_NOTICE
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.planning import HANDOVER_MARGIN
 from callback_service.domain.presence import PresenceKind
@@ -14,8 +15,6 @@ from callback_service.simulation.people import Counsellor, OnDuty
 from callback_service.simulation.world import Process, World
 
 SECOND: Final = timedelta(seconds=1)
-#: Somebody is off sick: known this long before the shift.
-SICK_NOTICE: Final = timedelta(hours=1)
 
 
 class Shifts:
