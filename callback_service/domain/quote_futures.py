@@ -184,6 +184,11 @@ class Seats:
         """The span in which most of the calls of each begin."""
         return [spans[0] if spans else _NO_SPAN for spans in self._spans]
 
+    def first_start(self, open_from: Sequence[float]) -> float:
+        """The first second at which anybody free may ring the newcomer; inf if none may."""
+        starts = (self.ready(place, opens) for place, opens in enumerate(open_from))
+        return min((start for start in starts if start is not None), default=inf)
+
     def ready(self, place: int, at: float) -> float | None:
         """The first second from ``at`` on at which a call may start; None if there is none."""
         for start, last in self._spans[place]:
@@ -303,8 +308,14 @@ def _if_lapsed(
 ) -> float:
     """When the newcomer is rung whose offer to ``place`` at ``at`` lapses: by a colleague.
 
-    Or by the same one, once no colleague is on shift any more.
+    By any of them where no other meets what is wished for, as the wish is in vain then. Or by the
+    same one, once no colleague is on shift any more.
     """
-    others = [(max(turn, open_from[other]), other) for turn, other in following if other != place]
+    holds = any(opens <= at for other, opens in enumerate(open_from) if other != place)
+    others = [
+        (max(turn, open_from[other]) if holds else turn, other)
+        for turn, other in following
+        if other != place
+    ]
     alone = seats.alone_from(place, at)
     return max(min([alone, *(turn for turn, _ in others)]), at + _LEASE)

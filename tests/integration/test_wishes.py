@@ -185,7 +185,16 @@ def test_a_language_is_promised_for_when_somebody_who_speaks_it_can_ring(session
     usual = quoting.quote_as_soon_as_possible(session, now=NOW, tz=LONDON)
     polish = quoting.quote_as_soon_as_possible(session, wished=Wishes("pl"), now=NOW, tz=LONDON)
     assert usual.due_at < NOW + timedelta(hours=1)
-    assert polish.due_at >= NOW + timedelta(hours=3)
+    begins = NOW + timedelta(hours=3)
+    widened = widened_at(WishKind.LANGUAGE, ring_from=NOW, due_at=polish.due_at)
+    assert begins < widened < polish.due_at < begins + timedelta(hours=1.5)
+
+
+def test_a_promise_that_waits_for_a_language_leaves_the_wish_to_be_met(session: Session) -> None:
+    make_shift(session)
+    give(session, make_shift(session, "23:00", "08:00", name="Ola Nowak"), POLISH)
+    line = wish_in_queue(session, wishing(session, Wishes("pl")))
+    assert line.until is not None
 
 
 def test_who_is_hours_late_is_expected_to_be_rung_before_a_newcomer_who_wishes(

@@ -183,8 +183,11 @@ class TestAnOfferThatLapses:
     def test_goes_to_the_same_one_again_once_the_last_colleague_has_left(self) -> None:
         assert starts([0, 200], ends=[480, 60]) == (0, 60)
 
-    def test_waits_until_a_colleague_may_ring_whom_they_did_not_wish_for(self) -> None:
-        assert starts([0, 0], opens=[0, 30]) == (0, 30)
+    def test_waits_while_another_colleague_meets_the_wish_until_anybody_may_ring(self) -> None:
+        assert starts([0, 0, 50], opens=[0, 30, 0]) == (0, 30)
+
+    def test_goes_to_anybody_where_no_other_meets_the_wish(self) -> None:
+        assert starts([0, 0], opens=[0, 30]) == (0, 5)
 
 
 def test_who_may_not_ring_the_newcomer_yet_rings_those_who_are_due_behind() -> None:
