@@ -24,7 +24,7 @@ from callback_service.domain.wishes import Step, Wishes
 NEWCOMER: Final = 2**63
 #: How often a promise is made longer, as the wish takes a part of what was added too.
 ROUNDS: Final = 4
-#: A language that is spoken so much later than anybody could ring is what all of the promise is for.
+#: Where a language is spoken so much later than others could ring, it alone makes the promise.
 LATE: Final = timedelta(hours=2)
 
 

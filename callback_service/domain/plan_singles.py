@@ -90,7 +90,8 @@ class _Heads:
         """The lowest key of what a class may take; NO_KEY if none of it waits."""
         if self._first_end < at:
             self._look_again(at)
-        return min(self._of_class[class_of](self._keys))
+        found: tuple[int, ...] = self._of_class[class_of](self._keys)
+        return min(found)
 
     def drop(self, kind: int, at: int) -> None:
         """Remove the task of the lowest key of a kind."""

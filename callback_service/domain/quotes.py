@@ -42,9 +42,6 @@ MOST_RESULTS: Final = 500
 HIGHEST_Z: Final = 12.0
 #: Added to every standard deviation, for what the futures do not know of.
 LEAST_SPREAD: Final = timedelta(minutes=2)
-#: Added to the variance for each minute of waiting: the longer somebody waits the more of what no
-#: future knows can happen meanwhile (source: docs/planning.md, "Quotes").
-SHOCKS: Final = timedelta(minutes=5)
 #: A newcomer is planned as if due this soon, unless an older promise stands behind that.
 NEWCOMER_DUE: Final = timedelta(minutes=30)
 #: Promised when the rota holds nobody: the duty lead is told at once and has this long.
@@ -154,12 +151,7 @@ def forecast(
         for future in seats.sampled(futures, chance)
     ]
     found = [start for start in starts if start is not None]
-    if len(found) < 2:
-        return Forecast(expected.taken, 0.0)
-    mean, variance = _mixed(found, habits.lapses)
-    # Nothing comes between while nobody is on shift who may ring them.
-    staffed = max(mean - seats.first_start(opens), 0.0)
-    return Forecast(mean, sqrt(variance + SHOCKS.total_seconds() * staffed))
+    return _mixed(found, habits.lapses) if len(found) > 1 else Forecast(expected.taken, 0.0)
 
 
 def _open_from(one: Availability, steps: Sequence[Step], now: datetime) -> float:
@@ -168,12 +160,12 @@ def _open_from(one: Availability, steps: Sequence[Step], now: datetime) -> float
     return max((next(first, now) - now).total_seconds(), 0.0)
 
 
-def _mixed(starts: Sequence[Starts], lapses: float) -> tuple[float, float]:
-    """The mean and the variance, where the share ``lapses`` of first offers are not taken."""
+def _mixed(starts: Sequence[Starts], lapses: float) -> Forecast:
+    """The mean and the deviation, where the share ``lapses`` of first offers are not taken."""
     taken, lapsed = [start.taken for start in starts], [start.lapsed for start in starts]
     mean = (1 - lapses) * fmean(taken) + lapses * fmean(lapsed)
     within = (1 - lapses) * _square(taken, mean) + lapses * _square(lapsed, mean)
-    return mean, within * len(starts) / (len(starts) - 1)
+    return Forecast(mean, sqrt(within * len(starts) / (len(starts) - 1)))
 
 
 def _square(values: Sequence[float], mean: float) -> float:

@@ -51,8 +51,9 @@ def asked(
     return [(sorted(step.needs), (step.since - NOW) / MINUTE) for step in found]
 
 
-HOLDS = [(["gender:woman"], 0), ([], 45)]
-IN_VAIN = [([], 0)]
+Asked = list[tuple[list[str], float]]
+HOLDS: Asked = [(["gender:woman"], 0), ([], 45)]
+IN_VAIN: Asked = [([], 0)]
 
 
 @pytest.mark.parametrize(
