@@ -11,6 +11,8 @@ from random import Random
 from statistics import NormalDist
 from typing import Final
 
+from callback_service.domain.presence import WRAP_UP
+
 #: How many calls what we believe at first weighs as much as.
 PRIOR_WEIGHT: Final = 20
 #: As many of the last calls are learned from.
@@ -24,6 +26,7 @@ _ALMOST_ALL: Final = 1 - 2**-52  # the normal knows no value that all are above
 #: The middles of 500 parts of a standard normal that are as likely as each other.
 _LIKELY: Final = tuple(_NORMAL.inv_cdf((part + 0.5) / 500) for part in range(500))
 _MOST: Final = LONGEST.total_seconds()
+_WRAP_UP: Final = WRAP_UP.total_seconds()
 
 
 @dataclass(frozen=True)
@@ -57,26 +60,25 @@ class CallLengths:
         return [exp(mu + sigma * z) for z in _LIKELY]
 
     def left(self, talked: float) -> float:
-        """Seconds that a call still lasts on average that has lasted ``talked`` seconds; never 0.
+        """Seconds until somebody is free, on average, who has talked so long; never 0.
 
+        They still talk, so all of their wrap-up is to come: the call is longer than both together.
         Source: the mean of a log-normal above a value, E[X | X > e] = mean Q(z - sigma) / Q(z).
         """
-        if talked <= 0:
-            return self.mean
-        talked = min(talked, _MOST)
-        z = self._z(talked)
+        talked = min(max(talked, 0.0), _MOST)
+        z = self._z(talked + _WRAP_UP)
         return self.mean * _above(z - self._sigma) / _above(z) - talked
 
     def remaining(self, talked: float, chances: Sequence[float]) -> list[float]:
-        """Seconds that such a call still lasts in several futures, each by a chance of [0, 1)."""
+        """The same in several futures, each by a chance of [0, 1)."""
         talked = min(max(talked, 0.0), _MOST)
-        share = _above(self._z(talked)) if talked else 1.0
+        share = _above(self._z(talked + _WRAP_UP))
         mu, sigma, inverse = self._mu, self._sigma, _NORMAL.inv_cdf
         shares = (share * min(1 - u, _ALMOST_ALL) for u in chances)
-        return [max(exp(mu - sigma * inverse(above)) - talked, 0.0) for above in shares]
+        return [max(exp(mu - sigma * inverse(above)) - talked, _WRAP_UP) for above in shares]
 
-    def _z(self, talked: float) -> float:
-        return (log(talked) - self._mu) / self._sigma
+    def _z(self, lasted: float) -> float:
+        return (log(lasted) - self._mu) / self._sigma
 
 
 def _above(z: float) -> float:

@@ -24,7 +24,7 @@ class Queue:
         self._facts, self._prices = facts, prices
         self._kind_of = tasks.kinds
         self._keys = prices.keys if prices else tasks.keys
-        self._lift = [0] * len(able)  # what the price of a kind takes off its keys
+        self.lift = [0] * len(able)  # what the price of a kind takes off its keys
         self._cap = cap << PLACES
         # A task that is missed ranks by the cap from then on, and is not missed again.
         self._missed_at = list(tasks.dues) if cap else [NEVER] * len(tasks.dues)
@@ -89,8 +89,8 @@ class Queue:
             return NO_KEY, NEVER
         if not self._prices:
             return key, end
-        self._lift[kind] = self._prices.of(self._facts.needs_of[kind], at) << PLACES
-        return key - self._lift[kind], min(end, at - at % STEP + STEP - 1)
+        self.lift[kind] = self._prices.of(self._facts.needs_of[kind], at) << PLACES
+        return key - self.lift[kind], min(end, at - at % STEP + STEP - 1)
 
     def drop_head(self, kind: int) -> int:
         """Remove the task of the lowest key of a kind; its key without a price."""
@@ -99,11 +99,15 @@ class Queue:
             return heappop(joined)
         return ready.pop()
 
-    def following(self, kind: int, at: int) -> int:
-        """The lowest key of a kind once the one before is dropped; NO_KEY if none of it waits."""
+    def advance(self, kind: int, at: int) -> int:
+        """Remove the task of the lowest key of a kind; the lowest after it, or NO_KEY."""
         ready = self._ready[kind]
-        if ready and not self._joined[kind] and self._missed_at[ready[-1] & PLACE] >= at:
-            return ready[-1] - self._lift[kind]
+        if self._joined[kind]:
+            self.drop_head(kind)
+        else:
+            ready.pop()
+            if ready and self._missed_at[ready[-1] & PLACE] >= at:
+                return ready[-1] - self.lift[kind]
         return self.head(kind, at)[0]
 
     def put_back(self, key: int) -> None:

@@ -7,14 +7,14 @@ is to take less than half a second.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from heapq import heappop, heappush, heapreplace
+from heapq import heapify, heappop, heappush, heapreplace
 from typing import Final
 
 from callback_service.domain.plan_facts import NOBODY, PLACE, PLACES, Facts
 from callback_service.domain.plan_hands import Hands
 from callback_service.domain.plan_prices import Prices
 from callback_service.domain.plan_queue import NO_KEY, Queue
-from callback_service.domain.plan_singles import serve_one_by_one
+from callback_service.domain.plan_singles import Singles
 
 #: Puts an urgent task before every other: seconds, more than any two ranks lie apart.
 URGENT: Final = -(10**12)
@@ -47,8 +47,9 @@ class Run:
 
     def run(self) -> Run:
         """Plan all there is to plan."""
+        singles = Singles(self)
         while True:
-            serve_one_by_one(self)
+            singles.serve()
             if (at := self._next()) is None:
                 return self
             kinds = self._come_free(at) | self.queue.release(at)
@@ -75,23 +76,26 @@ class Run:
         if not self.instants or self.instants[0] != at:
             return frozenset()
         heappop(self.instants)
-        is_idle, until, classes = self._is_idle, self.until, set[int]()
+        is_idle, until, class_of = self._is_idle, self.until, self.facts.people.classes
+        came: dict[int, list[int]] = {}
         for person in self.busy.pop(at):
             if self.free_at[person] != at or is_idle[person]:
                 continue  # planned for something else meanwhile
             if at <= until[person] or self.is_on_shift(person, at):
-                classes.add(self._make_idle(person))
-        if len(classes) == 1:
-            return self.facts.kinds_of[classes.pop()]
-        return frozenset().union(*[self.facts.kinds_of[class_of] for class_of in classes])
+                is_idle[person] = True
+                came.setdefault(class_of[person], []).append(self.calls[person] << PLACES | person)
+        for one, entries in came.items():
+            self._idle[one] += entries
+            heapify(self._idle[one])
+            self._idle_count += len(entries)
+        return frozenset().union(*[self.facts.kinds_of[one] for one in came])
 
-    def _make_idle(self, person: int) -> int:
-        """Let somebody wait for a task; their class."""
+    def _make_idle(self, person: int) -> None:
+        """Let somebody wait for a task."""
         class_of = self.facts.people.classes[person]
         heappush(self._idle[class_of], self.calls[person] << PLACES | person)
         self._is_idle[person] = True
         self._idle_count += 1
-        return class_of
 
     def is_on_shift(self, person: int, at: int) -> bool:
         """Whether a call may start at ``at``; else they are busy until one may."""
@@ -128,13 +132,11 @@ class Run:
                 and self.keeps(place, kind, at)
                 and self._is_somebody_idle(kind, at)
             ):
-                kept.append(queue.drop_head(kind))
-            elif self._place(place, kind, hands):
-                queue.drop_head(kind)
-            else:
+                kept.append(heads[0] + queue.lift[kind])
+            elif not self._place(place, kind, hands):
                 heappop(heads)  # who may take this kind has something, and cannot change
                 continue
-            if (following := queue.following(kind, at)) == NO_KEY:
+            if (following := queue.advance(kind, at)) == NO_KEY:
                 heappop(heads)
             else:
                 heapreplace(heads, following)

@@ -65,7 +65,8 @@ class Task:
 class Availability:
     """One counsellor: duty ``spans`` (start, end) in order, and the instant they are next free.
 
-    ``has_had_break`` says so of the first of the spans, if it has begun.
+    ``has_had_break`` says so of the first of the spans, if it has begun. ``signed_off_until`` is
+    set for who is on shift by the rota, and not here.
     """
 
     counsellor_id: int
@@ -74,6 +75,7 @@ class Availability:
     calls_taken: int = 0
     skills: frozenset[str] = frozenset()
     has_had_break: bool = False
+    signed_off_until: datetime | None = None
 
 
 def whom_to_avoid(let_go_by: Set[int], never: Set[int], here: Set[int]) -> frozenset[int]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from heapq import heappop, heappush
-from math import inf
+from math import inf, log
 from random import Random
 from typing import Final, NamedTuple
 
+from callback_service.domain.absences import SICK_NOTICE, SICK_SHARE
 from callback_service.domain.breaks import break_to_come
 from callback_service.domain.call_lengths import CallLengths
 from callback_service.domain.planning import (
@@ -41,6 +43,7 @@ _TAKING: Final = TAKING.total_seconds()
 _IN_VAIN: Final = UNANSWERED_LENGTH.total_seconds() + _TAKING
 _LEASE: Final = OFFER_LEASE.total_seconds()
 _MARGIN: Final = HANDOVER_MARGIN.total_seconds()
+_NOTICE: Final = SICK_NOTICE.total_seconds()
 
 _AT_ONCE: Final = 100  # draws: each costs less so
 
@@ -120,6 +123,7 @@ class Seats:
         self._talked: list[tuple[int, float]] = []
         self._breaks: list[_Span] = []  # the first and last second at which it begins
         self.break_lengths: list[float] = []
+        self._shifts_to_come: list[tuple[int, float]] = []  # by place, and the last second of each
         self._lengths = lengths
         for place, one in enumerate(counsellors):
             spans = [
@@ -129,6 +133,8 @@ class Seats:
             self._spans.append([span for span in spans if span[0] <= span[1]])
             self._free.append(max((one.free_at - now).total_seconds(), 0.0))
             self._add_break(one, now)
+            if self._spans[-1] and self._spans[-1][0][0] > _NOTICE:
+                self._shifts_to_come.append((place, self._spans[-1][0][1]))
             if one.counsellor_id in talked:
                 self._talked.append((place, talked[one.counsellor_id].total_seconds()))
 
@@ -151,7 +157,7 @@ class Seats:
         return Future(free, [inf] * len(free))
 
     def sampled(self, futures: int, chance: Random) -> list[Future]:
-        """When each comes free and takes a break, in so many futures."""
+        """When each comes free and takes a break, in so many futures; some are off sick."""
         found = [Future(list(self._free), [inf] * len(self._free)) for _ in range(futures)]
         for place, talked in self._talked:
             chances = [chance.random() for _ in range(futures)]
@@ -163,6 +169,9 @@ class Seats:
             if earliest < inf:
                 for future in found:
                     future.breaks[place] = earliest + (latest - earliest) * random()
+        for number in _some(futures * len(self._shifts_to_come), SICK_SHARE, chance):
+            place, last = self._shifts_to_come[number // futures]
+            found[number % futures].free[place] = last + 1
         return found
 
     def turns(self, free: Iterable[float]) -> list[tuple[float, int]]:
@@ -170,6 +179,7 @@ class Seats:
         found = [(self.ready(place, at), place) for place, at in enumerate(free)]
         return sorted((at, place) for at, place in found if at is not None)
 
+    @cached_property
     def first_spans(self) -> list[_Span]:
         """The span in which most of the calls of each begin."""
         return [spans[0] if spans else _NO_SPAN for spans in self._spans]
@@ -193,6 +203,13 @@ class Seats:
         return max(ends, default=at)
 
 
+def _some(count: int, share: float, chance: Random) -> Iterator[int]:
+    """Numbers below ``count``, each with the chance ``share``, by how many are between them."""
+    number = -1
+    while (number := number + 1 + int(log(1 - chance.random()) / log(1 - share))) < count:
+        yield number
+
+
 def draws(lengths: CallLengths, lapses: float, chance: Random) -> Iterator[float]:
     """How long one attempt after the other takes, without end, in seconds.
 
@@ -210,13 +227,13 @@ class _Line:
     """Who is served before a newcomer ``due`` then, in one future; some of them more than once."""
 
     def __init__(self, before: Before, due: float) -> None:
-        self._waiting, self._coming = before.waiting.copy(), before.coming.copy()
-        self._released: list[_Waiting] = []  # a heap of those released meanwhile
+        self.waiting, self.coming = before.waiting.copy(), before.coming.copy()
+        self.released: list[_Waiting] = []  # a heap of those released meanwhile
         self._due = due
 
     def next(self, at: float) -> _Waiting | None:
         """Who is rung next by somebody free ``at`` then; None if it is the newcomer's turn."""
-        waiting, coming, released = self._waiting, self._coming, self._released
+        waiting, coming, released = self.waiting, self.coming, self.released
         while coming and coming[0][0] <= at:
             heappush(released, heappop(coming)[1:])
         if released and not (waiting and waiting[-1] <= released[0]):
@@ -237,7 +254,7 @@ class _Line:
     def _come(self, one: _Coming) -> None:
         """Let somebody come, if they are due before the newcomer."""
         if one[1] <= self._due:
-            heappush(self._coming, one)
+            heappush(self.coming, one)
 
 
 def start_of_newcomer(
@@ -253,13 +270,17 @@ def start_of_newcomer(
     Whoever comes free takes the released request that is due first. ``open_from`` says from when on
     each counsellor may take the newcomer; until then they take somebody who is due behind.
     """
-    line, breaks, spans = _Line(before, due), future.breaks, seats.first_spans()
+    line, breaks, spans = _Line(before, due), future.breaks, seats.first_spans
+    waiting, coming, released = line.waiting, line.coming, line.released
     turns = seats.turns(future.free)
     for turn, (at, place) in enumerate(turns):  # it grows meanwhile
         if breaks[place] <= at:
             length, breaks[place] = seats.break_lengths[place], inf
         else:
-            taken = line.next(at)
+            if released or (coming and coming[0][0] <= at):
+                taken = line.next(at)
+            else:
+                taken = waiting.pop() if waiting else None
             if taken is None and open_from[place] <= at:
                 return Starts(at, _if_lapsed(seats, turns[turn + 1 :], at, place, open_from))
             length = next(attempts)
@@ -282,8 +303,14 @@ def _if_lapsed(
 ) -> float:
     """When the newcomer is rung whose offer to ``place`` at ``at`` lapses: by a colleague.
 
-    Or by the same one, once no colleague is on shift any more.
+    By any of them where no other meets what is wished for, as the wish is in vain then. Or by the
+    same one, once no colleague is on shift any more.
     """
-    others = [(max(turn, open_from[other]), other) for turn, other in following if other != place]
+    holds = any(opens <= at for other, opens in enumerate(open_from) if other != place)
+    others = [
+        (max(turn, open_from[other]) if holds else turn, other)
+        for turn, other in following
+        if other != place
+    ]
     alone = seats.alone_from(place, at)
     return max(min([alone, *(turn for turn, _ in others)]), at + _LEASE)

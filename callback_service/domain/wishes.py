@@ -1,4 +1,4 @@
-"""Whom a caller would like to speak with: how long each wish holds, and a plan that keeps to that.
+"""Whom a caller would like to speak with, and how long each wish holds.
 
 A wish holds for a part of the time that was promised, then it is widened to everybody, who have the
 rest of it: the same counsellor again first, a woman or a man next, a language last of all, since a
@@ -9,13 +9,12 @@ leaves a request to nobody.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from callback_service.domain.languages import is_english, language_name, language_tag
-from callback_service.domain.planning import Availability, Planned, Task, make_plan
 from callback_service.domain.skills import Gender, Skill, SkillKind, has
 
 
@@ -141,73 +140,17 @@ def in_force(found: Sequence[Step], *, now: datetime) -> list[Step]:
     return list(found[max(begun - 1, 0) :])
 
 
+def asked_until(found: Sequence[Step], need: str) -> datetime | None:
+    """When these steps stop to ask for a need; None if they never do."""
+    return next((step.since for step in found if need not in step.needs), None)
+
+
 def meets(need: str, *, staff_id: int, skills: frozenset[Skill]) -> bool:
     """Whether somebody meets one need of a plan."""
     kind, _, value = need.partition(":")
     if kind == WishKind.COUNSELLOR:
         return value == str(staff_id)
     return has(skills, Skill(SkillKind(kind), value))
-
-
-def as_they_may_be_rung(
-    tasks: Iterable[Task],
-    steps_of: Mapping[int, Sequence[Step]],
-    counsellors: Iterable[Availability],
-    *,
-    now: datetime,
-) -> list[Task]:
-    """The tasks, each from when on somebody who is on shift ``now`` may ring."""
-    here = {one.skills for one in counsellors if one.spans and one.spans[0][0] <= now}
-    return [
-        replace(task, release=max(task.release, may_ring_from(own, here)))
-        if (own := steps_of.get(task.request_id))
-        else task
-        for task in tasks
-    ]
-
-
-def plan_with_wishes(
-    tasks: Iterable[Task],
-    steps_of: Mapping[int, Sequence[Step]],
-    counsellors: Iterable[Availability],
-    *,
-    now: datetime,
-    cap: timedelta | None = None,
-) -> list[Planned]:
-    """The plan for every task, each by the first step of its wishes that the rota can keep.
-
-    ``steps_of`` holds, by request, the steps from ``now`` on. Whoever cannot be rung by those they
-    wish for before the wish is widened is planned for the time after that, so that nobody is left
-    out for the sake of a wish.
-    """
-    known, people = {task.request_id: task for task in tasks}, list(counsellors)
-    at = dict.fromkeys(steps_of, 0)
-    while True:
-        stepped = {
-            request_id: _at_step(known[request_id], steps_of[request_id][number])
-            for request_id, number in at.items()
-        }
-        planned = make_plan({**known, **stepped}.values(), people, now=now, cap=cap)
-        starts = {entry.request_id: entry.start for entry in planned}
-        unmet = [
-            request_id
-            for request_id, number in at.items()
-            if number + 1 < len(steps_of[request_id])
-            and _is_unmet(starts.get(request_id), steps_of[request_id][number + 1])
-        ]
-        if not unmet:
-            return planned
-        for request_id in unmet:
-            at[request_id] += 1
-
-
-def _at_step(task: Task, step: Step) -> Task:
-    """The task for whoever may ring at a step: not before that step begins."""
-    return replace(task, release=max(task.release, step.since), needs=step.needs)
-
-
-def _is_unmet(start: datetime | None, following: Step) -> bool:
-    return start is None or start >= following.since
 
 
 def in_words(wishes: Wishes, kind: WishKind, *, counsellor: str | None = None) -> str:

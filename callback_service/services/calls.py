@@ -38,8 +38,8 @@ from callback_service.models.callback import Attempt, CallbackRequest
 from callback_service.models.staff import Staff
 from callback_service.services import attempts, audit, requests
 from callback_service.services.permission import allowed
-from callback_service.services.planning import counsellors_here
 from callback_service.services.requests import lock_request
+from callback_service.services.who_is_free import counsellors_here
 
 #: How long the counsellor's phone rings, and then the caller's; whole seconds.
 OWN_PHONE_RINGS_S: Final = 25

@@ -32,12 +32,12 @@ from callback_service.services import (
 )
 from callback_service.services.conflicts import barred_from
 from callback_service.services.desk_texts import TextNews, text_news
-from callback_service.services.explanations import WishLine
 from callback_service.services.inbound_texts import InboundRow, words_of
 from callback_service.services.permission import allowed
-from callback_service.services.planning import counsellors_on_shift
 from callback_service.services.requests import NO_SUCH
 from callback_service.services.sight import Seen
+from callback_service.services.who_is_free import counsellors_on_shift
+from callback_service.services.wish_lines import WishLine, wish_lines
 from callback_service.services.wishes_at_desk import check_wishes
 
 #: A request that was taken must be rung within this time, or it goes back to the queue.
@@ -98,9 +98,17 @@ def queue(session: Session, *, now: datetime, tz: tzinfo) -> list[QueueRow]:
     ).all()  # fmt: skip
     waiting = [row[0] for row in rows]
     why, texts = explanations.reasons(session, waiting, now=now, tz=tz), text_news(session, waiting)
+    lines = wish_lines(session, waiting, now=now, tz=tz)
     silent = suppression.asked_for_silence(session, [request.id for request in waiting])
     found = [
-        _queue_row(*row, why=why.get(row[0].id), texts=texts[row[0].id], silent=silent, now=now)
+        _queue_row(
+            *row,
+            wishes=lines[row[0].id],
+            why=why.get(row[0].id),
+            texts=texts[row[0].id],
+            silent=silent,
+            now=now,
+        )
         for row in rows
     ]
     return sorted(
@@ -117,6 +125,7 @@ def _queue_row(
     offer_lapses_at: datetime | None,
     is_escalated: bool,
     *,
+    wishes: list[WishLine],
     why: str | None,
     texts: TextNews,
     silent: set[int],
@@ -138,7 +147,7 @@ def _queue_row(
         is_late=now > request.due_at,
         is_open_to_take=request.ring_from <= now + OFFER_LEAD,
         is_urgent=request.is_urgent,
-        wishes=explanations.wish_lines(request, now=now),
+        wishes=wishes,
         why=why,
         is_for_managers=request.id in silent,
         texts=texts,
@@ -281,7 +290,7 @@ class CallSheet:
     notes_so_far: str | None
     may_text: bool
     may_leave_voicemail: bool
-    wishes: list[WishLine]
+    wishes: list[str]  # whom they asked for
     is_urgent: bool
     due_at: datetime
     tries: int
@@ -349,7 +358,7 @@ def _sheet(
         notes_so_far=seen.whole(Field.NOTES, request.closing_note),
         may_text=request.may_text,
         may_leave_voicemail=request.may_leave_voicemail,
-        wishes=explanations.wish_lines(request, now=now),
+        wishes=explanations.wishes_in_words(request),
         is_urgent=request.is_urgent,
         due_at=request.due_at,
         tries=request.tries,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from sqlalchemy import func, select
@@ -14,31 +13,17 @@ from callback_service.domain.lifecycle import Outcome, RequestState
 from callback_service.domain.promises import target_of
 from callback_service.domain.skills import NO_SKILLS, SkillsOf, has
 from callback_service.domain.skills import in_words as skill_in_words
-from callback_service.domain.wishes import WishKind, in_words, skill_wished, widened_at
+from callback_service.domain.wishes import WishKind, in_words, skill_wished
 from callback_service.domain.wording import full_day
 from callback_service.models.callback import Attempt, CallbackRequest
 from callback_service.models.plan import PlanEntry
 from callback_service.services.staff_skills import skills_of_staff
 
 
-@dataclass(frozen=True, slots=True)
-class WishLine:
-    """One wish for the desk: "a woman", until when it holds, and whether it still does."""
-
-    words: str
-    until: datetime
-    holds: bool
-
-
-def wish_lines(request: CallbackRequest, *, now: datetime) -> list[WishLine]:
-    """The wishes of a request, in the order in which they are widened."""
+def wishes_in_words(request: CallbackRequest) -> list[str]:
+    """Whom the caller asked for, in the order in which that is widened: "a woman"."""
     name = request.wish_counsellor.name if request.wish_counsellor else None
-    lines = []
-    for kind in request.wishes.kinds():
-        until = widened_at(kind, ring_from=request.ring_from, due_at=request.due_at)
-        words = in_words(request.wishes, kind, counsellor=name)
-        lines.append(WishLine(words, until, now < until))
-    return lines
+    return [in_words(request.wishes, kind, counsellor=name) for kind in request.wishes.kinds()]
 
 
 def reasons(
@@ -94,7 +79,7 @@ def _why_them(
     if entry.counsellor_id == request.wish_counsellor_id:
         at = spoke.get(request.id)
         met.append(f"spoke with them on {full_day(at, tz)}" if at else "spoke with them before")
-    unmet = [line.words for line in wish_lines(request, now=entry.starts_at) if not line.holds]
+    unmet = wishes_in_words(request)
     if unmet and not met:
         return [f"no longer kept for {' and '.join(unmet)}"]
     return met or ["free first"]

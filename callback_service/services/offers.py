@@ -21,8 +21,8 @@ from callback_service.services import audit, presence, requests, texts
 from callback_service.services.conflicts import is_barred
 from callback_service.services.permission import allowed
 from callback_service.services.plan_trigger import ask_for_plan
-from callback_service.services.planning import counsellors_on_shift
 from callback_service.services.requests import Why, lock_request
+from callback_service.services.who_is_free import counsellors_on_shift
 
 
 def offers_are_due(session: Session, *, now: datetime) -> bool:

@@ -13,8 +13,8 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
 from callback_service.domain import promises, wishes
-from callback_service.domain.call_lengths import CallLengths
 from callback_service.domain.lifecycle import RequestState
+from callback_service.domain.plan_wishes import plan_with_wishes
 from callback_service.domain.planning import (
     MISSED_CAP,
     Availability,
@@ -22,22 +22,18 @@ from callback_service.domain.planning import (
     Task,
     whom_to_avoid,
 )
-from callback_service.domain.rota import Duty
-from callback_service.domain.skills import NO_SKILLS, Gender
-from callback_service.domain.spans import joined
-from callback_service.domain.wishes import Step, Wishes, plan_with_wishes
-from callback_service.models.callback import Attempt, CallbackRequest, Offer, OfferEnding
+from callback_service.domain.skills import Gender
+from callback_service.domain.wishes import Step, Wishes
+from callback_service.models.callback import CallbackRequest, Offer, OfferEnding
 from callback_service.models.plan import PlanEntry, PlanTrigger
-from callback_service.services import presence, suppression
+from callback_service.services import suppression
 from callback_service.services.conflicts import barred_by_waiting
 from callback_service.services.learning import learned_lengths
-from callback_service.services.rota import Proposal, on_now, shifts_between
-from callback_service.services.staff_skills import skills_of_staff
+from callback_service.services.rota import Proposal
+from callback_service.services.who_is_free import counsellors_here, on_rota
 
 #: How far past the last request's release the rota is looked at for somebody to serve it.
 LOOK_PAST: Final = timedelta(days=2)
-#: Calls taken in this time count when load is spread.
-RECENT: Final = timedelta(hours=8)
 #: Endings that mean: this counsellor let the request go by.
 LET_GO: Final = (OfferEnding.LAPSED, OfferEnding.RELEASED, OfferEnding.DECLINED)
 _AT_ONCE: Final = 1000  # rows in one statement: databases take so many values and not many more
@@ -118,8 +114,7 @@ def open_work(
 ) -> Work:
     """Every waiting request that is not on offer, or only to one person, as the planner sees it."""
     waiting = _waiting_rows(session, also_on_offer_to)
-    avoid, never = _let_go_by(session), barred_by_waiting(session)
-    here = counsellors_here(session, now=now, tz=tz) if avoid or never else set()
+    avoid = whom_each_avoids(session, now=now, tz=tz)
     last = dict(session.execute(select(PlanEntry.request_id, PlanEntry.counsellor_id)).all())
     length = learned_lengths(session).expected
     tasks = [
@@ -131,7 +126,7 @@ def open_work(
             is_urgent=is_urgent,
             planned_for=last.get(request_id),
             length=length,
-            avoid=whom_to_avoid(avoid[request_id], never[request_id], here),
+            avoid=avoid.get(request_id, frozenset()),
         )
         for request_id, ring_from, due_at, is_window, is_urgent, *_ in waiting
     ]
@@ -168,6 +163,18 @@ def _waiting_rows(session: Session, also_on_offer_to: int | None) -> Sequence[_W
     ).all()
 
 
+def whom_each_avoids(session: Session, *, now: datetime, tz: tzinfo) -> dict[int, frozenset[int]]:
+    """By waiting request that is not for everybody: the counsellors it is not for."""
+    let_go_by, never = _let_go_by(session), barred_by_waiting(session)
+    if not let_go_by and not never:
+        return {}
+    here = counsellors_here(session, now=now, tz=tz)
+    return {
+        request_id: whom_to_avoid(let_go_by[request_id], never[request_id], here)
+        for request_id in [*let_go_by, *never]
+    }
+
+
 def _let_go_by(session: Session) -> defaultdict[int, set[int]]:
     """Counsellors who let the request go by in its present round, by request."""
     rows = session.execute(
@@ -189,16 +196,6 @@ def _by_request(rows: Iterable[Row[int, int]]) -> defaultdict[int, set[int]]:
     return found
 
 
-def counsellors_on_shift(session: Session, *, now: datetime, tz: tzinfo) -> set[int]:
-    """Ids of the counsellors on duty at ``now``."""
-    return {shift.person.id for shift in on_now(session, now=now, tz=tz) if shift.person}
-
-
-def counsellors_here(session: Session, *, now: datetime, tz: tzinfo) -> set[int]:
-    """Ids of the counsellors on duty at ``now`` who have not signed off."""
-    return counsellors_on_shift(session, now=now, tz=tz) - presence.signed_off(session, now=now)
-
-
 def availability(
     session: Session,
     work: Work,
@@ -208,73 +205,13 @@ def availability(
     proposed: Collection[Proposal] = (),
     also_asked: frozenset[str] = frozenset(),
 ) -> list[Availability]:
-    """Every counsellor with a shift that could serve ``work``, and when they are free.
+    """Every counsellor with a shift that could serve ``work``: see ``who_is_free.on_rota``.
 
-    What is ``proposed`` for the rota counts as if it were stored. ``also_asked`` are needs beside
-    those of ``work``, of which each counsellor has those that they meet.
+    ``also_asked`` are needs beside those of ``work``.
     """
     until = max((task.release for task in work.tasks), default=now) + LOOK_PAST
-    spans: defaultdict[int, list[tuple[datetime, datetime]]] = defaultdict(list)
-    shifts = shifts_between(session, now, until, tz=tz, duty=Duty.COUNSELLING, proposed=proposed)
-    for shift in shifts:
-        if shift.person is not None:
-            spans[shift.person.id].append((shift.start, shift.end))
-    busy = _busy_until(session, learned_lengths(session), now=now)
-    load, away = _recent_calls(session, now), presence.away_until(session, now=now)
-    breaks = presence.last_breaks(session, now=now)
     needs = work.needs | also_asked
-    skills = skills_of_staff(session) if needs else {}
-    return [
-        Availability(
-            counsellor_id=counsellor_id,
-            free_at=max(busy.get(counsellor_id, now), away.get(counsellor_id, now)),
-            spans=tuple(joined(own)),  # a shift that follows on another is no end of duty
-            calls_taken=load.get(counsellor_id, 0),
-            has_had_break=breaks.get(counsellor_id, own[0][0]) > own[0][0],
-            skills=frozenset(
-                need
-                for need in needs
-                if wishes.meets(
-                    need, staff_id=counsellor_id, skills=skills.get(counsellor_id, NO_SKILLS)
-                )
-            ),
-        )
-        for counsellor_id, own in sorted(spans.items())
-    ]
-
-
-def _busy_until(session: Session, lengths: CallLengths, *, now: datetime) -> dict[int, datetime]:
-    """When each counsellor who holds a request, or has one on offer, is expected to be free."""
-    return {
-        counsellor_id: now + timedelta(seconds=lengths.left((now - since).total_seconds()))
-        for counsellor_id, since in busy_since(session).items()
-    }
-
-
-def busy_since(session: Session) -> dict[int, datetime]:
-    """Since when counsellors hold a request, or have one on offer."""
-    holds = session.execute(
-        select(CallbackRequest.assigned_to_id, CallbackRequest.assigned_at).where(
-            CallbackRequest.assigned_to_id.is_not(None)
-        )
-    )
-    offers = session.execute(
-        select(Offer.counsellor_id, Offer.made_at).where(Offer.ended_at.is_(None))
-    )
-    return {
-        counsellor_id: since
-        for counsellor_id, since in (*offers, *holds)
-        if counsellor_id is not None and since is not None
-    }
-
-
-def _recent_calls(session: Session, now: datetime) -> dict[int, int]:
-    rows = session.execute(
-        select(Attempt.counsellor_id, func.count())
-        .where(Attempt.started_at > now - RECENT)
-        .group_by(Attempt.counsellor_id)
-    )
-    return dict(rows.all())
+    return on_rota(session, until, needs=needs, proposed=proposed, now=now, tz=tz)
 
 
 def _offered(session: Session) -> list[Planned]:

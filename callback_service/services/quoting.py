@@ -13,7 +13,8 @@ from callback_service.domain.newcomers import Known, Quote
 from callback_service.domain.wishes import NO_WISHES, Wishes
 from callback_service.models.callback import CallbackRequest, ContactWindow
 from callback_service.services.learning import learned_habits, learned_z
-from callback_service.services.planning import availability, busy_since, open_work
+from callback_service.services.planning import availability, open_work
+from callback_service.services.who_is_free import busy_since
 
 
 def quote_as_soon_as_possible(

@@ -11,14 +11,13 @@ from sqlalchemy.orm import Session
 from callback_service.domain import policy
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.policy import Action
-from callback_service.domain.skills import Skill
 from callback_service.domain.staff import StaffMember
-from callback_service.domain.wishes import in_force, meets, steps
+from callback_service.domain.wishes import meets
 from callback_service.errors import Refused
-from callback_service.models.callback import CallbackRequest, Escalation
-from callback_service.services import explanations
+from callback_service.models.callback import CallbackRequest, Escalation, Offer
 from callback_service.services.permission import allowed
 from callback_service.services.staff_skills import skills_of
+from callback_service.services.wish_lines import WishLine, wish_lines
 
 
 class ForAnother(NamedTuple):
@@ -34,7 +33,8 @@ def for_others(
 ) -> dict[int, ForAnother]:
     """The waiting requests that this person may not take yet, as the caller asked for another.
 
-    A wish that holds is for those who meet it; once escalated, and for managers, it does not.
+    A wish that holds is for those who meet it; once escalated, for managers, and for whoever has
+    the offer already, it does not.
     """
     return _for_others(
         session, staff, CallbackRequest.state == RequestState.WAITING, now=now, tz=tz
@@ -62,27 +62,25 @@ def _for_others(
 ) -> dict[int, ForAnother]:
     if policy.may(staff.role, Action.SEE_RECORD):  # managers step in whenever it is needed
         return {}
-    own = skills_of(session, staff.id)
     escalated = select(Escalation.id).where(
         Escalation.request_id == CallbackRequest.id, Escalation.round == CallbackRequest.round
     )
-    requests = session.scalars(select(CallbackRequest).where(which, ~escalated.exists()))
+    has_offer = select(Offer.id).where(
+        Offer.request_id == CallbackRequest.id,
+        Offer.counsellor_id == staff.id,
+        Offer.ended_at.is_(None),
+    )
+    others = select(CallbackRequest).where(which, ~escalated.exists(), ~has_offer.exists())
+    lines = wish_lines(session, session.scalars(others).all(), now=now, tz=tz)
+    own = skills_of(session, staff.id)
     return {
-        request.id: _asked_for(request, now=now, tz=tz)
-        for request in requests
-        if request.wishes.kinds() and not _meets(request, staff.id, own, now=now)
+        request_id: _for_another(holding, tz)
+        for request_id, found in lines.items()
+        if (holding := [line for line in found if line.until is not None])
+        and not all(meets(line.need, staff_id=staff.id, skills=own) for line in holding)
     }
 
 
-def _meets(
-    request: CallbackRequest, staff_id: int, own: frozenset[Skill], *, now: datetime
-) -> bool:
-    found = steps(request.wishes, ring_from=request.ring_from, due_at=request.due_at)
-    needs = in_force(found, now=now)[0].needs
-    return all(meets(need, staff_id=staff_id, skills=own) for need in needs)
-
-
-def _asked_for(request: CallbackRequest, *, now: datetime, tz: tzinfo) -> ForAnother:
-    holding = [line for line in explanations.wish_lines(request, now=now) if line.holds]
-    opens = max(line.until for line in holding).astimezone(tz)
+def _for_another(holding: list[WishLine], tz: tzinfo) -> ForAnother:
+    opens = max(line.until for line in holding if line.until is not None).astimezone(tz)
     return ForAnother(" and ".join(line.words for line in holding), f"{opens:%H:%M}")

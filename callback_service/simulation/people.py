@@ -80,6 +80,11 @@ class Counsellor:
         shift = self.shift_at(now)
         return shift is not None and shift.break_from is None
 
+    @property
+    def signed_off_until(self) -> datetime | None:
+        """Until when they have gone home."""
+        return self.away_until if self.presence is PresenceKind.SIGNED_OFF else None
+
     def is_here(self, now: datetime) -> bool:
         """Whether they are on shift and have not signed off."""
         return self.presence is not PresenceKind.SIGNED_OFF and self.shift_at(now) is not None

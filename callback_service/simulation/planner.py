@@ -14,6 +14,7 @@ from callback_service.domain.contact import Window
 from callback_service.domain.habits import Habits
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.newcomers import Known, Quote
+from callback_service.domain.plan_wishes import plan_with_wishes
 from callback_service.domain.planning import (
     MISSED_CAP,
     Availability,
@@ -23,7 +24,7 @@ from callback_service.domain.planning import (
 )
 from callback_service.domain.quotes import Came
 from callback_service.domain.spans import joined
-from callback_service.domain.wishes import Step, Wishes, plan_with_wishes
+from callback_service.domain.wishes import Step, Wishes
 from callback_service.simulation.people import Counsellor, Request
 from callback_service.simulation.room import Room
 from callback_service.simulation.scenario import Scenario
@@ -153,6 +154,7 @@ class Planner:
                         recent,
                         met,
                         has_had_break=one.has_had_break(now),
+                        signed_off_until=one.signed_off_until,
                     )
                 )
         return found

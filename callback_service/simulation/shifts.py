@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from callback_service.domain.absences import SICK_NOTICE
 from callback_service.domain.lifecycle import RequestState
+from callback_service.domain.planning import HANDOVER_MARGIN
 from callback_service.domain.presence import PresenceKind
 from callback_service.domain.skills import NO_SKILLS
 from callback_service.simulation.desk import Desk
 from callback_service.simulation.people import Counsellor, OnDuty
 from callback_service.simulation.world import Process, World
 
-#: Somebody is off sick: known this long before the shift.
-SICK_NOTICE: Final = timedelta(hours=1)
+SECOND: Final = timedelta(seconds=1)
 
 
 class Shifts:
@@ -53,6 +54,9 @@ class Shifts:
         if shift.break_from is not None:
             yield self._world.until(shift.break_from)
             self._break_if_due(who)
+        # Whoever waits for them need not any more: the service plans every half minute.
+        yield self._world.until(shift.end - HANDOVER_MARGIN + SECOND)
+        self._desk.dispatch()
 
     def _break_if_due(self, who: Counsellor) -> None:
         """A break, once its time has come and they have no call; not within a wrap-up."""

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 from flask import Blueprint, make_response, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
 from callback_service.clock import utc_now
 from callback_service.domain import wording
@@ -331,10 +332,10 @@ def _shown(token: str) -> _Shown | None:
         submission = intake.submission_by_key(db_session, token)
         if submission is None or submission.request.phone is None:
             return None
-        return _describe(submission, now=utc_now())
+        return _describe(db_session, submission, now=utc_now())
 
 
-def _describe(submission: Submission, *, now: datetime) -> _Shown:
+def _describe(db_session: Session, submission: Submission, *, now: datetime) -> _Shown:
     """Only what this submission itself said: another person may stand behind the same request."""
     request_, window = submission.request, submission.window
     tz, asked_at = current_settings().service_time_zone, submission.created_at
@@ -347,7 +348,7 @@ def _describe(submission: Submission, *, now: datetime) -> _Shown:
         messages_text=_messages_text(
             SafeContact(submission.may_text, submission.may_leave_voicemail)
         ),
-        wishes=wishes_to_callers(submission, now=now, tz=tz),
+        wishes=wishes_to_callers(db_session, submission, now=now, tz=tz),
         may_text=submission.may_text and request_.phone_kind == "mobile",
         withdrawn=submission.withdrawn_at is not None,
         state=_state(submission),

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from callback_service.domain.lifecycle import Disposition, Outcome
+from callback_service.domain.lifecycle import Disposition, LetGo, Outcome
 from callback_service.domain.planning import CALL_LENGTH
 from callback_service.domain.retention import USUAL, Kept
 from callback_service.domain.skills import Gender, Skill, SkillKind, skill
@@ -21,12 +21,16 @@ from callback_service.models.staff import Staff
 from callback_service.services import (
     attempts,
     desk,
+    offers,
+    presence,
     promises,
     quoting,
     retention,
     staff_skills,
 )
 from callback_service.services.intake import Ask
+from callback_service.services.requests import Why
+from callback_service.services.wish_lines import WishLine
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.request_builders import (
@@ -39,6 +43,7 @@ from tests.support.request_builders import (
     make_shifts,
     member,
     mobile,
+    offer,
     plan,
     take,
 )
@@ -68,6 +73,16 @@ def planned_for(session: Session, request: CallbackRequest) -> int | None:
     return session.scalar(select(PlanEntry.counsellor_id).where(PlanEntry.request_id == request.id))
 
 
+def starts_at(session: Session, request: CallbackRequest) -> datetime | None:
+    return session.scalar(select(PlanEntry.starts_at).where(PlanEntry.request_id == request.id))
+
+
+def wish_in_queue(session: Session, request: CallbackRequest) -> WishLine:
+    rows = desk.queue(session, now=NOW, tz=LONDON)
+    [line] = next(row.wishes for row in rows if row.request_id == request.id)
+    return line
+
+
 def why(session: Session, request: CallbackRequest, *, now: datetime = NOW) -> str | None:
     rows = desk.queue(session, now=now, tz=LONDON)
     return next(row.why for row in rows if row.request_id == request.id)
@@ -82,17 +97,71 @@ def test_the_plan_gives_a_wish_to_whoever_meets_it_and_says_so(session: Session)
     assert why(session, request) == "due first; speaks Polish"
 
 
-def test_a_wish_nobody_meets_is_planned_all_the_same(session: Session) -> None:
+def test_a_wish_nobody_can_meet_in_time_is_planned_for_everybody_at_once(session: Session) -> None:
     counsellor = make_shift(session)
     request = wishing(session, Wishes("pl", Gender.WOMAN))
     plan(session)
     assert planned_for(session, request) == counsellor.id
+    assert starts_at(session, request) == NOW
     words = "due first; no longer kept for a woman and somebody who speaks Polish"
     assert why(session, request) == words
 
 
+def test_anybody_may_take_at_once_whom_nobody_on_the_rota_can_please(session: Session) -> None:
+    counsellor = make_shift(session)
+    give(session, make_shift(session, "23:00", "08:00", name="Ola Nowak"), WOMAN)
+    request = wishing(session, Wishes(gender=Gender.WOMAN))
+    accept(session, request, counsellor)
+    assert request.assigned_to_id == counsellor.id
+
+
+def test_a_wish_is_widened_when_the_only_one_who_meets_it_signs_off(session: Session) -> None:
+    counsellor = make_shift(session)
+    woman = give(session, make_shift(session, name="Ola Nowak"), WOMAN)
+    request = wishing(session, Wishes(gender=Gender.WOMAN))
+    with pytest.raises(Refused, match="asked for a woman"):
+        accept(session, request, counsellor)
+    presence.sign_off(session, woman.id, actor_id=woman.id, now=NOW, tz=LONDON)
+    accept(session, request, counsellor)
+    assert request.assigned_to_id == counsellor.id
+
+
+def test_a_wish_is_widened_when_the_only_one_who_meets_it_lets_it_go_by(session: Session) -> None:
+    make_shift(session)
+    woman = give(session, make_shift(session, name="Ola Nowak"), WOMAN)
+    request = wishing(session, Wishes(gender=Gender.WOMAN))
+    assert wish_in_queue(session, request).until is not None
+    plan(session)
+    offer(session)
+    not_now = Why(LetGo.NOT_NOW)
+    offers.decline(session, request.id, staff=member(woman), why=not_now, now=NOW)
+    assert wish_in_queue(session, request).is_in_vain
+
+
+def test_a_wish_holds_again_once_somebody_who_meets_it_is_put_on_shift(session: Session) -> None:
+    counsellor = make_shift(session)
+    request = wishing(session, Wishes(gender=Gender.WOMAN))
+    assert wish_in_queue(session, request).is_in_vain
+    give(session, make_shift(session, name="Ola Nowak"), WOMAN)
+    widened = widened_at(WishKind.GENDER, ring_from=request.ring_from, due_at=request.due_at)
+    assert wish_in_queue(session, request).until == widened
+    with pytest.raises(Refused, match="asked for a woman"):
+        accept(session, request, counsellor)
+
+
+def test_what_was_offered_before_a_wish_holds_again_may_still_be_taken(session: Session) -> None:
+    counsellor = make_shift(session)
+    request = wishing(session, Wishes(gender=Gender.WOMAN))
+    plan(session)
+    offer(session)
+    give(session, make_shift(session, name="Ola Nowak"), WOMAN)
+    accept(session, request, counsellor)
+    assert request.assigned_to_id == counsellor.id
+
+
 def test_who_does_not_meet_a_wish_may_take_it_once_it_is_widened(session: Session) -> None:
     counsellor = make_shift(session)
+    give(session, make_shift(session, name="Ola Nowak"), WOMAN)
     request = wishing(session, Wishes(gender=Gender.WOMAN))
     opens = widened_at(WishKind.GENDER, ring_from=request.ring_from, due_at=request.due_at)
     with pytest.raises(Refused, match=r"asked for a woman. It is for everybody from \d\d:\d\d on"):
@@ -104,6 +173,7 @@ def test_who_does_not_meet_a_wish_may_take_it_once_it_is_widened(session: Sessio
 def test_a_manager_may_step_in_while_a_wish_holds(session: Session) -> None:
     make_shift(session)
     manager = make_manager(session)
+    give(session, make_shift(session, name="Ola Nowak"), WOMAN)
     request = wishing(session, Wishes(gender=Gender.WOMAN))
     accept(session, request, manager)
     assert request.assigned_to_id == manager.id
@@ -115,7 +185,16 @@ def test_a_language_is_promised_for_when_somebody_who_speaks_it_can_ring(session
     usual = quoting.quote_as_soon_as_possible(session, now=NOW, tz=LONDON)
     polish = quoting.quote_as_soon_as_possible(session, wished=Wishes("pl"), now=NOW, tz=LONDON)
     assert usual.due_at < NOW + timedelta(hours=1)
-    assert polish.due_at >= NOW + timedelta(hours=3)
+    begins = NOW + timedelta(hours=3)
+    widened = widened_at(WishKind.LANGUAGE, ring_from=NOW, due_at=polish.due_at)
+    assert begins < widened < polish.due_at < begins + timedelta(hours=1.5)
+
+
+def test_a_promise_that_waits_for_a_language_leaves_the_wish_to_be_met(session: Session) -> None:
+    make_shift(session)
+    give(session, make_shift(session, "23:00", "08:00", name="Ola Nowak"), POLISH)
+    line = wish_in_queue(session, wishing(session, Wishes("pl")))
+    assert line.until is not None
 
 
 def test_who_is_hours_late_is_expected_to_be_rung_before_a_newcomer_who_wishes(
@@ -135,8 +214,10 @@ def test_who_is_hours_late_is_expected_to_be_rung_before_a_newcomer_who_wishes(
 def test_who_wishes_is_promised_a_time_at_which_everybody_else_still_has_enough(
     session: Session,
 ) -> None:
-    """Nobody on shift is a woman: the wish takes three quarters of the promise, and is widened."""
+    """The only woman is in a call: her wish takes three quarters of the promise, and is widened."""
     make_shifts(session, 2)
+    woman_on_shift = give(session, make_shift(session, name="Ola Nowak"), WOMAN)
+    accept(session, make_request(session, mobile(2)), woman_on_shift)
     usual = quoting.quote_as_soon_as_possible(session, now=NOW, tz=LONDON)
     woman = Wishes(gender=Gender.WOMAN)
     hers = quoting.quote_as_soon_as_possible(session, wished=woman, now=NOW, tz=LONDON)
@@ -151,6 +232,14 @@ def test_who_wishes_for_somebody_who_is_free_is_promised_as_soon_as_anybody(
         give(session, make_shift(session, name=f"Ola {number}"), WOMAN)
     woman = Wishes(gender=Gender.WOMAN)
     hers = quoting.quote_as_soon_as_possible(session, wished=woman, now=NOW, tz=LONDON)
+    assert hers == quoting.quote_as_soon_as_possible(session, now=NOW, tz=LONDON)
+
+
+def test_who_wishes_in_vain_is_promised_as_soon_as_anybody(session: Session) -> None:
+    make_shifts(session, 2)
+    give(session, make_shift(session, "23:00", "08:00", name="Ola Nowak"), WOMAN)
+    wished = Wishes(gender=Gender.WOMAN)
+    hers = quoting.quote_as_soon_as_possible(session, wished=wished, now=NOW, tz=LONDON)
     assert hers == quoting.quote_as_soon_as_possible(session, now=NOW, tz=LONDON)
 
 

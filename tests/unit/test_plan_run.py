@@ -7,9 +7,7 @@ from random import Random
 
 import pytest
 
-from callback_service.domain import plan_run
-from callback_service.domain.plan_run import Run
-from callback_service.domain.plan_singles import serve_one_by_one
+from callback_service.domain.plan_singles import Singles
 from callback_service.domain.planning import MISSED_CAP, Availability, Planned, Task, make_plan
 
 NOW = datetime(2026, 11, 25, 20, 0, tzinfo=UTC)
@@ -62,18 +60,18 @@ def plan_of(seed: int, cap: timedelta | None) -> list[Planned]:
 def test_one_by_one_the_plan_is_what_it_is_for_many_who_come_free_together(
     cap: timedelta | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quick_calls = 0
+    quick_calls, serve = 0, Singles.serve
 
-    def counted(run: Run) -> None:
+    def counted(singles: Singles) -> None:
         nonlocal quick_calls
-        quick_calls -= len(run.places)
-        serve_one_by_one(run)
-        quick_calls += len(run.places)
+        quick_calls -= len(singles.run.places)
+        serve(singles)
+        quick_calls += len(singles.run.places)
 
     seeds = range(40)
-    monkeypatch.setattr(plan_run, "serve_one_by_one", counted)
+    monkeypatch.setattr(Singles, "serve", counted)
     quick = [plan_of(seed, cap) for seed in seeds]
-    monkeypatch.setattr(plan_run, "serve_one_by_one", lambda run: None)
+    monkeypatch.setattr(Singles, "serve", lambda singles: None)
     assert quick == [plan_of(seed, cap) for seed in seeds]
     assert quick_calls > len(seeds) * 15  # it was the quick way that made them
 

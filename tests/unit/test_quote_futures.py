@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callback_service.domain.absences import SICK_NOTICE, SICK_SHARE
 from callback_service.domain.breaks import break_to_come
 from callback_service.domain.call_lengths import PRIOR
 from callback_service.domain.planning import (
@@ -182,8 +183,11 @@ class TestAnOfferThatLapses:
     def test_goes_to_the_same_one_again_once_the_last_colleague_has_left(self) -> None:
         assert starts([0, 200], ends=[480, 60]) == (0, 60)
 
-    def test_waits_until_a_colleague_may_ring_whom_they_did_not_wish_for(self) -> None:
-        assert starts([0, 0], opens=[0, 30]) == (0, 30)
+    def test_waits_while_another_colleague_meets_the_wish_until_anybody_may_ring(self) -> None:
+        assert starts([0, 0, 50], opens=[0, 30, 0]) == (0, 30)
+
+    def test_goes_to_anybody_where_no_other_meets_the_wish(self) -> None:
+        assert starts([0, 0], opens=[0, 30]) == (0, 5)
 
 
 def test_who_may_not_ring_the_newcomer_yet_rings_those_who_are_due_behind() -> None:
@@ -225,3 +229,22 @@ class TestBreaksToCome:
 
     def test_are_none_in_a_short_shift(self) -> None:
         assert break_to_come((NOW, at(5.9 * 3600)), now=NOW) is None
+
+
+class TestWhoIsOffSick:
+    LATER, AFTER = (at(7200), at(36_000)), (at(90_000), at(118_800))
+
+    def free_at(self, *spans: tuple[datetime, datetime], futures: int = 4000) -> list[float]:
+        seats = Seats([Availability(1, NOW, spans)], {}, PRIOR, now=NOW)
+        chance = Random(1)  # noqa: S311 - the same chance again
+        found = [seats.ready(0, one.free[0]) for one in seats.sampled(futures, chance)]
+        return [start for start in found if start is not None]
+
+    def test_is_away_for_a_shift_that_has_not_begun_and_back_for_the_next(self) -> None:
+        found = self.free_at(self.LATER, self.AFTER)
+        assert set(found) == {7200, 90_000}
+        assert found.count(90_000) / len(found) == pytest.approx(SICK_SHARE, abs=0.01)
+
+    def test_is_nobody_who_has_begun_or_begins_within_the_time_in_which_it_is_known(self) -> None:
+        assert set(self.free_at((at(-60), at(36_000)), self.AFTER)) == {0}
+        assert set(self.free_at((at(SICK_NOTICE.total_seconds()), at(36_000)))) == {3600}

@@ -15,6 +15,7 @@ from callback_service.domain.call_lengths import PRIOR, CallLengths
 from callback_service.domain.escalation import NEAR_DUE
 from callback_service.domain.habits import LAPSES, MOST_LAPSES, Habits, learned_lapses
 from callback_service.domain.planning import OFFER_LEASE, Availability, Task
+from callback_service.domain.presence import WRAP_UP
 from callback_service.domain.quotes import Came, Forecast, learned_z, round_up
 
 NOW = datetime(2026, 11, 25, 20, 0, tzinfo=UTC)
@@ -228,6 +229,15 @@ class TestCallLengths:
         sampled = PRIOR.remaining(talked * 60, chances)
         assert min(sampled) >= 0
         assert fmean(sampled) == pytest.approx(PRIOR.left(talked * 60), rel=0.01)
+
+    @pytest.mark.parametrize("talked", [0.0, 20.0, 40.0])
+    def test_who_still_talks_has_all_of_their_wrap_up_to_come(self, talked: float) -> None:
+        chance = Random(4)  # noqa: S311 - a chance that comes again
+        whole = [timedelta(seconds=PRIOR.sample(chance)) for _ in range(40_000)]
+        left = [one - minutes(talked) for one in whole if one - WRAP_UP > minutes(talked)]
+        seconds = [one.total_seconds() for one in left]
+        assert PRIOR.left(talked * 60) == pytest.approx(fmean(seconds), rel=0.03)
+        assert min(PRIOR.remaining(talked * 60, [0.0, 0.5])) >= WRAP_UP.total_seconds()
 
     @pytest.mark.parametrize("talked", [0, 1, 600, 7200, 10**6])
     def test_a_call_is_never_expected_to_end_now(self, talked: float) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callback_service.domain.plan_wishes import plan_with_wishes
 from callback_service.domain.planning import Availability, Planned, Task
 from callback_service.domain.skills import Gender, skill
 from callback_service.domain.skills import SkillKind as Kind
@@ -18,7 +19,6 @@ from callback_service.domain.wishes import (
     in_words,
     is_held_back_by,
     meets,
-    plan_with_wishes,
     read_wishes,
     steps,
     widened_at,
@@ -104,9 +104,9 @@ def test_a_wish_that_cannot_be_met_in_time_waits_until_it_is_widened_and_no_long
     assert planned(people, WOMAN, now=NOW + 45 * MINUTE)[0] == (1, NOW + 45 * MINUTE)
 
 
-def test_a_wish_that_nobody_meets_is_planned_for_when_it_is_widened() -> None:
-    assert planned([on_duty(1)], ALL)[0] == (1, NOW + 50 * MINUTE)
-    assert planned([on_duty(1, "language:pl")], ALL)[0] == (1, NOW + 45 * MINUTE)
+def test_a_wish_that_nobody_can_meet_in_time_is_not_waited_for() -> None:
+    assert planned([on_duty(1)], ALL)[0] == (1, NOW)
+    assert planned([on_duty(1, "language:pl")], ALL)[0] == (1, NOW)
 
 
 def test_whoever_spoke_with_them_is_kept_for_them() -> None:

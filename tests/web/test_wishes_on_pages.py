@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime
 
 import pytest
 import time_machine
@@ -16,12 +16,13 @@ from werkzeug.test import TestResponse
 
 from callback_service.domain.skills import Gender, SkillKind, skill
 from callback_service.domain.staff import Role
-from callback_service.domain.wishes import Wishes
+from callback_service.domain.wishes import Wishes, WishKind, widened_at
+from callback_service.domain.wording import time_spoken
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.staff import Staff
 from callback_service.services.staff_skills import set_skills
 from callback_service.web.public_form import window_value
-from tests.rota_builders import make_pattern
+from tests.rota_builders import LONDON, make_pattern
 from tests.support.builders import NOW
 from tests.support.pages import submit
 from tests.support.request_builders import TONIGHT, make_shift, mobile, plan, send_form, stored
@@ -33,15 +34,26 @@ def frozen() -> Iterator[None]:
         yield
 
 
+WOMAN = skill(SkillKind.GENDER, "woman")
+
+
 @contextmanager
-def a_rota(app: Flask) -> Iterator[None]:
-    """Somebody until tomorrow morning, and from midnight a woman who speaks Polish."""
+def a_rota(app: Flask, *, with_a_woman: bool = False) -> Iterator[None]:
+    """Somebody until tomorrow morning, perhaps a woman too; from midnight one who speaks Polish."""
     with stored(app) as session:
         make_shift(session)
+        if with_a_woman:
+            mia = make_shift(session, name="Mia Low")
+            set_skills(session, mia.id, [WOMAN], actor_id=None, now=NOW)
         ola = make_shift(session, "00:00", "08:00", name="Ola Nowak")
-        skills = skill(SkillKind.LANGUAGE, "pl"), skill(SkillKind.GENDER, "woman")
+        skills = skill(SkillKind.LANGUAGE, "pl"), WOMAN
         set_skills(session, ola.id, skills, actor_id=None, now=NOW)
     yield
+
+
+def holds_until(app: Flask, kind: WishKind) -> datetime:
+    request = the_request(app)
+    return widened_at(kind, ring_from=request.ring_from, due_at=request.due_at)
 
 
 def text_of(answer: TestResponse) -> str:
@@ -66,13 +78,44 @@ def test_only_what_somebody_can_meet_is_offered(app: Flask, client: FlaskClient)
 def test_wishes_are_kept_and_the_page_says_until_when_they_hold(
     app: Flask, client: FlaskClient
 ) -> None:
-    with a_rota(app):
+    with a_rota(app, with_a_woman=True):
         answer = send_form(client, gender="woman", same_counsellor="y")
     assert the_request(app).wishes == Wishes(gender=Gender.WOMAN)
+    gender, same = (
+        time_spoken(holds_until(app, kind), now=NOW, tz=LONDON)
+        for kind in (WishKind.GENDER, WishKind.COUNSELLOR)
+    )
     for address in (answer.location, answer.location.replace("/done/", "/manage/")):
         page = text_of(client.get(address))
-        assert "You asked for the person you spoke with before. If that cannot be by 9pm" in page
-        assert "You asked for a woman. If that cannot be by 9:30pm tonight, somebody else" in page
+        assert f"the person you spoke with before. We try that until {same} at the" in page
+        assert f"You asked for a woman. If that cannot be by {gender}, somebody else" in page
+
+
+def test_the_page_says_at_once_when_nobody_can_meet_a_wish_in_time(
+    app: Flask, client: FlaskClient
+) -> None:
+    with a_rota(app):
+        answer = send_form(client, gender="woman")
+    for address in (answer.location, answer.location.replace("/done/", "/manage/")):
+        page = text_of(client.get(address))
+        assert "You asked for a woman. We are sorry, that is not possible in time, so some" in page
+
+
+def test_of_the_same_counsellor_the_page_tells_nobody_whether_we_know_the_number(
+    app: Flask, client: FlaskClient
+) -> None:
+    """Whoever holds the phone of somebody else learns nothing from it, whoever is on shift."""
+    with a_rota(app):
+        answer = send_form(client, same_counsellor="y")
+        page = text_of(client.get(answer.location))
+    with stored(app) as session:
+        away = make_shift(session, "00:00", "08:00", name="Alex Marsh")
+        session.scalars(select(CallbackRequest)).one().wishes = Wishes(counsellor_id=away.id)
+    assert said_of_wishes(text_of(client.get(answer.location))) == said_of_wishes(page) != []
+
+
+def said_of_wishes(page: str) -> list[str]:
+    return re.findall(r"You asked for[^<]*", page)
 
 
 def test_the_page_says_when_a_wish_could_not_be_met(app: Flask, client: FlaskClient) -> None:
@@ -123,15 +166,16 @@ def test_the_desk_shows_the_wish_and_why_the_plan_is_as_it_is(
     with stored(app) as session:
         plan(session)
     page = text_of(sign_in_as(Role.MANAGER).get("/desk"))
-    assert re.search(r"Asked for a woman\s+\(until 21:30\)", page)
+    assert "Asked for a woman (nobody can in time, so for everybody)" in page
     assert "due first; no longer kept for a woman" in page
 
 
 def test_the_desk_lets_somebody_take_a_call_only_if_the_caller_asked_for_them(
     app: Flask, client: FlaskClient, sign_in_as: Callable[..., FlaskClient]
 ) -> None:
-    with a_rota(app):
+    with a_rota(app, with_a_woman=True):
         send_form(client, gender="woman")
+    until = f"{holds_until(app, WishKind.GENDER).astimezone(LONDON):%H:%M}"
     for name, is_woman in (("Sam Hill", False), ("Jo Hill", True)):
         email = f"{name[:2].lower()}@example.org"
         desk = sign_in_as(Role.COUNSELLOR, name=name, email=email)
@@ -142,15 +186,16 @@ def test_the_desk_lets_somebody_take_a_call_only_if_the_caller_asked_for_them(
             set_skills(session, person.id, own, actor_id=None, now=NOW)
         page = text_of(desk.get("/desk"))
         assert ("Take call" in page) is is_woman
-        assert ("For a woman. For everybody from 21:30" in page) is not is_woman
+        assert (f"For a woman. For everybody from {until}" in page) is not is_woman
+        assert f"Asked for a woman (until {until})" in page
 
 
 def test_once_a_wish_is_over_anybody_may_take_the_call(
     app: Flask, client: FlaskClient, sign_in_as: Callable[..., FlaskClient]
 ) -> None:
-    with a_rota(app):
+    with a_rota(app, with_a_woman=True):
         send_form(client, gender="woman")
-    with time_machine.travel(NOW + timedelta(minutes=91), tick=False):
+    with time_machine.travel(holds_until(app, WishKind.GENDER), tick=False):
         desk = sign_in_as(Role.COUNSELLOR, name="Sam Hill", email="sam@example.org")
         with stored(app) as session:
             person = session.scalars(select(Staff).where(Staff.email == "sam@example.org")).one()

@@ -1,0 +1,125 @@
+"""Who on the rota rings: who is here now, and when each counsellor is free, for the planner."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from datetime import datetime, timedelta, tzinfo
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from callback_service.domain import wishes
+from callback_service.domain.call_lengths import CallLengths
+from callback_service.domain.planning import Availability
+from callback_service.domain.rota import Duty
+from callback_service.domain.skills import NO_SKILLS
+from callback_service.domain.spans import joined
+from callback_service.domain.wall_time import Span
+from callback_service.models.callback import Attempt, CallbackRequest, Offer
+from callback_service.services import presence
+from callback_service.services.learning import learned_lengths
+from callback_service.services.rota import Proposal, on_now, shifts_between
+from callback_service.services.staff_skills import skills_of_staff
+
+#: Calls taken in this time count when load is spread.
+RECENT: Final = timedelta(hours=8)
+
+
+def counsellors_on_shift(session: Session, *, now: datetime, tz: tzinfo) -> set[int]:
+    """Ids of the counsellors on duty at ``now``."""
+    return {shift.person.id for shift in on_now(session, now=now, tz=tz) if shift.person}
+
+
+def counsellors_here(session: Session, *, now: datetime, tz: tzinfo) -> set[int]:
+    """Ids of the counsellors on duty at ``now`` who have not signed off."""
+    return counsellors_on_shift(session, now=now, tz=tz) - presence.signed_off(session, now=now)
+
+
+def on_rota(
+    session: Session,
+    until: datetime,
+    *,
+    needs: frozenset[str] = frozenset(),
+    proposed: Collection[Proposal] = (),
+    now: datetime,
+    tz: tzinfo,
+) -> list[Availability]:
+    """Every counsellor with a shift before ``until``, and when they are free.
+
+    Each has those of ``needs`` that they meet. What is ``proposed`` for the rota counts as if it
+    were stored.
+    """
+    shifts = shifts_between(session, now, until, tz=tz, duty=Duty.COUNSELLING, proposed=proposed)
+    spans: defaultdict[int, list[Span]] = defaultdict(list)
+    for shift in shifts:
+        if shift.person is not None:
+            spans[shift.person.id].append((shift.start, shift.end))
+    busy = _busy_until(session, learned_lengths(session), now=now)
+    load, away = _recent_calls(session, now), presence.away_until(session, now=now)
+    signed_off, breaks = (
+        presence.signed_off(session, now=now),
+        presence.last_breaks(session, now=now),
+    )
+    met = _who_meets(session, needs)
+    return [
+        Availability(
+            counsellor_id=who,
+            free_at=max(busy.get(who, now), away.get(who, now)),
+            spans=tuple(joined(own)),  # a shift that follows on another is no end of duty
+            calls_taken=load.get(who, 0),
+            has_had_break=breaks.get(who, own[0][0]) > own[0][0],
+            signed_off_until=away[who] if who in signed_off else None,
+            skills=met(who),
+        )
+        for who, own in sorted(spans.items())
+    ]
+
+
+def _who_meets(session: Session, needs: Iterable[str]) -> Callable[[int], frozenset[str]]:
+    """Which of ``needs`` a counsellor meets, by their id."""
+    wanted = frozenset(needs)
+    skills = skills_of_staff(session) if wanted else {}
+
+    def met_by(staff_id: int) -> frozenset[str]:
+        own = skills.get(staff_id, NO_SKILLS)
+        return frozenset(
+            need for need in wanted if wishes.meets(need, staff_id=staff_id, skills=own)
+        )
+
+    return met_by
+
+
+def _busy_until(session: Session, lengths: CallLengths, *, now: datetime) -> dict[int, datetime]:
+    """When each counsellor who holds a request, or has one on offer, is expected to be free."""
+    return {
+        counsellor_id: now + timedelta(seconds=lengths.left((now - since).total_seconds()))
+        for counsellor_id, since in busy_since(session).items()
+    }
+
+
+def busy_since(session: Session) -> dict[int, datetime]:
+    """Since when counsellors hold a request, or have one on offer."""
+    holds = session.execute(
+        select(CallbackRequest.assigned_to_id, CallbackRequest.assigned_at).where(
+            CallbackRequest.assigned_to_id.is_not(None)
+        )
+    )
+    offers = session.execute(
+        select(Offer.counsellor_id, Offer.made_at).where(Offer.ended_at.is_(None))
+    )
+    return {
+        counsellor_id: since
+        for counsellor_id, since in (*offers, *holds)
+        if counsellor_id is not None and since is not None
+    }
+
+
+def _recent_calls(session: Session, now: datetime) -> dict[int, int]:
+    rows = session.execute(
+        select(Attempt.counsellor_id, func.count())
+        .where(Attempt.started_at > now - RECENT)
+        .group_by(Attempt.counsellor_id)
+    )
+    return dict(rows.all())
