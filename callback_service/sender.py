@@ -30,7 +30,7 @@ from callback_service.services import outbox_claims, outbox_due, outbox_results,
 from callback_service.services.outbox_claims import Claim
 from callback_service.services.outbox_due import AT_ONCE
 from callback_service.services.outbox_hand_over import NotBegun, Result, hand_over
-from callback_service.services.outbox_results import Outcome, went_well
+from callback_service.services.outbox_results import Outcome, wait_for_all, went_well
 
 logger = logging.getLogger(__name__)
 
@@ -54,11 +54,12 @@ class Batch:
     begin_by: float  # seconds of ``clock.running``
     now: datetime
     failures: int = 0  # in a row
+    is_held: bool = False  # the gateway asked us to wait, with whatever text
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def hand_over(self, claim: Claim) -> Result:
-        """Hand one text over, unless time is up or the gateway fails again and again."""
-        if clock.running() > self.begin_by or self.failures >= FAILURES_TO_OPEN:
+        """Hand one text over, unless time is up, or the gateway wants to be left alone."""
+        if clock.running() > self.begin_by or self._is_gateway_left_alone:
             return NotBegun()
         receipts_at = receipts.receipts_address(self.settings.public_base_url, claim.uid)
         result = hand_over(
@@ -66,7 +67,13 @@ class Batch:
         )
         with self.lock:
             self.failures = failures_in_a_row(self.failures, [went_well(result)])
+            self.is_held = self.is_held or bool(wait_for_all(result))
         return result
+
+    @property
+    def _is_gateway_left_alone(self) -> bool:
+        """It asked for that, or fails again and again. What has begun meanwhile still goes."""
+        return self.is_held or self.failures >= FAILURES_TO_OPEN
 
 
 def send_due(app: Flask) -> int:

@@ -26,7 +26,11 @@ from callback_service.gateways.base import (
     SmsTooLateError,
     SmsUnclearError,
 )
-from callback_service.gateways.twilio_codes import desk_sentence, is_permanent_refusal
+from callback_service.gateways.twilio_codes import (
+    desk_sentence,
+    is_for_all_texts,
+    is_permanent_refusal,
+)
 from callback_service.gateways.twilio_http import (
     CONNECT_SECONDS,
     READ_SECONDS,
@@ -204,7 +208,7 @@ def _refusal(reply: ErrorReplyError) -> SmsSendError | SmsUnclearError:
         permanent=is_permanent_refusal(status, reply.code),
         code=reply.code,
         retry_after=reply.retry_after,
-        is_outage=status == HTTPStatus.TOO_MANY_REQUESTS,
+        is_outage=is_for_all_texts(status, reply.code),
     )
 
 

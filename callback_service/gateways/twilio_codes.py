@@ -43,6 +43,7 @@ _SET_UP = "Texts are not going out: the Twilio account needs a manager's attenti
 
 OPTED_OUT = 21610
 TOO_MANY_REQUESTS = 20429
+TOO_MANY_TO_NUMBER = 14107
 
 ERROR_MEANINGS: dict[int, ErrorMeaning] = {
     # The account and the request as a whole
@@ -52,7 +53,9 @@ ERROR_MEANINGS: dict[int, ErrorMeaning] = {
     TOO_MANY_REQUESTS: ErrorMeaning(
         Fault.BUSY, "Twilio asked us to slow down; the text will go shortly."
     ),
-    14107: ErrorMeaning(Fault.BUSY, "Too many texts went to this number at once. Ring anyway."),
+    TOO_MANY_TO_NUMBER: ErrorMeaning(
+        Fault.BUSY, "Too many texts went to this number at once. Ring anyway."
+    ),
     20500: ErrorMeaning(Fault.BUSY, "Twilio had a fault of its own; the text will go shortly."),
     63038: ErrorMeaning(Fault.BUSY, "The Twilio account has sent all it may in a day."),
     # Refused when the text is handed over
@@ -149,6 +152,11 @@ def is_permanent_refusal(http_status: int, code: int | None) -> bool:
     if http_status == HTTPStatus.NOT_FOUND and code is None:
         return False
     return http_status not in _TEMPORARY_STATUSES
+
+
+def is_for_all_texts(http_status: int, code: int | None) -> bool:
+    """Tell whether a refusal says that Twilio has too much to do, and not of one number's texts."""
+    return http_status == HTTPStatus.TOO_MANY_REQUESTS and code != TOO_MANY_TO_NUMBER
 
 
 def desk_sentence(code: int | None) -> str:

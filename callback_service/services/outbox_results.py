@@ -62,7 +62,7 @@ def record(
         [went_well(result) for _, result in outcomes if not isinstance(result, NotBegun)],
         limits,
         is_trial=any(claim.is_trial for claim, _ in outcomes),
-        asked_to_wait=max((_asked_to_wait(result) for _, result in outcomes), default=timedelta()),
+        asked_to_wait=max((wait_for_all(result) for _, result in outcomes), default=timedelta()),
         unspent=unspent,
         now=now,
     )
@@ -207,6 +207,11 @@ def went_well(result: Result) -> bool:
         case SmsSendError():
             return not result.is_outage
     return True
+
+
+def wait_for_all(result: Result) -> timedelta:
+    """How long the gateway wants no text at all; nought where it spoke of one number only."""
+    return timedelta() if went_well(result) else _asked_to_wait(result)
 
 
 def _asked_to_wait(result: Result) -> timedelta:
