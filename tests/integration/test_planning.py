@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from callback_service.domain.call_lengths import PRIOR
 from callback_service.domain.lifecycle import Disposition
 from callback_service.domain.planning import OFFER_LEASE, Planned
 from callback_service.domain.staff import Role
@@ -138,7 +139,8 @@ def test_a_counsellor_with_a_call_in_hand_is_not_planned_before_its_end(session:
     accept(session, make_request(session, mobile(1)), counsellor)
     request = make_request(session, mobile(2))
     plan(session)
-    assert entries(session)[request.id] == (counsellor.id, NOW + timedelta(minutes=30))
+    free_at = NOW + timedelta(seconds=int(PRIOR.left(0)))
+    assert entries(session)[request.id] == (counsellor.id, free_at)
 
 
 def test_a_call_that_runs_over_does_not_hold_a_request_for_its_counsellor(
