@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from flask import Blueprint, make_response, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import Session
 
 from callback_service.clock import utc_now
 from callback_service.domain import wording
-from callback_service.domain.contact import SafeContact, Window
-from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.newcomers import Quote
 from callback_service.domain.texting import REMINDER_NEEDS
 from callback_service.errors import NotFound, TooMany, WindowGone
@@ -25,7 +21,6 @@ from callback_service.extensions import (
     reading,
     transaction,
 )
-from callback_service.models.callback import Submission
 from callback_service.models.outbox import TextKind
 from callback_service.services import (
     form_posts,
@@ -44,14 +39,12 @@ from callback_service.web.public_form import (
     AgainForm,
     AskForm,
 )
-from callback_service.web.wish_words import wishes_to_callers
+from callback_service.web.shown import UNREACHED, Shown, shown_by
 
 bp = Blueprint("public", __name__)
 
 #: A wait longer than this is said to be long, beside the times that can be chosen instead.
 LONG_WAIT: Final = timedelta(hours=1)
-#: The state of a request that was closed without a word with the caller: they may ask again.
-UNREACHED: Final = "unreached"
 OneForm = TypeVar("OneForm", bound=AskForm)
 
 
@@ -190,25 +183,11 @@ def _expected(quote: Quote, *, now: datetime) -> str:
     return wording.time_spoken(quote.due_at, now=now, tz=current_settings().service_time_zone)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """What the pages behind a link may say about one submission, to whoever holds the link."""
-
-    promise_text: str
-    number_ending: str
-    reference: str
-    messages_text: str
-    wishes: list[str]
-    may_text: bool
-    withdrawn: bool
-    state: str
-
-
 @bp.get("/done/<token>")
 @public
 def done(token: str) -> ResponseReturnValue:
     """What happens next, after the form was sent."""
-    shown = _shown(token)
+    shown = shown_by(token)
     if shown is None:
         return _kept_or_unknown(token)
     return render_template("public/done.html", **_page(shown, token))
@@ -218,7 +197,7 @@ def done(token: str) -> ResponseReturnValue:
 @public
 def manage(token: str) -> ResponseReturnValue:
     """What was asked, and a button to take it back."""
-    shown = _shown(token)
+    shown = shown_by(token)
     if shown is None:
         return _kept_or_unknown(token)
     return render_template("public/manage.html", **_page(shown, token))
@@ -242,7 +221,7 @@ def withdraw(token: str) -> ResponseReturnValue:
 @public
 def again(token: str) -> ResponseReturnValue:
     """Ask again with what was told before: only when is asked."""
-    shown, now = _shown(token), utc_now()
+    shown, now = shown_by(token), utc_now()
     if shown is None:
         return _unknown()
     if shown.state != UNREACHED:
@@ -256,7 +235,7 @@ def again(token: str) -> ResponseReturnValue:
 @public
 def send_again(token: str) -> ResponseReturnValue:
     """Keep the new request, or show the times again with what to mend."""
-    shown, now = _shown(token), utc_now()
+    shown, now = shown_by(token), utc_now()
     if shown is None:
         return _unknown()
     form = _form(AgainForm)
@@ -288,9 +267,7 @@ def _ask_again(token: str, form: AgainForm, *, now: datetime) -> str:
         )
 
 
-def _render_again(
-    form: AgainForm, quote: Quote, shown: _Shown, token: str, *, now: datetime
-) -> str:
+def _render_again(form: AgainForm, quote: Quote, shown: Shown, token: str, *, now: datetime) -> str:
     return render_template(
         "public/again.html",
         **_around(form, quote, now=now),
@@ -299,7 +276,7 @@ def _render_again(
     )
 
 
-def _page(shown: _Shown, token: str) -> dict[str, Any]:
+def _page(shown: Shown, token: str) -> dict[str, Any]:
     return {
         "promise_text": shown.promise_text,
         "number_ending": shown.number_ending,
@@ -325,53 +302,6 @@ def _kept_or_unknown(token: str) -> ResponseReturnValue:
 
 def _unknown() -> ResponseReturnValue:
     return render_template("public/unknown.html"), 404
-
-
-def _shown(token: str) -> _Shown | None:
-    with reading() as db_session:
-        submission = intake.submission_by_key(db_session, token)
-        if submission is None or submission.request.phone is None:
-            return None
-        return _describe(db_session, submission, now=utc_now())
-
-
-def _describe(db_session: Session, submission: Submission, *, now: datetime) -> _Shown:
-    """Only what this submission itself said: another person may stand behind the same request."""
-    request_, window = submission.request, submission.window
-    tz, asked_at = current_settings().service_time_zone, submission.created_at
-    promised = Window(window.starts_at, window.due_at)
-    spoken = intake.spoken_promise(promised, is_window=window.is_window, now=asked_at, tz=tz)
-    return _Shown(
-        promise_text=spoken[0].upper() + spoken[1:],
-        number_ending=(request_.phone or "")[-3:],
-        reference=request_.reference,
-        messages_text=_messages_text(
-            SafeContact(submission.may_text, submission.may_leave_voicemail)
-        ),
-        wishes=wishes_to_callers(db_session, submission, now=now, tz=tz),
-        may_text=submission.may_text and request_.phone_kind == "mobile",
-        withdrawn=submission.withdrawn_at is not None,
-        state=_state(submission),
-    )
-
-
-def _state(submission: Submission) -> str:
-    if submission.withdrawn_at is not None:
-        return "withdrawn"
-    if submission.request.state is RequestState.CLOSED:
-        return UNREACHED if intake.may_ask_again(submission) else "closed"
-    return "calling" if submission.request.state is RequestState.CALLING else "open"
-
-
-def _messages_text(allowed: SafeContact) -> str:
-    again = "If you do not answer, we will try again a little later"
-    if allowed.may_text and allowed.may_leave_voicemail:
-        return f"{again}, and leave a text or a voicemail that does not say who we are."
-    if allowed.may_text:
-        return f"{again}, and send a text that does not say who we are."
-    if allowed.may_leave_voicemail:
-        return f"{again}, and leave a voicemail that does not say who we are."
-    return f"{again}. We will not leave any message."
 
 
 @bp.get("/exit")
