@@ -47,7 +47,6 @@ CALLS = int(os.environ.get("FAULT_CALLS") or "12")
 IS_LONG = CALLS >= 100
 PEOPLE = 8 if IS_LONG else 4
 STRIKE_EVERY_S = 2.5
-STARTS_WITHIN_S = 60.0
 #: A call whose answer was lost is looked up after half a minute, and one caller may meet several.
 WITHIN_S = 150.0 + 5.0 * CALLS
 #: What Twilio tells of the caller's phone at its end, and what the call then was.
@@ -91,7 +90,7 @@ def test_every_caller_is_rung_once_for_a_press_and_no_request_is_stuck(
     house: House, app: Flask, record_property: Record
 ) -> None:
     web = house.start_web()
-    house.wait_until_up(web, within_s=STARTS_WITHIN_S)
+    house.wait_until_up(web)
     schedulers = [house.start_scheduler(), house.start_scheduler()]
     people = counsellors(house, app, PEOPLE)
     _let_twilio_misbehave(house)
@@ -105,7 +104,7 @@ def test_every_caller_is_rung_once_for_a_press_and_no_request_is_stuck(
             hurry(app)
     took = time.monotonic() - begun
     house.ask_twilio("behave", now=True)
-    house.wait_until_up(killer.web, within_s=STARTS_WITHIN_S)
+    house.wait_until_up(killer.web)
     wait_for(lambda: _all_is_quiet(house, app), "the end of every call", within_s=60)
     record_property("seconds", round(took, 1))
     record_property("presses", sum(sum(person.presses.values()) for person in people))

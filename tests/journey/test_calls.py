@@ -95,7 +95,7 @@ class Desk:
 def desk(staffed_house: House) -> Desk:
     """A counsellor on shift whose phone the service knows."""
     house = staffed_house
-    people = house.flask_json("demo-sign-ins")
+    people = house.people()
     on_shift = [one for one in people if one["role"] == "counsellor" and one["on_shift"]]
     house.ask_twilio("pace", second=PACE_S)
     counsellor = Visitor(house.url)

@@ -126,7 +126,7 @@ def _ask(flight: Flight, caller: Visitor) -> None:
 
 
 def _set_up_own_phone(flight: Flight, counsellor: Visitor) -> None:
-    people = flight.house.flask_json("demo-sign-ins")
+    people = flight.house.people()
     on_shift = [one for one in people if one["role"] == "counsellor" and one["on_shift"]]
     counsellor.sign_in(on_shift[0]["email"], PASSWORD)
     counsellor.open("/account/texts")

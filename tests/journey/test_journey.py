@@ -33,7 +33,7 @@ def test_a_request_goes_from_the_form_to_its_close(
     staffed_house: House, record_property: Record
 ) -> None:
     house = staffed_house
-    people = house.flask_json("demo-sign-ins")
+    people = house.people()
     with Visitor(house.url) as caller, Visitor(house.url) as counsellor:
         planned_after_s = _ask(house, caller)
         record_property("planned_after_ms", round(planned_after_s * 1000))
