@@ -74,6 +74,7 @@ class PostgresServer:
 
     def __init__(self, uri: str) -> None:
         self._uri = uri  # ends in /postgres?host=...
+        self._emptier: psycopg.Connection | None = None
 
     @classmethod
     @contextmanager
@@ -88,7 +89,16 @@ class PostgresServer:
                 off = sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting))
                 postgres.run(off)
             postgres.run(sql.SQL("SELECT pg_reload_conf()"))
-            yield postgres
+            try:
+                yield postgres
+            finally:
+                postgres.close()
+
+    def close(self) -> None:
+        """Leave the server; it stops when nobody is connected."""
+        if self._emptier is not None:
+            self._emptier.close()
+            self._emptier = None
 
     def run(self, statement: sql.SQL | sql.Composed) -> None:
         """Run one statement outside any transaction, as CREATE DATABASE needs."""
@@ -111,10 +121,16 @@ class PostgresServer:
         self.run(statement.format(sql.Identifier(name), sql.Identifier(template)))
 
     def empty(self, name: str) -> None:
-        """Put the migrated database ``name`` back to having no rows, and end who is connected."""
-        with psycopg.connect(self.url(name), autocommit=True) as connection:
-            connection.execute(END_OTHERS)
-            connection.execute(EMPTY)
+        """Put the migrated database ``name`` back to having no rows, and end who is connected.
+
+        The connection is kept: a new one reads about every table first, which takes ten times as
+        long as emptying them.
+        """
+        if self._emptier is None or self._emptier.info.dbname != name or self._emptier.closed:
+            self.close()
+            self._emptier = psycopg.connect(self.url(name), autocommit=True)
+        self._emptier.execute(END_OTHERS)
+        self._emptier.execute(EMPTY)
 
     def drop(self, name: str) -> None:
         """Drop the database ``name`` and whoever is still connected to it."""
