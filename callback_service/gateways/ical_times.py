@@ -20,6 +20,10 @@ from callback_service.domain.wall_time import ONE_DAY, Span
 #: Dates outside these are slips of the finger.
 EARLIEST, LATEST = date(1970, 1, 2), date(2200, 1, 1)
 
+#: Seconds after which giving up is tried again. What is raised while Python tidies up (a finaliser,
+#: the collector's callbacks) is printed and lost.
+_TRY_AGAIN_AFTER = 1.0
+
 #: What names the event that a time is from: the ids of an exception; none for the rule's own event.
 Source = tuple[object, ...]
 
@@ -43,7 +47,7 @@ def within_seconds(seconds: float) -> Iterator[None]:
         raise TooMuchWorkError
 
     before = signal.signal(signal.SIGVTALRM, give_up)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, _TRY_AGAIN_AFTER)
     try:
         yield
     finally:

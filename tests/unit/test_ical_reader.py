@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import date
 from time import process_time
 
@@ -9,6 +10,7 @@ import pytest
 
 from callback_service.errors import BadInput
 from callback_service.gateways.ical_reader import Found, read_ical
+from callback_service.gateways.ical_times import TooMuchWorkError, within_seconds
 from tests.rota_builders import LONDON
 
 HEAD = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n"
@@ -70,6 +72,31 @@ def test_a_hostile_event_is_named_soon_and_the_others_are_read(
     assert fault in (bad.fault or "")
     assert len(good.happenings) == 1
     assert process_time() - started < 10
+
+
+def test_a_limit_that_is_lost_in_a_finaliser_is_kept_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Slow:
+        def __del__(self) -> None:
+            work_for(0.3)
+
+    lost: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda one: lost.append(one.exc_type))
+
+    def work_through_it() -> None:
+        Slow()
+        work_for(5)
+
+    with pytest.raises(TooMuchWorkError), within_seconds(0.1):
+        work_through_it()
+    assert lost == [TooMuchWorkError]
+
+
+def work_for(seconds: float) -> None:
+    end_at = process_time() + seconds
+    while process_time() < end_at:
+        pass
 
 
 def test_a_file_of_hostile_events_is_given_up() -> None:
