@@ -202,7 +202,7 @@ def _check_cover(house: House, manager: Visitor) -> None:
 
 def _check_message_log(manager: Visitor) -> None:
     manager.open("/messages")
-    assert "delivered" in manager.words
+    assert "on the phone" in manager.words
     assert "ends in 982" in manager.words
     assert not _has_number(manager.page)
 
