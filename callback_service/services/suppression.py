@@ -42,7 +42,7 @@ def suppressed_among(session: Session, indices: set[bytes]) -> set[bytes]:
 
 def takes_no_texts(index: SQLColumnExpression[Any]) -> ColumnElement[bool]:
     """Whether no text may go to the number with this index, in a query."""
-    return select(Suppression.id).where(Suppression.phone_index == index).exists()
+    return _of(index).exists()
 
 
 def never_rings(index: InstrumentedAttribute[bytes | None]) -> ColumnElement[bool]:
@@ -129,7 +129,7 @@ def learn(session: Session, message: OutboxMessage, *, now: datetime) -> None:
         suppress(session, message.to, said_by=SaidBy.GATEWAY, now=now)
 
 
-def _of(index: bytes) -> Select[int]:
+def _of(index: bytes | SQLColumnExpression[Any]) -> Select[int]:
     return select(Suppression.id).where(Suppression.phone_index == index)
 
 

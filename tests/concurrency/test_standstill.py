@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from callback_service.config import Settings
@@ -26,6 +26,8 @@ from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.request_builders import make_request, make_shift, stored
 
+#: Any transaction that stands still is ended after a minute: one with such a lock is much sooner.
+LONGEST_WAIT = text("SET LOCAL lock_timeout = '30s'")
 Report = Callable[[object], None]
 
 
@@ -75,6 +77,7 @@ def test_texts_go_on_though_a_sender_stands_still_at_the_gate(
         make_shift(session)
         make_request(session, may_text=True)
     with standing_still(settings, stand_still_at_the_gate), stored(app) as session:
+        session.execute(LONGEST_WAIT)
         claims = outbox_claims.claim(session, TextLimits(), now=NOW, tz=LONDON)
         assert len(claims) == 1
 
@@ -84,7 +87,13 @@ def test_writing_goes_on_though_a_process_stands_still_at_the_end_of_the_audit_c
 ) -> None:
     with standing_still(settings, stand_still_at_the_end_of_the_chain), app.app_context():
         with transaction() as session:
+            session.execute(LONGEST_WAIT)
             write_down(session)
         places = select(func.count()).select_from(AuditSeal)
         with reading() as session:
             assert session.scalar(places) == 1
+
+
+def test_no_transaction_may_stand_still_for_longer_than_a_minute(app: Flask) -> None:
+    with app.app_context(), reading() as session:
+        assert session.scalar(text("SHOW idle_in_transaction_session_timeout")) == "1min"
