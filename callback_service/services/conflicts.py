@@ -37,16 +37,20 @@ def check_not_barred(session: Session, request_id: int, staff_id: int) -> None:
 def barred_by_waiting(session: Session) -> defaultdict[int, set[int]]:
     """Who must not be put to which waiting request, by its id."""
     found: defaultdict[int, set[int]] = defaultdict(set)
+    for request_id, staff_id in session.execute(barred_from_waiting()):
+        found[request_id].add(staff_id)
+    return found
+
+
+def barred_from_waiting() -> Select[int, int]:
+    """Each waiting request with each person who must not be put to it, as a query."""
     pairs, at, waiting = _pairs().subquery(), aliased(CallbackRequest), aliased(CallbackRequest)
-    rows = session.execute(
+    return (
         select(waiting.id, pairs.c.staff_id)
         .join(at, at.id == pairs.c.request_id)
         .join(waiting, waiting.phone_index == at.phone_index)
         .where(waiting.state == RequestState.WAITING)
     )
-    for request_id, staff_id in rows:
-        found[request_id].add(staff_id)
-    return found
 
 
 def _closed_to(staff_id: int, request_id: int | None = None) -> Select[int]:

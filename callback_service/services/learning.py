@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain import call_lengths, habits, quotes
 from callback_service.domain.call_lengths import CallLengths
-from callback_service.domain.habits import Habits
 from callback_service.domain.lifecycle import Outcome
 from callback_service.domain.presence import WRAP_UP
 from callback_service.domain.quotes import Came, Forecast
@@ -32,16 +31,17 @@ def learned_lengths(session: Session) -> CallLengths:
     return call_lengths.learned(lasted)
 
 
-def learned_habits(session: Session) -> Habits:
-    """How long calls last, and which share of offers nobody takes in time: from the last ones."""
-    endings = session.scalars(
+def learned_lapses(session: Session) -> float:
+    """Which share of offers nobody takes in time: from the last ones."""
+    last = (
         select(Offer.ending)
         .where(Offer.ending.in_((OfferEnding.ACCEPTED, OfferEnding.LAPSED)))
         .order_by(Offer.id.desc())
         .limit(habits.MOST_OFFERS)
-    ).all()
-    lapsed = endings.count(OfferEnding.LAPSED)
-    return Habits(learned_lengths(session), habits.learned_lapses(lapsed, len(endings)))
+        .subquery()
+    )
+    lapsed = func.count().filter(last.c.ending == OfferEnding.LAPSED)
+    return habits.learned_lapses(*session.execute(select(lapsed, func.count(last.c.ending))).one())
 
 
 def learned_z(session: Session) -> float:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
-from sqlalchemy import Row, delete, func, select, text
+from sqlalchemy import Row, Select, delete, func, literal, select, text, union_all
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
 from callback_service.domain import promises, wishes
+from callback_service.domain.call_lengths import CallLengths
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.plan_wishes import plan_with_wishes
 from callback_service.domain.planning import (
@@ -27,10 +28,10 @@ from callback_service.domain.wishes import Step, Wishes
 from callback_service.models.callback import CallbackRequest, Offer, OfferEnding
 from callback_service.models.plan import PlanEntry, PlanTrigger
 from callback_service.services import suppression
-from callback_service.services.conflicts import barred_by_waiting
+from callback_service.services.conflicts import barred_from_waiting
 from callback_service.services.learning import learned_lengths
 from callback_service.services.rota import Proposal
-from callback_service.services.who_is_free import counsellors_here, on_rota
+from callback_service.services.who_is_free import busy_since, counsellors_here, on_rota
 
 #: How far past the last request's release the rota is looked at for somebody to serve it.
 LOOK_PAST: Final = timedelta(days=2)
@@ -50,8 +51,11 @@ _PUT_COLUMNS: Final = text("""
 """)
 
 
-#: Id, not before, promised by, whether that is a window, urgent; language, gender, counsellor.
-_Waiting = Row[int, datetime, datetime, bool, bool, str | None, Gender | None, int | None]
+#: Id, not before, promised by, whether that is a window, urgent, by whom it was planned last; and
+#: what is wished for: language, gender, counsellor.
+_Waiting = Row[
+    int, datetime, datetime, bool, bool, int | None, str | None, Gender | None, int | None
+]
 
 
 def plan_is_called_for(session: Session) -> bool:
@@ -70,10 +74,15 @@ def run_plan(session: Session, *, now: datetime, tz: tzinfo) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What waits to be planned: the tasks, and by request the steps of its wishes from now on."""
+    """What waits to be planned: the tasks, and by request the steps of its wishes from now on.
+
+    And what is under way: since when each counsellor is busy who is, and how long calls take.
+    """
 
     tasks: list[Task]
     steps_of: dict[int, list[Step]]
+    under_way: Mapping[int, datetime]
+    lengths: CallLengths
 
     @property
     def needs(self) -> frozenset[str]:
@@ -84,9 +93,10 @@ class Work:
 
     def without(self, request_ids: Collection[int]) -> Work:
         """The rest of it."""
-        return Work(
-            [task for task in self.tasks if task.request_id not in request_ids],
-            {one: steps for one, steps in self.steps_of.items() if one not in request_ids},
+        return replace(
+            self,
+            tasks=[task for task in self.tasks if task.request_id not in request_ids],
+            steps_of={one: own for one, own in self.steps_of.items() if one not in request_ids},
         )
 
 
@@ -115,29 +125,45 @@ def open_work(
     """Every waiting request that is not on offer, or only to one person, as the planner sees it."""
     waiting = _waiting_rows(session, also_on_offer_to)
     avoid = whom_each_avoids(session, now=now, tz=tz)
-    last = dict(session.execute(select(PlanEntry.request_id, PlanEntry.counsellor_id)).all())
-    length = learned_lengths(session).expected
-    tasks = [
+    lengths = learned_lengths(session)
+    return Work(
+        _tasks(waiting, avoid, lengths.expected, now=now),
+        _steps_of(waiting, now=now),
+        busy_since(session),
+        lengths,
+    )
+
+
+def _tasks(
+    waiting: Sequence[_Waiting],
+    avoid: Mapping[int, frozenset[int]],
+    length: timedelta,
+    *,
+    now: datetime,
+) -> list[Task]:
+    return [
         Task(
             request_id=request_id,
             release=max(ring_from, now),
             target=promises.target_of(ring_from, due_at, is_window=is_window),
             due=due_at,
             is_urgent=is_urgent,
-            planned_for=last.get(request_id),
+            planned_for=planned_for,
             length=length,
             avoid=avoid.get(request_id, frozenset()),
         )
-        for request_id, ring_from, due_at, is_window, is_urgent, *_ in waiting
+        for request_id, ring_from, due_at, is_window, is_urgent, planned_for, *_ in waiting
     ]
-    steps_of = {
+
+
+def _steps_of(waiting: Sequence[_Waiting], *, now: datetime) -> dict[int, list[Step]]:
+    return {
         request_id: wishes.in_force(
             wishes.steps(Wishes(*wished), ring_from=ring_from, due_at=due_at), now=now
         )
         for request_id, ring_from, due_at, *_, language, gender, counsellor_id in waiting
         if any(wished := (language, gender, counsellor_id))
     }
-    return Work(tasks, steps_of)
 
 
 def _waiting_rows(session: Session, also_on_offer_to: int | None) -> Sequence[_Waiting]:
@@ -152,10 +178,13 @@ def _waiting_rows(session: Session, also_on_offer_to: int | None) -> Sequence[_W
             CallbackRequest.due_at,
             CallbackRequest.is_window,
             CallbackRequest.is_urgent,
+            PlanEntry.counsellor_id,
             CallbackRequest.wish_language,
             CallbackRequest.wish_gender,
             CallbackRequest.wish_counsellor_id,
-        ).where(
+        )
+        .outerjoin(PlanEntry, PlanEntry.request_id == CallbackRequest.id)
+        .where(
             CallbackRequest.state == RequestState.WAITING,
             CallbackRequest.id.not_in(on_offer),
             ~suppression.never_rings(CallbackRequest.phone_index),  # a manager decides
@@ -165,7 +194,12 @@ def _waiting_rows(session: Session, also_on_offer_to: int | None) -> Sequence[_W
 
 def whom_each_avoids(session: Session, *, now: datetime, tz: tzinfo) -> dict[int, frozenset[int]]:
     """By waiting request that is not for everybody: the counsellors it is not for."""
-    let_go_by, never = _let_go_by(session), barred_by_waiting(session)
+    let_go_by, never = defaultdict[int, set[int]](set), defaultdict[int, set[int]](set)
+    pairs = union_all(
+        _let_go_by().add_columns(literal(0)), barred_from_waiting().add_columns(literal(1))
+    )
+    for request_id, counsellor_id, is_for_ever in session.execute(pairs):
+        (never if is_for_ever else let_go_by)[request_id].add(counsellor_id)
     if not let_go_by and not never:
         return {}
     here = counsellors_here(session, now=now, tz=tz)
@@ -175,9 +209,9 @@ def whom_each_avoids(session: Session, *, now: datetime, tz: tzinfo) -> dict[int
     }
 
 
-def _let_go_by(session: Session) -> defaultdict[int, set[int]]:
-    """Counsellors who let the request go by in its present round, by request."""
-    rows = session.execute(
+def _let_go_by() -> Select[int, int]:
+    """Each waiting request with each counsellor who let it go by in its present round."""
+    return (
         select(Offer.request_id, Offer.counsellor_id)
         .join(CallbackRequest, CallbackRequest.id == Offer.request_id)
         .where(
@@ -186,14 +220,6 @@ def _let_go_by(session: Session) -> defaultdict[int, set[int]]:
             Offer.ending.in_(LET_GO),
         )
     )
-    return _by_request(rows)
-
-
-def _by_request(rows: Iterable[Row[int, int]]) -> defaultdict[int, set[int]]:
-    found: defaultdict[int, set[int]] = defaultdict(set)
-    for request_id, counsellor_id in rows:
-        found[request_id].add(counsellor_id)
-    return found
 
 
 def availability(
@@ -211,7 +237,10 @@ def availability(
     """
     until = max((task.release for task in work.tasks), default=now) + LOOK_PAST
     needs = work.needs | also_asked
-    return on_rota(session, until, needs=needs, proposed=proposed, now=now, tz=tz)
+    return on_rota(
+        session, until, under_way=work.under_way, lengths=work.lengths,
+        needs=needs, proposed=proposed, now=now, tz=tz,
+    )  # fmt: skip
 
 
 def _offered(session: Session) -> list[Planned]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, delete, func, null, select, union_all
 from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import HELD, LetGo, Outcome, RequestState
@@ -55,14 +55,32 @@ def signed_off(session: Session, *, now: datetime) -> set[int]:
     return {one.staff_id for one in rows}
 
 
-def last_breaks(session: Session, *, now: datetime) -> dict[int, datetime]:
-    """When the last break began of each person who has had one of late."""
-    rows = session.execute(
-        select(Presence.staff_id, func.max(Presence.since))
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Who is away until when; who of them has signed off; and when somebody's last break began."""
+
+    away_until: dict[int, datetime]
+    signed_off: set[int]
+    last_breaks: dict[int, datetime]  # of late
+
+
+def seen(session: Session, *, now: datetime) -> Seen:
+    """What the planner asks of everybody at once, in one look."""
+    away = _holding(now).with_only_columns(Presence.staff_id, Presence.until, Presence.kind)
+    breaks = (
+        select(Presence.staff_id, func.max(Presence.since), null())
         .where(Presence.kind == PresenceKind.BREAK, Presence.since > now - LONGEST_DUTY)
         .group_by(Presence.staff_id)
     )
-    return dict(rows.all())
+    found = Seen({}, set(), {})
+    for staff_id, at, kind in session.execute(union_all(away, breaks)):
+        if kind is None:
+            found.last_breaks[staff_id] = at
+        else:
+            found.away_until[staff_id] = at
+        if kind is PresenceKind.SIGNED_OFF:
+            found.signed_off.add(staff_id)
+    return found
 
 
 def present_of(session: Session, staff_id: int, *, now: datetime) -> Presence | None:

@@ -8,13 +8,13 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain import newcomers
+from callback_service.domain.habits import Habits
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.newcomers import Known, Quote
 from callback_service.domain.wishes import NO_WISHES, Wishes
 from callback_service.models.callback import CallbackRequest, ContactWindow
-from callback_service.services.learning import learned_habits, learned_z
+from callback_service.services.learning import learned_lapses, learned_z
 from callback_service.services.planning import availability, open_work
-from callback_service.services.who_is_free import busy_since
 
 
 def quote_as_soon_as_possible(
@@ -27,8 +27,8 @@ def quote_as_soon_as_possible(
         work.tasks,
         work.steps_of,
         availability(session, work, also_asked=asked, now=now, tz=tz),
-        {who: max(now - since, timedelta()) for who, since in busy_since(session).items()},
-        learned_habits(session),
+        {who: max(now - since, timedelta()) for who, since in work.under_way.items()},
+        Habits(work.lengths, learned_lapses(session)),
         z=learned_z(session),
         latest_open_promise=_latest_open_promise(session, wished),
     )

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import groupby
 from operator import attrgetter
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session
 
 from callback_service.domain.rota import (
     MARGIN,
@@ -125,26 +126,58 @@ def load_patterns(
     shifts of somebody who has left may be worked by who stands in. ``only`` these people's, and
     those of ``also_of``, unless all are wanted.
     """
-    rows = session.scalars(
-        select(ShiftPattern)
-        .where(
-            ShiftPattern.from_on <= end.astimezone(UTC).date() + ONE_DAY,
-            or_(
-                ShiftPattern.until_on.is_(None),
-                ShiftPattern.until_on >= start.astimezone(UTC).date() - 3 * ONE_DAY,
-            ),
-            *([ShiftPattern.duty == duty] if duty else []),
-            *([is_worked_by({*only, *also_of})] if only is not None else []),
-        )
-        .options(selectinload(ShiftPattern.turns))
-        .order_by(ShiftPattern.id)
-    )
-    lines = [line for row in rows for line in lines_of(row)]
+    which = [
+        ShiftPattern.from_on <= end.astimezone(UTC).date() + ONE_DAY,
+        or_(
+            ShiftPattern.until_on.is_(None),
+            ShiftPattern.until_on >= start.astimezone(UTC).date() - 3 * ONE_DAY,
+        ),
+        *([ShiftPattern.duty == duty] if duty else []),
+        *([is_worked_by({*only, *also_of})] if only is not None else []),
+    ]
+    lines, people = _stored_lines(session, which)
     if proposed:
         lines = as_proposed(lines, proposed, duty)
-    people = _active_people(session, {line.staff_id for line in lines if line.staff_id is not None})
+        theirs = {line.staff_id for line in lines if line.staff_id is not None}
+        people = _active_people(session, theirs)
     counted = people.keys() | set(also_of)
     return [line for line in lines if line.staff_id in counted], people
+
+
+def _stored_lines(
+    session: Session, which: Iterable[ColumnElement[bool]]
+) -> tuple[list[Pattern], dict[int, Person]]:
+    """The lines, with those of rotations, and who of their people has an active account.
+
+    In one look and without their objects: whoever sends the form waits for it.
+    """
+    who = func.coalesce(ShiftTurn.staff_id, ShiftPattern.staff_id)
+    rows = session.execute(
+        select(
+            *ShiftPattern.__table__.columns,
+            ShiftTurn.place,
+            ShiftTurn.length,
+            ShiftTurn.staff_id.label("in_turn_id"),
+            Staff.id.label("person_id"),
+            Staff.name.label("person_name"),
+            Staff.email.label("person_email"),
+        )
+        .outerjoin(ShiftTurn, ShiftTurn.pattern_id == ShiftPattern.id)
+        .outerjoin(Staff, and_(Staff.id == who, Staff.is_active))
+        .where(*which)
+        .order_by(ShiftPattern.id, ShiftTurn.place, ShiftTurn.staff_id)
+    ).all()
+    people = {
+        row.person_id: Person(row.person_id, row.person_name, row.person_email)
+        for row in rows
+        if row.person_id is not None
+    }
+    lines = list[Pattern]()
+    for _, of_one in groupby(rows, key=attrgetter("id")):
+        own = list(of_one)
+        turns = [_Turned(row.place, row.length, row.in_turn_id) for row in own]
+        lines += _lines(own[0], turns)
+    return lines, people
 
 
 def is_worked_by(staff_ids: Collection[int]) -> ColumnElement[bool]:
@@ -168,10 +201,23 @@ def as_proposed(
     return [line for line in [*kept, *added] if (line.until_on or date.max) >= line.from_on]
 
 
+class _Turned(NamedTuple):
+    """What a rotation is made of, as ``ShiftTurn`` has it."""
+
+    place: int
+    length: int
+    staff_id: int | None
+
+
 def lines_of(row: ShiftPattern) -> list[Pattern]:
     """The stored line as the domain knows it: one pattern, or one for each person of a rotation."""
+    return _lines(row, [_Turned(one.place, one.length, one.staff_id) for one in row.turns])
+
+
+def _lines(row: Any, turns: Iterable[_Turned]) -> list[Pattern]:
+    """The same of the columns of a line."""
     if row.staff_id is None:
-        return rotation_of(row).lines()
+        return _rotation(row, turns).lines()
     cycle = None
     if row.cycle_days is not None and row.cycle_on_days is not None:
         cycle = Cycle(row.cycle_from_on, row.cycle_days, frozenset(range(row.cycle_on_days)))
@@ -185,15 +231,19 @@ def lines_of(row: ShiftPattern) -> list[Pattern]:
 
 def rotation_of(row: ShiftPattern) -> Rotation:
     """The stored rotation as the domain knows it."""
+    return _rotation(row, [_Turned(one.place, one.length, one.staff_id) for one in row.turns])
+
+
+def _rotation(row: Any, turns: Iterable[_Turned]) -> Rotation:
     if row.counted_in is None:
         raise RuntimeError("a line of one person is no rotation")
-    turns = [
+    teams = [
         Turn(frozenset(one.staff_id for one in team if one.staff_id is not None), team[0].length)
-        for team in (list(team) for _, team in groupby(row.turns, key=attrgetter("place")))
+        for team in (list(team) for _, team in groupby(turns, key=attrgetter("place")))
     ]
     return Rotation(
         row.id, row.duty, weekdays_from_mask(row.weekdays), row.starts, row.ends,
-        row.from_on, row.until_on, row.cycle_from_on, row.counted_in, tuple(turns),
+        row.from_on, row.until_on, row.cycle_from_on, row.counted_in, tuple(teams),
     )  # fmt: skip
 
 

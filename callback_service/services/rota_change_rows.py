@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, tzinfo
+from typing import Any, Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import Row, or_, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.rota import Duty, Source
@@ -21,6 +22,11 @@ from callback_service.domain.rota_changes import (
 from callback_service.domain.wall_time import day_in_words
 from callback_service.models.rota_change import ChangeKind, RotaChange
 
+#: What makes a change, and not who wrote it down.
+_TOLD: Final = (
+    RotaChange.kind, RotaChange.duty, RotaChange.starts_at, RotaChange.ends_at,
+    RotaChange.staff_id, RotaChange.by_id, RotaChange.reason, RotaChange.swap_id,
+)  # fmt: skip
 REASON_WORDS = {
     LeaveReason.ANNUAL: "annual leave",
     LeaveReason.SICK: "ill",
@@ -36,8 +42,8 @@ def load_changes(
     session: Session, start: datetime, end: datetime, *, duty: Duty | None = None
 ) -> list[Change]:
     """The changes that hold somewhere in ``[start, end)``, in order; of one duty, or of all."""
-    rows = session.scalars(
-        select(RotaChange)
+    rows = session.execute(
+        select(*_TOLD)
         .where(
             RotaChange.cancelled_at.is_(None),
             RotaChange.starts_at < end,
@@ -49,8 +55,11 @@ def load_changes(
     return [change_of(row) for row in rows]
 
 
-def change_of(row: RotaChange) -> Change:
-    """The stored change as the domain knows it; an open shift that is taken is an addition."""
+def change_of(row: RotaChange | Row[*tuple[Any, ...]]) -> Change:
+    """The stored change as the domain knows it; an open shift that is taken is an addition.
+
+    ``row`` is one of the table, or what of it makes the change.
+    """
     span = row.starts_at, row.ends_at
     if row.duty is None:
         return Leave(_given(row.staff_id), *span, row.reason or LeaveReason.OTHER)

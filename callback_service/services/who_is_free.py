@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from callback_service.domain import wishes
@@ -19,7 +19,6 @@ from callback_service.domain.spans import joined
 from callback_service.domain.wall_time import Span
 from callback_service.models.callback import Attempt, CallbackRequest, Offer
 from callback_service.services import presence
-from callback_service.services.learning import learned_lengths
 from callback_service.services.rota import Proposal, on_now, shifts_between
 from callback_service.services.staff_skills import skills_of_staff
 
@@ -41,6 +40,8 @@ def on_rota(
     session: Session,
     until: datetime,
     *,
+    under_way: Mapping[int, datetime],
+    lengths: CallLengths,
     needs: frozenset[str] = frozenset(),
     proposed: Collection[Proposal] = (),
     now: datetime,
@@ -48,29 +49,26 @@ def on_rota(
 ) -> list[Availability]:
     """Every counsellor with a shift before ``until``, and when they are free.
 
-    Each has those of ``needs`` that they meet. What is ``proposed`` for the rota counts as if it
-    were stored.
+    ``under_way`` is what ``busy_since`` says, and ``lengths`` how long such calls take. Each has
+    those of ``needs`` that they meet. What is ``proposed`` for the rota counts as if it were
+    stored.
     """
     shifts = shifts_between(session, now, until, tz=tz, duty=Duty.COUNSELLING, proposed=proposed)
     spans: defaultdict[int, list[Span]] = defaultdict(list)
     for shift in shifts:
         if shift.person is not None:
             spans[shift.person.id].append((shift.start, shift.end))
-    busy = _busy_until(session, learned_lengths(session), now=now)
-    load, away = _recent_calls(session, now), presence.away_until(session, now=now)
-    signed_off, breaks = (
-        presence.signed_off(session, now=now),
-        presence.last_breaks(session, now=now),
-    )
+    busy = _busy_until(under_way, lengths, now=now)
+    load, seen = _recent_calls(session, now), presence.seen(session, now=now)
     met = _who_meets(session, needs)
     return [
         Availability(
             counsellor_id=who,
-            free_at=max(busy.get(who, now), away.get(who, now)),
+            free_at=max(busy.get(who, now), seen.away_until.get(who, now)),
             spans=tuple(joined(own)),  # a shift that follows on another is no end of duty
             calls_taken=load.get(who, 0),
-            has_had_break=breaks.get(who, own[0][0]) > own[0][0],
-            signed_off_until=away[who] if who in signed_off else None,
+            has_had_break=seen.last_breaks.get(who, own[0][0]) > own[0][0],
+            signed_off_until=seen.away_until[who] if who in seen.signed_off else None,
             skills=met(who),
         )
         for who, own in sorted(spans.items())
@@ -91,29 +89,26 @@ def _who_meets(session: Session, needs: Iterable[str]) -> Callable[[int], frozen
     return met_by
 
 
-def _busy_until(session: Session, lengths: CallLengths, *, now: datetime) -> dict[int, datetime]:
+def _busy_until(
+    under_way: Mapping[int, datetime], lengths: CallLengths, *, now: datetime
+) -> dict[int, datetime]:
     """When each counsellor who holds a request, or has one on offer, is expected to be free."""
     return {
         counsellor_id: now + timedelta(seconds=lengths.left((now - since).total_seconds()))
-        for counsellor_id, since in busy_since(session).items()
+        for counsellor_id, since in under_way.items()
     }
 
 
 def busy_since(session: Session) -> dict[int, datetime]:
     """Since when counsellors hold a request, or have one on offer."""
-    holds = session.execute(
-        select(CallbackRequest.assigned_to_id, CallbackRequest.assigned_at).where(
-            CallbackRequest.assigned_to_id.is_not(None)
-        )
+    offers = select(Offer.counsellor_id, Offer.made_at, literal(0).label("counts")).where(
+        Offer.ended_at.is_(None)
     )
-    offers = session.execute(
-        select(Offer.counsellor_id, Offer.made_at).where(Offer.ended_at.is_(None))
+    holds = select(CallbackRequest.assigned_to_id, CallbackRequest.assigned_at, literal(1)).where(
+        CallbackRequest.assigned_to_id.is_not(None), CallbackRequest.assigned_at.is_not(None)
     )
-    return {
-        counsellor_id: since
-        for counsellor_id, since in (*offers, *holds)
-        if counsellor_id is not None and since is not None
-    }
+    rows = session.execute(union_all(offers, holds).order_by("counts"))  # what is held counts
+    return {counsellor_id: since for counsellor_id, since, _ in rows}
 
 
 def _recent_calls(session: Session, now: datetime) -> dict[int, int]:

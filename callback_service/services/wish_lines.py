@@ -21,8 +21,9 @@ from callback_service.domain.wishes import (
     widened_at,
 )
 from callback_service.models.callback import CallbackRequest, Submission
+from callback_service.services.learning import learned_lengths
 from callback_service.services.planning import whom_each_avoids
-from callback_service.services.who_is_free import on_rota
+from callback_service.services.who_is_free import busy_since, on_rota
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,11 @@ def _lines(
     if not needs:
         return {one.request.id: _lines_of(one, steps, now) for one, steps in by_time}
     until = max(steps[-1].since for _, steps in by_time)
-    reach = Reach(on_rota(session, until, needs=needs, now=now, tz=tz))
+    people = on_rota(
+        session, until, under_way=busy_since(session), lengths=learned_lengths(session),
+        needs=needs, now=now, tz=tz,
+    )  # fmt: skip
+    reach = Reach(people)
     avoid = whom_each_avoids(session, now=now, tz=tz)
     return {
         one.request.id: _lines_of(

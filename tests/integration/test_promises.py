@@ -28,7 +28,7 @@ from callback_service.models.callback import (
 )
 from callback_service.models.staff import Staff
 from callback_service.services import presence, promises, quoting, requests, window_room
-from callback_service.services.learning import learned_habits, learned_lengths
+from callback_service.services.learning import learned_lapses, learned_lengths
 from tests.rota_builders import LONDON, local, make_pattern
 from tests.support.builders import NOW, make_staff
 from tests.support.request_builders import (
@@ -258,7 +258,7 @@ class TestLearning:
     def test_offers_that_lapsed_of_late_are_counted_on(self, session: Session) -> None:
         counsellor = make_shift(session)
         request = make_request(session)
-        assert learned_habits(session).lapses == LAPSES
+        assert learned_lapses(session) == LAPSES
         for ending in [OfferEnding.LAPSED] * 20 + [OfferEnding.ACCEPTED] * 30:
             session.add(
                 Offer(
@@ -273,7 +273,7 @@ class TestLearning:
             )
         session.flush()
         # Twenty of fifty, and the weight of fifty of which a twentieth lapsed.
-        assert learned_habits(session).lapses == pytest.approx(0.225)
+        assert learned_lapses(session) == pytest.approx(0.225)
 
     def test_the_plan_counts_on_calls_as_long_as_the_last_ones(self, session: Session) -> None:
         counsellor = make_shift(session)
