@@ -12,7 +12,8 @@ from datetime import datetime, tzinfo
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -22,6 +23,7 @@ from callback_service.domain.flood import FormLimits, Seen
 from callback_service.domain.policy import Action
 from callback_service.domain.wishes import read_wishes
 from callback_service.errors import NotFound, TooMany, WindowGone
+from callback_service.models.callback import Submission
 from callback_service.models.form_post import FormPost
 from callback_service.models.sealing import keyring
 from callback_service.services import audit, intake
@@ -53,10 +55,12 @@ def take(
     be by a program is kept aside for a person to look at. Raises WindowGone as ``take_request``
     does, and TooMany when there is no place to wait in.
     """
-    if _is_known(session, ask.key) or (address is None and not is_by_program):
+    if address is None and not is_by_program:
         return intake.take_request(session, ask, now=now, tz=tz)
     network = _index(address or NO_ADDRESS)
-    seen = _seen(session, network, now=now)
+    is_known, seen = _known_and_seen(session, ask.key, network, now=now)
+    if is_known:
+        return intake.take_request(session, ask, now=now, tz=tz)
     if not is_by_program and not flood.must_wait(seen, limits):
         key = intake.take_request(session, ask, now=now, tz=tz)
         _note(session, key, network, now=now)
@@ -69,7 +73,8 @@ def take(
 
 def is_flooded(session: Session, *, limits: FormLimits, now: datetime) -> bool:
     """Whether so many posts came in of late that callers are asked to ring instead."""
-    return flood.is_flooded(Seen(0, _let_in(session, now=now), 0, 0), limits)
+    let_in = session.scalar(select(_count(_is_let_in(now)))) or 0
+    return flood.is_flooded(Seen(0, let_in, 0, 0), limits)
 
 
 def is_waiting(session: Session, key: str) -> bool:
@@ -198,36 +203,53 @@ def discard(session: Session, post_id: int, *, actor_id: int, now: datetime) -> 
 
 
 def _seen(session: Session, network: bytes, *, now: datetime) -> Seen:
-    of_network = FormPost.network_index == network
-    return Seen(
-        let_in_from_network=_let_in(session, of_network, now=now),
-        let_in=_let_in(session, now=now),
-        waiting_from_network=_count(session, _WAITS, of_network, ~_is_held(now)),
-        waiting=_count(session, _WAITS),
-        held_from_network=_count(session, _WAITS, of_network, _is_held(now)),
+    return Seen(*session.execute(_counts(network, now=now)).one())
+
+
+def _known_and_seen(
+    session: Session, key: str, network: bytes, *, now: datetime
+) -> tuple[bool, Seen]:
+    """Whether the same form was sent before and let in: the queue knows what to do with it. And
+    what came of late.
+    """
+    known = select(Submission.id).where(Submission.key_digest == _digest(key)).exists()
+    is_known, *counts = session.execute(
+        select(known, *_counts(network, now=now).selected_columns)
+    ).one()
+    return is_known, Seen(*counts)
+
+
+def _counts(network: bytes, *, now: datetime) -> Select[int, int, int, int, int]:
+    """The numbers of ``Seen``, as a query. Each looks up what an index holds."""
+    of_network, is_let_in = FormPost.network_index == network, _is_let_in(now)
+    return select(
+        _count(is_let_in, of_network),
+        _count(is_let_in),
+        _count(_WAITS, of_network, ~_is_held(now)),
+        _count(_WAITS),
+        _count(_WAITS, of_network, _is_held(now)),
     )
 
 
-def _let_in(session: Session, *which: ColumnElement[bool], now: datetime) -> int:
-    return _count(session, FormPost.let_in_at > now - flood.COUNTED_FOR, *which)
+def _is_let_in(now: datetime) -> ColumnElement[bool]:
+    return FormPost.let_in_at > now - flood.COUNTED_FOR
 
 
-def _count(session: Session, *which: ColumnElement[bool]) -> int:
-    return session.scalar(select(func.count()).select_from(FormPost).where(*which)) or 0
+def _count(*which: ColumnElement[bool]) -> ScalarSelect[int]:
+    return select(func.count()).select_from(FormPost).where(*which).scalar_subquery()
 
 
 def _index(address: str) -> bytes:
     return keyring().blind_index("form network", address)
 
 
-def _is_known(session: Session, key: str) -> bool:
-    """Whether the same form was sent before and let in: the queue knows what to do with it."""
-    return intake.submission_by_key(session, key) is not None
-
-
 def _note(session: Session, key: str, network: bytes, *, now: datetime) -> None:
-    post = FormPost(key_digest=_digest(key), network_index=network, posted_at=now, let_in_at=now)
-    _is_new(session, post)
+    """Count a post that was let in; once, if the same form was sent twice at the same moment."""
+    post = {"key_digest": _digest(key), "network_index": network}
+    times = {"posted_at": now, "let_in_at": now}
+    is_server = session.get_bind().dialect.name == "postgresql"
+    insert = postgresql.insert(FormPost) if is_server else sqlite.insert(FormPost)
+    session.execute(insert.values(**post, **times).on_conflict_do_nothing())
 
 
 def _is_new(session: Session, post: FormPost) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, literal, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.text_limits import A_DAY, AN_HOUR, TextLimits
@@ -53,45 +53,75 @@ def network_index(network: str | None) -> bytes | None:
     return None if network is None else keyring().blind_index("network", network)
 
 
-def beyond(session: Session, message: OutboxMessage, *, now: datetime) -> str | None:
-    """Why one more text to this caller would be too many; None if it is not.
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What is counted before one more text. One that was dropped cost nobody anything."""
 
-    Holds the number until the transaction ends, and the network if the text came of a post.
+    is_known: bool  # this very text is there already
+    to_number: int  # texts to callers within a day
+    to_number_by_form: int
+    from_network: int  # brought about by posts within an hour
+
+
+def hold(session: Session, message: OutboxMessage) -> None:
+    """Hold the number of a text until the transaction ends, and the network if it came of a post.
+
+    One transaction at a time, and always in this order. SQLite: it holds the only write lock
+    already.
     """
-    number = OutboxMessage.to_index == message.to_index
-    _hold(session, NUMBER_LOCK, message.to_index)
-    if _count(session, number, since=now - A_DAY) >= _limits.a_number:
+    if message.kind not in FOR_CALLERS or session.get_bind().dialect.name != "postgresql":
+        return
+    wanted = [(NUMBER_LOCK, message.to_index), (NETWORK_LOCK, _network_of(message))]
+    locks = [
+        func.pg_advisory_xact_lock(lock, int.from_bytes(index[:4], "big", signed=True))
+        for lock, index in wanted
+        if index is not None
+    ]
+    session.execute(select(*locks))
+
+
+def count(session: Session, message: OutboxMessage, *, now: datetime) -> Sent:
+    """What went before a text, or will go, to its number and by its network."""
+    same = select(OutboxMessage.id).where(OutboxMessage.once_key == message.once_key)
+    known = same.correlate(None).exists()
+    if message.kind not in FOR_CALLERS:
+        return Sent(bool(session.scalar(select(known))), 0, 0, 0)
+    to_number = _counted(OutboxMessage.to_index == message.to_index, since=now - A_DAY)
+    by_form = func.count().filter(OutboxMessage.kind.in_(BY_FORM))
+    network = _network_of(message)
+    from_network: ColumnElement[int] = literal(0)
+    if network is not None:
+        by_network = _counted(OutboxMessage.network_index == network, since=now - AN_HOUR)
+        from_network = by_network.correlate(None).scalar_subquery()
+    counts = to_number.add_columns(by_form, from_network, known)
+    *numbers, is_known = session.execute(counts).one()
+    return Sent(is_known, *numbers)
+
+
+def beyond(sent: Sent, message: OutboxMessage) -> str | None:
+    """Why one more text to this caller would be too many; None if it is not."""
+    if sent.to_number >= _limits.a_number:
         return TOO_MANY
-    if message.kind not in BY_FORM:
-        return None
-    by_form = number & OutboxMessage.kind.in_(BY_FORM)
-    if _count(session, by_form, since=now - A_DAY) >= _limits.a_number_by_forms:
+    if message.kind in BY_FORM and sent.to_number_by_form >= _limits.a_number_by_forms:
         return TOO_MANY_BY_FORM
-    if message.network_index is None:
-        return None
-    _hold(session, NETWORK_LOCK, message.network_index)
-    network = OutboxMessage.network_index == message.network_index
-    if _count(session, network, since=now - AN_HOUR) >= _limits.a_network:
+    if _network_of(message) is not None and sent.from_network >= _limits.a_network:
         return TOO_MANY_FROM_THERE
     return None
 
 
-def _count(session: Session, which: ColumnElement[bool], *, since: datetime) -> int:
-    """Texts to callers that went or will go. One that was dropped cost nobody anything."""
-    query = select(func.count()).where(
+def _network_of(message: OutboxMessage) -> bytes | None:
+    """The network that a text is counted by: what no post brought about is counted by none."""
+    return message.network_index if message.kind in BY_FORM else None
+
+
+def _counted(which: ColumnElement[bool], *, since: datetime) -> Select[int]:
+    """How many texts to callers went or will go."""
+    return select(func.count()).where(
         which,
         OutboxMessage.kind.in_(FOR_CALLERS),
         OutboxMessage.created_at > since,
         OutboxMessage.state != OutboxState.DROPPED,
     )
-    return session.scalar(query) or 0
-
-
-def _hold(session: Session, lock: int, index: bytes | None) -> None:
-    """One transaction at a time. SQLite: it holds the only write lock already."""
-    if index is not None and session.get_bind().dialect.name == "postgresql":
-        part = int.from_bytes(index[:4], "big", signed=True)
-        session.execute(select(func.pg_advisory_xact_lock(lock, part)))
 
 
 def state(session: Session, *, now: datetime, tz: tzinfo) -> TextsState:

@@ -15,7 +15,7 @@ from callback_service.domain.texting import TextPolicy
 from callback_service.domain.told import Told, spoken
 from callback_service.models.callback import CallbackRequest, ContactWindow, Submission
 from callback_service.models.outbox import FOR_CALLERS, OutboxMessage, OutboxState, TextKind
-from callback_service.models.staff import Staff
+from callback_service.models.staff import Staff, new_uid
 from callback_service.services import lines, suppression, text_limits
 from callback_service.services.text_reasons import TELL_THE_TIME, may_be_texted
 from callback_service.services.text_wording import template_of, wording
@@ -243,15 +243,17 @@ def text_staff(
 
 
 def _queue(session: Session, message: OutboxMessage, *, to: str | None) -> None:
-    known = session.scalar(
-        select(OutboxMessage.id).where(OutboxMessage.once_key == message.once_key)
-    )
-    if to is None or known is not None:
+    if to is None:
         return
     message.to_index = suppression.index_of(to)
+    text_limits.hold(session, message)
+    sent = text_limits.count(session, message, now=message.created_at)
+    if sent.is_known:
+        return
     if message.kind in FOR_CALLERS:
-        message.reason = text_limits.beyond(session, message, now=message.created_at)
+        message.reason = text_limits.beyond(sent, message)
         message.state = OutboxState.DROPPED if message.reason else OutboxState.QUEUED
-    session.add(message)
-    session.flush()  # gives the row its uid, which the sealed number is tied to
+    message.uid = new_uid()  # the sealed number is tied to it
     message.to = to
+    session.add(message)
+    session.flush()

@@ -111,24 +111,27 @@ def _without_window(form: AskForm, gone: WindowGone, *, now: datetime) -> None:
 
 
 def _form(kind: type[OneForm]) -> OneForm:
-    """The form as it was sent, or empty. What is sent needs no times to choose from."""
+    """The form as it was sent, or empty. What is sent needs nothing to choose from but a wish."""
     settings = current_settings()
-    with reading() as db_session:
-        return kind(
-            allow_drama=settings.allows_drama_numbers,
-            countries=settings.countries,
-            offered=staff_skills.wishes_to_offer(db_session),
-            remind_before=settings.texts.remind_before,
-        )
+    form = kind(
+        allow_drama=settings.allows_drama_numbers,
+        countries=settings.countries,
+        remind_before=settings.texts.remind_before,
+    )
+    if form.names_a_wish:
+        with reading() as db_session:
+            form.offer_wishes(staff_skills.wishes_to_offer(db_session))
+    return form
 
 
 def _offer(form: AskForm, *, now: datetime) -> Quote:
-    """Put in the times there are to choose from; what "as soon as you can" comes to."""
+    """Put in the times and wishes to choose from; what "as soon as you can" comes to."""
     settings, wished = current_settings(), form.wishes
     tz = settings.service_time_zone
     with reading() as db_session:
         windows = promises.windows_with_room(db_session, wished=wished, now=now, tz=tz)
         quote = quoting.quote_as_soon_as_possible(db_session, wished=wished, now=now, tz=tz)
+        form.offer_wishes(staff_skills.wishes_to_offer(db_session))
         form.is_flooded = form_posts.is_flooded(db_session, limits=settings.form_limits, now=now)
     form.offer_windows(windows, now=now, tz=tz)
     return quote

@@ -90,7 +90,6 @@ class AskForm(FlaskForm):
         *,
         allow_drama: bool,
         countries: frozenset[str],
-        offered: Sequence[Skill] = (),
         remind_before: timedelta | None = None,
         **kwargs: Any,
     ) -> None:
@@ -99,7 +98,7 @@ class AskForm(FlaskForm):
         self._countries = countries
         if remind_before is None:
             del self["reminder"]
-        self._offer_wishes(offered)
+        self.offer_wishes(())
 
     def offer_windows(self, windows: Sequence[Window], *, now: datetime, tz: tzinfo) -> None:
         """Show the times there are to choose from."""
@@ -116,7 +115,12 @@ class AskForm(FlaskForm):
             *(_timed_choice(window, now=now, tz=tz) for window in others),
         ]
 
-    def _offer_wishes(self, offered: Sequence[Skill]) -> None:
+    @property
+    def names_a_wish(self) -> bool:
+        """Whether something was sent that may be a wish: it is one if it is offered."""
+        return bool(self.language.data or self.gender.data)
+
+    def offer_wishes(self, offered: Sequence[Skill]) -> None:
         """Only what somebody on the staff can meet is offered; English always is."""
         languages = [one for one in offered if one.kind is SkillKind.LANGUAGE]
         genders = [one for one in offered if one.kind is SkillKind.GENDER]
@@ -225,6 +229,14 @@ class AgainForm(AskForm):
                 del self[name]
         for name in ("language", "gender", "same_counsellor"):
             del self[name]
+
+    @property
+    def names_a_wish(self) -> bool:
+        """Nothing of the kind is asked."""
+        return False
+
+    def offer_wishes(self, offered: Sequence[Skill]) -> None:
+        """Those they told us count: there is nothing to choose."""
 
     @property
     def wishes(self) -> Wishes:
