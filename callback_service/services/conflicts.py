@@ -7,6 +7,7 @@ nothing of the person: a request must not vanish from the only one who could pas
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import cache
 
 from sqlalchemy import CompoundSelect, Select, or_, select, union
 from sqlalchemy.orm import Session, aliased
@@ -42,8 +43,12 @@ def barred_by_waiting(session: Session) -> defaultdict[int, set[int]]:
     return found
 
 
+@cache
 def barred_from_waiting() -> Select[int, int]:
-    """Each waiting request with each person who must not be put to it, as a query."""
+    """Each waiting request with each person who must not be put to it, as a query.
+
+    Made once: to put it together takes longer than to run it, and whoever sends the form waits.
+    """
     pairs, at, waiting = _pairs().subquery(), aliased(CallbackRequest), aliased(CallbackRequest)
     return (
         select(waiting.id, pairs.c.staff_id)

@@ -9,10 +9,19 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
+from functools import cache
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, func, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -73,7 +82,7 @@ def take(
 
 def is_flooded(session: Session, *, limits: FormLimits, now: datetime) -> bool:
     """Whether so many posts came in of late that callers are asked to ring instead."""
-    let_in = session.scalar(select(_count(_is_let_in(now)))) or 0
+    let_in = session.scalar(select(_count(_is_let_in(now - flood.COUNTED_FOR)))) or 0
     return flood.is_flooded(Seen(0, let_in, 0, 0), limits)
 
 
@@ -107,7 +116,7 @@ def is_any_late(session: Session, *, now: datetime) -> bool:
     return session.scalar(late.limit(1)) is not None
 
 
-def _is_held(now: datetime) -> ColumnElement[bool]:
+def _is_held(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """Never unknown, so that its opposite holds for what was never held."""
     return FormPost.held_until.is_not(None) & (FormPost.held_until > now)
 
@@ -203,7 +212,11 @@ def discard(session: Session, post_id: int, *, actor_id: int, now: datetime) -> 
 
 
 def _seen(session: Session, network: bytes, *, now: datetime) -> Seen:
-    return Seen(*session.execute(_counts(network, now=now)).one())
+    return Seen(*session.execute(_counts(), _counted(network, now)).one())
+
+
+def _counted(network: bytes, now: datetime) -> dict[str, object]:
+    return {"network": network, "now": now, "counted_from": now - flood.COUNTED_FOR}
 
 
 def _known_and_seen(
@@ -212,27 +225,33 @@ def _known_and_seen(
     """Whether the same form was sent before and let in: the queue knows what to do with it. And
     what came of late.
     """
-    known = select(Submission.id).where(Submission.key_digest == _digest(key)).exists()
-    is_known, *counts = session.execute(
-        select(known, *_counts(network, now=now).selected_columns)
-    ).one()
+    given = {**_counted(network, now), "key": _digest(key)}
+    *counts, is_known = session.execute(_counts_and_known(), given).one()
     return is_known, Seen(*counts)
 
 
-def _counts(network: bytes, *, now: datetime) -> Select[int, int, int, int, int]:
-    """The numbers of ``Seen``, as a query. Each looks up what an index holds."""
-    of_network, is_let_in = FormPost.network_index == network, _is_let_in(now)
+@cache  # put together once: that takes longer than to run it
+def _counts() -> Select[int, int, int, int, int]:
+    """The numbers of ``Seen``. Each looks up what an index holds."""
+    of_network = FormPost.network_index == bindparam("network")
+    is_held = _is_held(bindparam("now"))
     return select(
-        _count(is_let_in, of_network),
-        _count(is_let_in),
-        _count(_WAITS, of_network, ~_is_held(now)),
+        _count(_is_let_in(bindparam("counted_from")), of_network),
+        _count(_is_let_in(bindparam("counted_from"))),
+        _count(_WAITS, of_network, ~is_held),
         _count(_WAITS),
-        _count(_WAITS, of_network, _is_held(now)),
+        _count(_WAITS, of_network, is_held),
     )
 
 
-def _is_let_in(now: datetime) -> ColumnElement[bool]:
-    return FormPost.let_in_at > now - flood.COUNTED_FOR
+@cache
+def _counts_and_known() -> Select[int, int, int, int, int, bool]:
+    known = select(Submission.id).where(Submission.key_digest == bindparam("key"))
+    return _counts().add_columns(known.exists())
+
+
+def _is_let_in(counted_from: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
+    return FormPost.let_in_at > counted_from
 
 
 def _count(*which: ColumnElement[bool]) -> ScalarSelect[int]:

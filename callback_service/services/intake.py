@@ -6,10 +6,11 @@ import re
 import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
+from functools import cache
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -81,8 +82,12 @@ def is_key(text: str) -> bool:
 
 def submission_by_key(session: Session, key: str) -> Submission | None:
     """What was sent with the form that had this key."""
-    digest = sha256(key.encode()).digest()
-    return session.scalar(select(Submission).where(Submission.key_digest == digest))
+    return session.scalar(_by_key(), {"digest": sha256(key.encode()).digest()})
+
+
+@cache  # put together once: that takes longer than to run it
+def _by_key() -> Select[Submission]:
+    return select(Submission).where(Submission.key_digest == bindparam("digest"))
 
 
 def take_request(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> str:
@@ -241,19 +246,25 @@ def _open_request(session: Session, phone: Phone, *, now: datetime) -> CallbackR
 
     One that a backup brought back after its erasure nobody could ring: it is closed instead.
     """
-    request = session.scalar(
-        select(CallbackRequest)
-        .where(
-            CallbackRequest.phone_index == keyring().blind_index("phone", phone.e164),
-            CallbackRequest.state != RequestState.CLOSED,
-        )
-        .with_for_update()
-    )
+    index = keyring().blind_index("phone", phone.e164)
+    request = session.scalar(_open_with(), {"phone_index": index})
     if request is None or request.phone is not None:
         return request
     requests.close(session, request, Disposition.EXPIRED, now=now)
     session.flush()  # before another of this number is open
     return None
+
+
+@cache
+def _open_with() -> Select[CallbackRequest]:
+    return (
+        select(CallbackRequest)
+        .where(
+            CallbackRequest.phone_index == bindparam("phone_index"),
+            CallbackRequest.state != RequestState.CLOSED,
+        )
+        .with_for_update()
+    )
 
 
 def _new_request(session: Session, ask: Ask, promised: Window, *, now: datetime) -> CallbackRequest:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from datetime import datetime
+from functools import cache
+
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain import call_lengths, habits, quotes
@@ -21,18 +24,29 @@ from callback_service.models.callback import (
 
 def learned_lengths(session: Session) -> CallLengths:
     """How long calls occupy a counsellor that reach the caller, wrap-up included: from the last."""
-    rows = session.execute(
+    rows = session.execute(_last_calls())
+    lasted = (ended - started + WRAP_UP for started, ended in rows if ended is not None)
+    return call_lengths.learned(lasted)
+
+
+@cache  # all these are put together once: that takes longer than to run them
+def _last_calls() -> Select[datetime, datetime | None]:
+    return (
         select(Attempt.started_at, Attempt.ended_at)
         .where(Attempt.outcome == Outcome.ANSWERED)
         .order_by(Attempt.id.desc())
         .limit(call_lengths.MOST_CALLS)
     )
-    lasted = (ended - started + WRAP_UP for started, ended in rows if ended is not None)
-    return call_lengths.learned(lasted)
 
 
 def learned_lapses(session: Session) -> float:
     """Which share of offers nobody takes in time: from the last ones."""
+    return habits.learned_lapses(*session.execute(_last_offers()).one())
+
+
+@cache
+def _last_offers() -> Select[int, int]:
+    """How many of the last offers lapsed, and of how many."""
     last = (
         select(Offer.ending)
         .where(Offer.ending.in_((OfferEnding.ACCEPTED, OfferEnding.LAPSED)))
@@ -41,7 +55,7 @@ def learned_lapses(session: Session) -> float:
         .subquery()
     )
     lapsed = func.count().filter(last.c.ending == OfferEnding.LAPSED)
-    return habits.learned_lapses(*session.execute(select(lapsed, func.count(last.c.ending))).one())
+    return select(lapsed, func.count(last.c.ending))
 
 
 def learned_z(session: Session) -> float:
@@ -51,7 +65,18 @@ def learned_z(session: Session) -> float:
     for somebody waits for few, for a share of what was promised: that says nothing of how long
     everybody waits, and what is learned from it would make the next promises longer, and so on.
     """
-    rows = session.execute(
+    return quotes.learned_z(
+        [
+            Came(Forecast(mean, sd).surprise(rung_at - asked_at), rung_at <= due_at)
+            for asked_at, mean, sd, due_at, rung_at in session.execute(_last_quotes())
+            if mean is not None and sd is not None and rung_at is not None
+        ]
+    )
+
+
+@cache
+def _last_quotes() -> Select[datetime, int | None, int | None, datetime, datetime | None]:
+    return (
         select(
             ContactWindow.starts_at,
             ContactWindow.foreseen_seconds,
@@ -70,11 +95,4 @@ def learned_z(session: Session) -> float:
         )
         .order_by(ContactWindow.id.desc())
         .limit(quotes.MOST_RESULTS)
-    )
-    return quotes.learned_z(
-        [
-            Came(Forecast(mean, sd).surprise(rung_at - asked_at), rung_at <= due_at)
-            for asked_at, mean, sd, due_at, rung_at in rows
-            if mean is not None and sd is not None and rung_at is not None
-        ]
     )

@@ -6,9 +6,22 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
+from functools import cache
 from typing import Final
 
-from sqlalchemy import Row, Select, delete, func, literal, select, text, union_all
+from sqlalchemy import (
+    CompoundSelect,
+    Integer,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+    text,
+    union_all,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
@@ -53,9 +66,10 @@ _PUT_COLUMNS: Final = text("""
 
 #: Id, not before, promised by, whether that is a window, urgent, by whom it was planned last; and
 #: what is wished for: language, gender, counsellor.
-_Waiting = Row[
+_Columns = tuple[
     int, datetime, datetime, bool, bool, int | None, str | None, Gender | None, int | None
 ]
+_Waiting = Row[*_Columns]
 
 
 def plan_is_called_for(session: Session) -> bool:
@@ -168,10 +182,16 @@ def _steps_of(waiting: Sequence[_Waiting], *, now: datetime) -> dict[int, list[S
 
 def _waiting_rows(session: Session, also_on_offer_to: int | None) -> Sequence[_Waiting]:
     """What the planner asks of each request: its times, how it is to be rung, and its wishes."""
+    return session.execute(_waiting(), {"also_on_offer_to": also_on_offer_to}).all()
+
+
+@cache  # all these are put together once: that takes longer than to run them
+def _waiting() -> Select[*_Columns]:
     on_offer = select(Offer.request_id).where(
-        Offer.ended_at.is_(None), Offer.counsellor_id.is_distinct_from(also_on_offer_to)
+        Offer.ended_at.is_(None),
+        Offer.counsellor_id.is_distinct_from(bindparam("also_on_offer_to", type_=Integer())),
     )
-    return session.execute(
+    return (
         select(
             CallbackRequest.id,
             CallbackRequest.ring_from,
@@ -189,16 +209,13 @@ def _waiting_rows(session: Session, also_on_offer_to: int | None) -> Sequence[_W
             CallbackRequest.id.not_in(on_offer),
             ~suppression.never_rings(CallbackRequest.phone_index),  # a manager decides
         )
-    ).all()
+    )
 
 
 def whom_each_avoids(session: Session, *, now: datetime, tz: tzinfo) -> dict[int, frozenset[int]]:
     """By waiting request that is not for everybody: the counsellors it is not for."""
     let_go_by, never = defaultdict[int, set[int]](set), defaultdict[int, set[int]](set)
-    pairs = union_all(
-        _let_go_by().add_columns(literal(0)), barred_from_waiting().add_columns(literal(1))
-    )
-    for request_id, counsellor_id, is_for_ever in session.execute(pairs):
+    for request_id, counsellor_id, is_for_ever in session.execute(_not_for()):
         (never if is_for_ever else let_go_by)[request_id].add(counsellor_id)
     if not let_go_by and not never:
         return {}
@@ -209,10 +226,11 @@ def whom_each_avoids(session: Session, *, now: datetime, tz: tzinfo) -> dict[int
     }
 
 
-def _let_go_by() -> Select[int, int]:
-    """Each waiting request with each counsellor who let it go by in its present round."""
-    return (
-        select(Offer.request_id, Offer.counsellor_id)
+@cache
+def _not_for() -> CompoundSelect[int, int, int]:
+    """Each waiting request with each counsellor it is not for: in its present round, or ever."""
+    let_go_by = (
+        select(Offer.request_id, Offer.counsellor_id, literal(0))
         .join(CallbackRequest, CallbackRequest.id == Offer.request_id)
         .where(
             CallbackRequest.state == RequestState.WAITING,
@@ -220,6 +238,7 @@ def _let_go_by() -> Select[int, int]:
             Offer.ending.in_(LET_GO),
         )
     )
+    return union_all(let_go_by, barred_from_waiting().add_columns(literal(1)))
 
 
 def availability(

@@ -9,9 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from functools import cache
 from typing import Final
 
-from sqlalchemy import Select, delete, func, null, select, union_all
+from sqlalchemy import (
+    BindParameter,
+    CompoundSelect,
+    Select,
+    bindparam,
+    delete,
+    func,
+    null,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import HELD, LetGo, Outcome, RequestState
@@ -39,7 +50,7 @@ from callback_service.services.rota import on_now, shifts_between
 LONGEST_DUTY: Final = timedelta(days=2)
 
 
-def _holding(now: datetime) -> Select[Presence]:
+def _holding(now: datetime | BindParameter[datetime]) -> Select[Presence]:
     """What holds at ``now``: a row past its time is over, though nobody has closed it."""
     return select(Presence).where(Presence.ended_at.is_(None), Presence.until > now)
 
@@ -66,14 +77,9 @@ class Seen:
 
 def seen(session: Session, *, now: datetime) -> Seen:
     """What the planner asks of everybody at once, in one look."""
-    away = _holding(now).with_only_columns(Presence.staff_id, Presence.until, Presence.kind)
-    breaks = (
-        select(Presence.staff_id, func.max(Presence.since), null())
-        .where(Presence.kind == PresenceKind.BREAK, Presence.since > now - LONGEST_DUTY)
-        .group_by(Presence.staff_id)
-    )
     found = Seen({}, set(), {})
-    for staff_id, at, kind in session.execute(union_all(away, breaks)):
+    times = {"now": now, "of_late": now - LONGEST_DUTY}
+    for staff_id, at, kind in session.execute(_away_and_breaks(), times):
         if kind is None:
             found.last_breaks[staff_id] = at
         else:
@@ -81,6 +87,19 @@ def seen(session: Session, *, now: datetime) -> Seen:
         if kind is PresenceKind.SIGNED_OFF:
             found.signed_off.add(staff_id)
     return found
+
+
+@cache  # put together once: that takes longer than to run it
+def _away_and_breaks() -> CompoundSelect[int, datetime, PresenceKind | None]:
+    away = _holding(bindparam("now")).with_only_columns(
+        Presence.staff_id, Presence.until, Presence.kind
+    )
+    breaks = (
+        select(Presence.staff_id, func.max(Presence.since), null())
+        .where(Presence.kind == PresenceKind.BREAK, Presence.since > bindparam("of_late"))
+        .group_by(Presence.staff_id)
+    )
+    return union_all(away, breaks)
 
 
 def present_of(session: Session, staff_id: int, *, now: datetime) -> Presence | None:

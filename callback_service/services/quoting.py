@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
+from functools import cache
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain import newcomers
@@ -37,9 +38,13 @@ def quote_as_soon_as_possible(
 
 def _latest_open_promise(session: Session, wished: Wishes) -> datetime | None:
     """The latest promise a newcomer is held back by (``wishes.is_held_back_by``, as a query)."""
+    return session.scalar(_latest_alike(), {"language": wished.language})
+
+
+@cache  # put together once: that takes longer than to run it
+def _latest_alike() -> Select[datetime | None]:
     language = CallbackRequest.wish_language
-    alike = [language.is_(None), *([language == wished.language] if wished.language else [])]
-    return session.scalar(
+    return (
         select(func.max(ContactWindow.due_at))
         .join(CallbackRequest, CallbackRequest.id == ContactWindow.request_id)
         .where(
@@ -47,6 +52,6 @@ def _latest_open_promise(session: Session, wished: Wishes) -> datetime | None:
             ContactWindow.ended_at.is_(None),
             CallbackRequest.state == RequestState.WAITING,
             CallbackRequest.first_attempt_at.is_(None),
-            or_(*alike),
+            or_(language.is_(None), language == bindparam("language")),
         )
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import cache
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.rota import (
@@ -31,6 +32,14 @@ from callback_service.domain.wall_time import (
 from callback_service.models.rota import ShiftPattern, ShiftTurn
 from callback_service.models.staff import Staff
 from callback_service.services.rota_change_rows import load_changes, people_in, replaced_in
+
+#: What makes a line, and not who wrote it down.
+_LINE: Final = (
+    ShiftPattern.id, ShiftPattern.staff_id, ShiftPattern.duty, ShiftPattern.weekdays,
+    ShiftPattern.starts, ShiftPattern.ends, ShiftPattern.from_on, ShiftPattern.until_on,
+    ShiftPattern.cycle_from_on, ShiftPattern.cycle_days, ShiftPattern.cycle_on_days,
+    ShiftPattern.counted_in,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,22 +160,7 @@ def _stored_lines(
 
     In one look and without their objects: whoever sends the form waits for it.
     """
-    who = func.coalesce(ShiftTurn.staff_id, ShiftPattern.staff_id)
-    rows = session.execute(
-        select(
-            *ShiftPattern.__table__.columns,
-            ShiftTurn.place,
-            ShiftTurn.length,
-            ShiftTurn.staff_id.label("in_turn_id"),
-            Staff.id.label("person_id"),
-            Staff.name.label("person_name"),
-            Staff.email.label("person_email"),
-        )
-        .outerjoin(ShiftTurn, ShiftTurn.pattern_id == ShiftPattern.id)
-        .outerjoin(Staff, and_(Staff.id == who, Staff.is_active))
-        .where(*which)
-        .order_by(ShiftPattern.id, ShiftTurn.place, ShiftTurn.staff_id)
-    ).all()
+    rows = session.execute(_all_lines().where(*which)).all()
     people = {
         row.person_id: Person(row.person_id, row.person_name, row.person_email)
         for row in rows
@@ -199,6 +193,25 @@ def as_proposed(
     ]
     added = [one for one in proposed if isinstance(one, Pattern) and duty in {None, one.duty}]
     return [line for line in [*kept, *added] if (line.until_on or date.max) >= line.from_on]
+
+
+@cache  # put together once: that takes longer than to run it
+def _all_lines() -> Select[*tuple[Any, ...]]:
+    who = func.coalesce(ShiftTurn.staff_id, ShiftPattern.staff_id)
+    return (
+        select(
+            *_LINE,
+            ShiftTurn.place,
+            ShiftTurn.length,
+            ShiftTurn.staff_id.label("in_turn_id"),
+            Staff.id.label("person_id"),
+            Staff.name.label("person_name"),
+            Staff.email.label("person_email"),
+        )
+        .outerjoin(ShiftTurn, ShiftTurn.pattern_id == ShiftPattern.id)
+        .outerjoin(Staff, and_(Staff.id == who, Staff.is_active))
+        .order_by(ShiftPattern.id, ShiftTurn.place, ShiftTurn.staff_id)
+    )
 
 
 class _Turned(NamedTuple):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from functools import cache
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, func, literal, select
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.text_limits import A_DAY, AN_HOUR, TextLimits
@@ -57,10 +58,10 @@ def network_index(network: str | None) -> bytes | None:
 class Sent:
     """What is counted before one more text. One that was dropped cost nobody anything."""
 
-    is_known: bool  # this very text is there already
     to_number: int  # texts to callers within a day
     to_number_by_form: int
     from_network: int  # brought about by posts within an hour
+    is_known: bool  # this very text is there already
 
 
 def hold(session: Session, message: OutboxMessage) -> None:
@@ -82,20 +83,29 @@ def hold(session: Session, message: OutboxMessage) -> None:
 
 def count(session: Session, message: OutboxMessage, *, now: datetime) -> Sent:
     """What went before a text, or will go, to its number and by its network."""
-    same = select(OutboxMessage.id).where(OutboxMessage.once_key == message.once_key)
-    known = same.correlate(None).exists()
-    if message.kind not in FOR_CALLERS:
-        return Sent(bool(session.scalar(select(known))), 0, 0, 0)
-    to_number = _counted(OutboxMessage.to_index == message.to_index, since=now - A_DAY)
+    given = {
+        "once_key": message.once_key,
+        "to_index": message.to_index,
+        "network_index": _network_of(message),
+        "a_day_ago": now - A_DAY,
+        "an_hour_ago": now - AN_HOUR,
+    }
+    return Sent(*session.execute(_sent(), given).one())
+
+
+@cache  # put together once: that takes longer than to run it
+def _sent() -> Select[int, int, int, bool]:
+    to_number = OutboxMessage.to_index == bindparam("to_index")
     by_form = func.count().filter(OutboxMessage.kind.in_(BY_FORM))
-    network = _network_of(message)
-    from_network: ColumnElement[int] = literal(0)
-    if network is not None:
-        by_network = _counted(OutboxMessage.network_index == network, since=now - AN_HOUR)
-        from_network = by_network.correlate(None).scalar_subquery()
-    counts = to_number.add_columns(by_form, from_network, known)
-    *numbers, is_known = session.execute(counts).one()
-    return Sent(is_known, *numbers)
+    from_network = _counted(
+        OutboxMessage.network_index == bindparam("network_index"), since=bindparam("an_hour_ago")
+    )
+    same = select(OutboxMessage.id).where(OutboxMessage.once_key == bindparam("once_key"))
+    return _counted(to_number, since=bindparam("a_day_ago")).add_columns(
+        by_form,
+        from_network.correlate(None).scalar_subquery(),
+        same.correlate(None).exists(),
+    )
 
 
 def beyond(sent: Sent, message: OutboxMessage) -> str | None:
@@ -114,7 +124,7 @@ def _network_of(message: OutboxMessage) -> bytes | None:
     return message.network_index if message.kind in BY_FORM else None
 
 
-def _counted(which: ColumnElement[bool], *, since: datetime) -> Select[int]:
+def _counted(which: ColumnElement[bool], *, since: BindParameter[datetime]) -> Select[int]:
     """How many texts to callers went or will go."""
     return select(func.count()).where(
         which,

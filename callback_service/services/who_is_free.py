@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta, tzinfo
+from functools import cache
 from typing import Final
 
-from sqlalchemy import func, literal, select, union_all
+from sqlalchemy import CompoundSelect, Select, bindparam, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from callback_service.domain import wishes
@@ -101,20 +102,29 @@ def _busy_until(
 
 def busy_since(session: Session) -> dict[int, datetime]:
     """Since when counsellors hold a request, or have one on offer."""
+    return {counsellor_id: since for counsellor_id, since, _ in session.execute(_under_way())}
+
+
+@cache  # put together once: that takes longer than to run it
+def _under_way() -> CompoundSelect[int, datetime, int]:
+    """Who is busy since when; of two the later counts, which is what they hold."""
     offers = select(Offer.counsellor_id, Offer.made_at, literal(0).label("counts")).where(
         Offer.ended_at.is_(None)
     )
     holds = select(CallbackRequest.assigned_to_id, CallbackRequest.assigned_at, literal(1)).where(
         CallbackRequest.assigned_to_id.is_not(None), CallbackRequest.assigned_at.is_not(None)
     )
-    rows = session.execute(union_all(offers, holds).order_by("counts"))  # what is held counts
-    return {counsellor_id: since for counsellor_id, since, _ in rows}
+    return union_all(offers, holds).order_by("counts")
 
 
 def _recent_calls(session: Session, now: datetime) -> dict[int, int]:
-    rows = session.execute(
+    return dict(session.execute(_calls_of_each(), {"since": now - RECENT}).all())
+
+
+@cache
+def _calls_of_each() -> Select[int, int]:
+    return (
         select(Attempt.counsellor_id, func.count())
-        .where(Attempt.started_at > now - RECENT)
+        .where(Attempt.started_at > bindparam("since"))
         .group_by(Attempt.counsellor_id)
     )
-    return dict(rows.all())
