@@ -17,10 +17,11 @@ from typing import Any, Final, cast
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from sqlalchemy import Table, func, insert, inspect, or_, select, text, update
+from sqlalchemy import Table, bindparam, func, insert, inspect, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from callback_service.models.audit import AuditEntry, AuditHead, AuditSeal
+from callback_service.services import plain_rows
 from callback_service.services.audit import UNSEALED
 from callback_service.services.server import ended_soon, is_server
 
@@ -104,6 +105,10 @@ def seal(session: Session) -> None:
 
 _END: Final = select(_HEAD.c.position, _HEAD.c.mac, _HEAD.c.begins_after).with_for_update()
 _END_ON_SERVER: Final = _END.add_columns(ended_soon())
+_NEW_SEAL: Final = insert(_SEAL)
+_MOVE_END: Final = update(_HEAD).values(
+    position=bindparam("new_position"), mac=bindparam("new_mac"), proof=bindparam("new_proof")
+)
 #: Of several who find no end at once one puts it there. "WHERE true" is for SQLite's parser.
 _NEW_END: Final = text(
     "INSERT INTO audit_head (id, position, begins_after)"
@@ -119,15 +124,16 @@ def _append(session: Session, entries: Sequence[AuditEntry], key: ChainKey) -> N
         position += 1
         mac = key.seal(mac, position, entry)
         seals.append({"position": position, "entry_id": entry.id, "key_id": key.key_id, "mac": mac})
-    session.execute(insert(_SEAL), seals)
+    plain_rows.run(session, _NEW_SEAL, seals)
     proof = key.proof(position, mac, begins_after)
-    session.execute(update(_HEAD).values(position=position, mac=mac, proof=proof))
+    reached = {"new_position": position, "new_mac": mac, "new_proof": proof}
+    plain_rows.run(session, _MOVE_END, reached)
 
 
 def _locked_end(session: Session, key: ChainKey) -> tuple[int, bytes, int]:
     """Where the chain ends, locked; with what stands there and where the chain begins."""
     end = _END_ON_SERVER if is_server(session) else _END
-    found = session.execute(end).first()
+    found = plain_rows.rows(session, end).first()
     if found is None:  # the tests' emptied database; taken away by hand, it shows in ``verify``
         session.execute(_NEW_END)
         found = session.execute(end).one()

@@ -22,7 +22,6 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -35,7 +34,7 @@ from callback_service.errors import NotFound, TooMany, WindowGone
 from callback_service.models.callback import Submission
 from callback_service.models.form_post import FormPost
 from callback_service.models.sealing import keyring
-from callback_service.services import audit, intake
+from callback_service.services import audit, intake, plain_rows
 from callback_service.services.intake import Ask
 from callback_service.services.permission import allowed
 
@@ -212,7 +211,7 @@ def discard(session: Session, post_id: int, *, actor_id: int, now: datetime) -> 
 
 
 def _seen(session: Session, network: bytes, *, now: datetime) -> Seen:
-    return Seen(*session.execute(_counts(), _counted(network, now)).one())
+    return Seen(*plain_rows.row(session, _counts(), _counted(network, now)))
 
 
 def _counted(network: bytes, now: datetime) -> dict[str, object]:
@@ -226,7 +225,7 @@ def _known_and_seen(
     what came of late.
     """
     given = {**_counted(network, now), "key": _digest(key)}
-    *counts, is_known = session.execute(_counts_and_known(), given).one()
+    *counts, is_known = plain_rows.row(session, _counts_and_known(), given)
     return is_known, Seen(*counts)
 
 
@@ -265,10 +264,7 @@ def _index(address: str) -> bytes:
 def _note(session: Session, key: str, network: bytes, *, now: datetime) -> None:
     """Count a post that was let in; once, if the same form was sent twice at the same moment."""
     post = {"key_digest": _digest(key), "network_index": network}
-    times = {"posted_at": now, "let_in_at": now}
-    is_server = session.get_bind().dialect.name == "postgresql"
-    insert = postgresql.insert(FormPost) if is_server else sqlite.insert(FormPost)
-    session.execute(insert.values(**post, **times).on_conflict_do_nothing())
+    plain_rows.put_if_new(session, FormPost, {**post, "posted_at": now, "let_in_at": now})
 
 
 def _is_new(session: Session, post: FormPost) -> bool:

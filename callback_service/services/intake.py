@@ -10,7 +10,7 @@ from functools import cache
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -24,7 +24,15 @@ from callback_service.errors import CallbackServiceError, NotFound
 from callback_service.models.callback import Attempt, CallbackRequest, ContactWindow, Submission
 from callback_service.models.sealing import keyring
 from callback_service.models.staff import new_uid
-from callback_service.services import audit, promises, quoting, request_keys, requests, texts
+from callback_service.services import (
+    audit,
+    plain_rows,
+    promises,
+    quoting,
+    request_keys,
+    requests,
+    texts,
+)
 from callback_service.services.plan_trigger import ask_for_plan
 
 #: Spoken letters and digits that are not mistaken for each other.
@@ -35,6 +43,7 @@ COLLISION_TRIES: Final = 5
 NOTE_LIMIT: Final = 1000  # characters of all notes together
 
 
+_NEW_WINDOW: Final = insert(ContactWindow).inline()
 ANY_MESSAGE: Final = SafeContact(may_text=True, may_leave_voicemail=True)
 
 
@@ -207,13 +216,12 @@ def _keep(session: Session, ask: Ask, promised: Window, *, now: datetime, tz: tz
         texts.confirm(session, request, told, network=ask.network, now=now, tz=tz)
     elif _join(request, ask, promised):
         texts.tell_of_change(session, request, told, network=ask.network, now=now, tz=tz)
-    submission = _submission(session, ask, request, now=now)
     if ask.window is not None and ask.wants_reminder:
         texts.remind(session, request, ask.window, now=now, tz=tz)
     action = "request.joined" if joined else "request.taken"
     audit.record(session, action, subject="callback_request", subject_id=request.id, now=now)
     ask_for_plan(session, reason="request", now=now)
-    return submission
+    return _submission(session, ask, request, now=now)  # the last: it writes all there is
 
 
 def _promise(
@@ -336,17 +344,16 @@ def _open_window(
 ) -> None:
     """A window that holds no place of those sold; with what its quote foresaw."""
     forecast = quote.forecast if quote else None
-    session.add(
-        ContactWindow(
-            request_id=submission.request_id,
-            submission_id=submission.id,
-            is_window=ask.window is not None,
-            starts_at=promised.start,
-            due_at=promised.end,
-            foreseen_seconds=round(forecast.mean) if forecast else None,
-            foreseen_sd_seconds=round(forecast.sd) if forecast else None,
-        )
-    )
+    window = {
+        "request_id": submission.request_id,
+        "submission_id": submission.id,
+        "is_window": ask.window is not None,
+        "starts_at": promised.start,
+        "due_at": promised.end,
+        "foreseen_seconds": round(forecast.mean) if forecast else None,
+        "foreseen_sd_seconds": round(forecast.sd) if forecast else None,
+    }
+    plain_rows.run(session, _NEW_WINDOW, window)
 
 
 def _told(promised: Window, *, is_window: bool) -> Told:

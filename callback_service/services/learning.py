@@ -20,11 +20,12 @@ from callback_service.models.callback import (
     Offer,
     OfferEnding,
 )
+from callback_service.services import plain_rows
 
 
 def learned_lengths(session: Session) -> CallLengths:
     """How long calls occupy a counsellor that reach the caller, wrap-up included: from the last."""
-    rows = session.execute(_last_calls())
+    rows = plain_rows.rows(session, _last_calls())
     lasted = (ended - started + WRAP_UP for started, ended in rows if ended is not None)
     return call_lengths.learned(lasted)
 
@@ -41,7 +42,7 @@ def _last_calls() -> Select[datetime, datetime | None]:
 
 def learned_lapses(session: Session) -> float:
     """Which share of offers nobody takes in time: from the last ones."""
-    return habits.learned_lapses(*session.execute(_last_offers()).one())
+    return habits.learned_lapses(*plain_rows.row(session, _last_offers()))
 
 
 @cache
@@ -68,7 +69,7 @@ def learned_z(session: Session) -> float:
     return quotes.learned_z(
         [
             Came(Forecast(mean, sd).surprise(rung_at - asked_at), rung_at <= due_at)
-            for asked_at, mean, sd, due_at, rung_at in session.execute(_last_quotes())
+            for asked_at, mean, sd, due_at, rung_at in plain_rows.rows(session, _last_quotes())
             if mean is not None and sd is not None and rung_at is not None
         ]
     )

@@ -40,7 +40,7 @@ from callback_service.domain.skills import Gender
 from callback_service.domain.wishes import Step, Wishes
 from callback_service.models.callback import CallbackRequest, Offer, OfferEnding
 from callback_service.models.plan import PlanEntry, PlanTrigger
-from callback_service.services import suppression
+from callback_service.services import plain_rows, suppression
 from callback_service.services.conflicts import barred_from_waiting
 from callback_service.services.learning import learned_lengths
 from callback_service.services.rota import Proposal
@@ -182,7 +182,7 @@ def _steps_of(waiting: Sequence[_Waiting], *, now: datetime) -> dict[int, list[S
 
 def _waiting_rows(session: Session, also_on_offer_to: int | None) -> Sequence[_Waiting]:
     """What the planner asks of each request: its times, how it is to be rung, and its wishes."""
-    return session.execute(_waiting(), {"also_on_offer_to": also_on_offer_to}).all()
+    return plain_rows.rows(session, _waiting(), {"also_on_offer_to": also_on_offer_to}).all()
 
 
 @cache  # all these are put together once: that takes longer than to run them
@@ -215,7 +215,7 @@ def _waiting() -> Select[*_Columns]:
 def whom_each_avoids(session: Session, *, now: datetime, tz: tzinfo) -> dict[int, frozenset[int]]:
     """By waiting request that is not for everybody: the counsellors it is not for."""
     let_go_by, never = defaultdict[int, set[int]](set), defaultdict[int, set[int]](set)
-    for request_id, counsellor_id, is_for_ever in session.execute(_not_for()):
+    for request_id, counsellor_id, is_for_ever in plain_rows.rows(session, _not_for()):
         (never if is_for_ever else let_go_by)[request_id].add(counsellor_id)
     if not let_go_by and not never:
         return {}

@@ -41,7 +41,7 @@ from callback_service.models.callback import CallbackRequest, Offer
 from callback_service.models.plan import PlanEntry
 from callback_service.models.presence import Presence
 from callback_service.models.staff import Staff
-from callback_service.services import audit, requests
+from callback_service.services import audit, plain_rows, requests
 from callback_service.services.permission import allowed, check
 from callback_service.services.plan_trigger import ask_for_plan
 from callback_service.services.rota import on_now, shifts_between
@@ -79,7 +79,7 @@ def seen(session: Session, *, now: datetime) -> Seen:
     """What the planner asks of everybody at once, in one look."""
     found = Seen({}, set(), {})
     times = {"now": now, "of_late": now - LONGEST_DUTY}
-    for staff_id, at, kind in session.execute(_away_and_breaks(), times):
+    for staff_id, at, kind in plain_rows.rows(session, _away_and_breaks(), times):
         if kind is None:
             found.last_breaks[staff_id] = at
         else:

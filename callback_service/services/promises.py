@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callback_service.domain import promises as rules
@@ -16,6 +15,7 @@ from callback_service.domain.contact import Window, window_grid
 from callback_service.domain.wishes import NO_WISHES, Wishes
 from callback_service.errors import WindowGone
 from callback_service.models.callback import ContactWindow
+from callback_service.services import plain_rows
 from callback_service.services.rota import Proposal
 from callback_service.services.window_room import (
     capacity_of,
@@ -94,23 +94,23 @@ def hold_place(
     submission_id: int,
     wished: Wishes = NO_WISHES,
     tz: tzinfo,
-) -> ContactWindow:
+) -> None:
     """Promise ``window`` to a submission; WindowGone if it, or whoever is wished for, has no room.
 
     The unique index decides between two callers who reach for the same place. A request that
     holds a place of this window already needs no second one.
     """
     for place in _free_places(session, window, request_id, wished, tz=tz):
-        held = ContactWindow(
-            request_id=request_id,
-            submission_id=submission_id,
-            is_window=True,
-            starts_at=window.start,
-            due_at=window.end,
-            place=place,
-        )
-        if _is_kept(session, held):
-            return held
+        held = {
+            "request_id": request_id,
+            "submission_id": submission_id,
+            "is_window": True,
+            "starts_at": window.start,
+            "due_at": window.end,
+            "place": place,
+        }
+        if plain_rows.put_if_new(session, ContactWindow, held):
+            return
     raise WindowGone(
         "That time has just been taken. Choose another", {"when": "That time has just been taken"}
     )
@@ -123,7 +123,7 @@ def _free_places(
     places = select(ContactWindow.place, ContactWindow.request_id).where(
         ContactWindow.starts_at == window.start, ContactWindow.place.is_not(None)
     )
-    taken = dict(session.execute(places).all())
+    taken = dict(plain_rows.rows(session, places).all())
     if request_id in taken.values():
         return [None]
     capacity = capacity_of(session, [window], tz=tz, asking=request_id)[window]
@@ -131,13 +131,3 @@ def _free_places(
     free: list[int | None] = [place for place in range(1, capacity + 1) if place not in taken]
     # A window that shrank may hold more than it has room for.
     return free[: max(capacity - len(taken), 0)]
-
-
-def _is_kept(session: Session, held: ContactWindow) -> bool:
-    """Keep a place; False if somebody else has it."""
-    try:
-        with session.begin_nested():
-            session.add(held)
-    except IntegrityError:
-        return False
-    return True

@@ -14,6 +14,7 @@ from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.newcomers import Known, Quote
 from callback_service.domain.wishes import NO_WISHES, Wishes
 from callback_service.models.callback import CallbackRequest, ContactWindow
+from callback_service.services import plain_rows
 from callback_service.services.learning import learned_lapses, learned_z
 from callback_service.services.planning import availability, open_work
 
@@ -38,7 +39,7 @@ def quote_as_soon_as_possible(
 
 def _latest_open_promise(session: Session, wished: Wishes) -> datetime | None:
     """The latest promise a newcomer is held back by (``wishes.is_held_back_by``, as a query)."""
-    return session.scalar(_latest_alike(), {"language": wished.language})
+    return plain_rows.row(session, _latest_alike(), {"language": wished.language})[0]
 
 
 @cache  # put together once: that takes longer than to run it

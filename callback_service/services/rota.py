@@ -31,6 +31,7 @@ from callback_service.domain.wall_time import (
 )
 from callback_service.models.rota import ShiftPattern, ShiftTurn
 from callback_service.models.staff import Staff
+from callback_service.services import plain_rows
 from callback_service.services.rota_change_rows import load_changes, people_in, replaced_in
 
 #: What makes a line, and not who wrote it down.
@@ -160,7 +161,7 @@ def _stored_lines(
 
     In one look and without their objects: whoever sends the form waits for it.
     """
-    rows = session.execute(_all_lines().where(*which)).all()
+    rows = plain_rows.rows(session, _all_lines().where(*which)).all()
     people = {
         row.person_id: Person(row.person_id, row.person_name, row.person_email)
         for row in rows

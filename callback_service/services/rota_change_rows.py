@@ -21,6 +21,7 @@ from callback_service.domain.rota_changes import (
 )
 from callback_service.domain.wall_time import day_in_words
 from callback_service.models.rota_change import ChangeKind, RotaChange
+from callback_service.services import plain_rows
 
 #: What makes a change, and not who wrote it down.
 _TOLD: Final = (
@@ -42,7 +43,7 @@ def load_changes(
     session: Session, start: datetime, end: datetime, *, duty: Duty | None = None
 ) -> list[Change]:
     """The changes that hold somewhere in ``[start, end)``, in order; of one duty, or of all."""
-    rows = session.execute(
+    changed = (
         select(*_TOLD)
         .where(
             RotaChange.cancelled_at.is_(None),
@@ -52,7 +53,7 @@ def load_changes(
         )
         .order_by(RotaChange.id)
     )
-    return [change_of(row) for row in rows]
+    return [change_of(row) for row in plain_rows.rows(session, changed)]
 
 
 def change_of(row: RotaChange | Row[*tuple[Any, ...]]) -> Change:

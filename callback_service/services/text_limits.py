@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from callback_service.domain.text_limits import A_DAY, AN_HOUR, TextLimits
 from callback_service.models.outbox import FOR_CALLERS, OutboxMessage, OutboxState, TextKind
 from callback_service.models.sealing import keyring
-from callback_service.services import text_gate
+from callback_service.services import plain_rows, text_gate
 
 #: Kinds that a post of the form brings about, whoever sends it.
 BY_FORM: Final = frozenset({TextKind.CONFIRMATION, TextKind.CHANGE})
@@ -78,7 +78,7 @@ def hold(session: Session, message: OutboxMessage) -> None:
         for lock, index in wanted
         if index is not None
     ]
-    session.execute(select(*locks))
+    plain_rows.rows(session, select(*locks))
 
 
 def count(session: Session, message: OutboxMessage, *, now: datetime) -> Sent:
@@ -90,7 +90,7 @@ def count(session: Session, message: OutboxMessage, *, now: datetime) -> Sent:
         "a_day_ago": now - A_DAY,
         "an_hour_ago": now - AN_HOUR,
     }
-    return Sent(*session.execute(_sent(), given).one())
+    return Sent(*plain_rows.row(session, _sent(), given))
 
 
 @cache  # put together once: that takes longer than to run it

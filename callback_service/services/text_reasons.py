@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Final
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import LargeBinary, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.contact import LineKind
 from callback_service.domain.lifecycle import RequestState
 from callback_service.models.callback import CallbackRequest, ContactWindow, Offer
 from callback_service.models.outbox import OutboxMessage, TextKind
-from callback_service.services import lines, suppression
+from callback_service.services import lines, plain_rows, suppression
 
 #: Texts that tell when we ring; the newest of a request is the one that holds.
 TELL_THE_TIME: Final = (TextKind.CONFIRMATION, TextKind.CHANGE)
@@ -76,11 +77,16 @@ def may_be_texted(session: Session, request: CallbackRequest, *, now: datetime) 
     index = request.phone_index
     if not request.may_text or index is None:
         return False
-    number = literal(index)
-    is_stopped, line = session.execute(
-        select(suppression.takes_no_texts(number), lines.line_of(number, now=now))
-    ).one()
+    is_stopped, line = plain_rows.row(session, _number(), {"number": index, "now": now})
     return not is_stopped and (line or request.phone_kind) is LineKind.MOBILE
+
+
+@cache  # put together once: that takes longer than to run it
+def _number() -> Select[bool, LineKind | None]:
+    """Whether a number takes no texts, and what line it is."""
+    number = bindparam("number", type_=LargeBinary())
+    line = lines.line_of(number, now=bindparam("now"))
+    return select(suppression.takes_no_texts(number), line)
 
 
 def _untrue(session: Session, waiting: Iterable[Waiting]) -> dict[int, str]:

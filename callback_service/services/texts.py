@@ -256,4 +256,3 @@ def _queue(session: Session, message: OutboxMessage, *, to: str | None) -> None:
     message.uid = new_uid()  # the sealed number is tied to it
     message.to = to
     session.add(message)
-    session.flush()

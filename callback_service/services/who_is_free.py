@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta, tzinfo
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import CompoundSelect, Select, bindparam, func, literal, select, union_all
 from sqlalchemy.orm import Session
@@ -19,7 +19,7 @@ from callback_service.domain.skills import NO_SKILLS
 from callback_service.domain.spans import joined
 from callback_service.domain.wall_time import Span
 from callback_service.models.callback import Attempt, CallbackRequest, Offer
-from callback_service.services import presence
+from callback_service.services import plain_rows, presence
 from callback_service.services.rota import Proposal, on_now, shifts_between
 from callback_service.services.staff_skills import skills_of_staff
 
@@ -102,11 +102,13 @@ def _busy_until(
 
 def busy_since(session: Session) -> dict[int, datetime]:
     """Since when counsellors hold a request, or have one on offer."""
-    return {counsellor_id: since for counsellor_id, since, _ in session.execute(_under_way())}
+    return {
+        counsellor_id: since for counsellor_id, since, _ in plain_rows.rows(session, _under_way())
+    }
 
 
 @cache  # put together once: that takes longer than to run it
-def _under_way() -> CompoundSelect[int, datetime, int]:
+def _under_way() -> CompoundSelect[*tuple[Any, ...]]:
     """Who is busy since when; of two the later counts, which is what they hold."""
     offers = select(Offer.counsellor_id, Offer.made_at, literal(0).label("counts")).where(
         Offer.ended_at.is_(None)
@@ -118,7 +120,7 @@ def _under_way() -> CompoundSelect[int, datetime, int]:
 
 
 def _recent_calls(session: Session, now: datetime) -> dict[int, int]:
-    return dict(session.execute(_calls_of_each(), {"since": now - RECENT}).all())
+    return dict(plain_rows.rows(session, _calls_of_each(), {"since": now - RECENT}).all())
 
 
 @cache

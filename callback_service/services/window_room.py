@@ -21,6 +21,7 @@ from callback_service.domain.wishes import Wishes, WishKind, in_words, skill_wis
 from callback_service.errors import WindowGone
 from callback_service.models.callback import CallbackRequest, ContactWindow
 from callback_service.models.plan import PlanEntry
+from callback_service.services import plain_rows
 from callback_service.services.rota import Proposal, RotaShift, shifts_between
 from callback_service.services.staff_skills import skills_of_staff
 
@@ -93,7 +94,7 @@ def _reserved(session: Session, windows: list[Window], asking: int | None) -> Co
         ContactWindow.request_id == CallbackRequest.id, ContactWindow.place.is_not(None)
     )
     rung_at = func.coalesce(PlanEntry.starts_at, CallbackRequest.ring_from)
-    rings = session.scalars(
+    rung = (
         select(rung_at)
         .select_from(CallbackRequest)
         .outerjoin(PlanEntry, PlanEntry.request_id == CallbackRequest.id)
@@ -106,7 +107,8 @@ def _reserved(session: Session, windows: list[Window], asking: int | None) -> Co
         )
     )
     starts = [window.start for window in windows]
-    within = ((windows[bisect_right(starts, at) - 1], at) for at in rings)
+    rings = plain_rows.rows(session, rung)
+    within = ((windows[bisect_right(starts, at) - 1], at) for (at,) in rings)
     return Counter(window.start for window, at in within if at < window.end)
 
 
