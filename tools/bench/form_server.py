@@ -1,7 +1,7 @@
 """The service, and beside it at ``/raw`` a view that inserts the rows of one submit by hand.
 
-For ``tools.bench.form``, which says in ``BENCH_BEFORE`` what was there before that submit: the
-largest id of each table.
+For ``tools.bench.form``, which says in ``BENCH_BEFORE`` what was there before that submit: the keys
+of all rows, by table. The first call must follow on that submit, as it learns from it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from callback_service.models.base import Base
 from wsgi import app
 
+SEALS = "audit_seal"
+MOVE_END = """
+    UPDATE audit_head SET position = position + 1, mac = %s, proof = %s RETURNING position
+"""
 ALPHABET = string.ascii_letters + string.digits
 
 raw = Flask("raw")
@@ -39,7 +43,7 @@ class Insert:
     table: str
     statement: sql.Composed
     row: dict[str, Any]
-    own_id: Any
+    own_id: Any  # None where the row has no id that the database gives
     fresh: set[str] = field(default_factory=set)
     refers: dict[str, str] = field(default_factory=dict)  # column: table
 
@@ -55,30 +59,30 @@ def _connection() -> psycopg.Connection[dict[str, Any]]:
 def _inserts() -> tuple[Insert, ...]:
     """What the first submit wrote, in an order that suits its references."""
     before = json.loads(os.environ["BENCH_BEFORE"])
-    found: list[Insert] = []
-    for table in Base.metadata.sorted_tables:
-        if table.name in before and "id" in table.c:
-            found += _of(table, before[table.name])
-    return tuple(found)
+    tables = [table for table in Base.metadata.sorted_tables if table.name != "audit_head"]
+    return tuple(one for table in tables for one in _of(table, before))
 
 
-def _of(table: Table, largest_id: int) -> list[Insert]:
-    name = sql.Identifier(table.name)
-    query = sql.SQL("SELECT * FROM {} WHERE id > %s").format(name)
-    rows = _connection().execute(query, [largest_id]).fetchall()
-    return [_insert(table, row) for row in rows]
+def _of(table: Table, before: dict[str, list[str]]) -> list[Insert]:
+    [key, *_] = table.primary_key.columns.keys()
+    query = sql.SQL("SELECT * FROM {}").format(sql.Identifier(table.name))
+    rows = _connection().execute(query).fetchall()
+    return [_insert(table, row) for row in rows if str(row[key]) not in before[table.name]]
 
 
 def _insert(table: Table, row: dict[str, Any]) -> Insert:
-    own_id = row.pop("id")
+    own_id = row.pop("id") if isinstance(row.get("id"), int) else None
     columns = sql.SQL(", ").join(map(sql.Identifier, row))
     values = sql.SQL(", ").join(map(sql.Placeholder, row))
-    statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING id").format(
+    statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
         sql.Identifier(table.name), columns, values
     )
+    if own_id is not None:
+        statement += sql.SQL(" RETURNING id")
     unique = [one for one in table.constraints if isinstance(one, UniqueConstraint)]
     unique += [one for one in table.indexes if one.unique]  # type: ignore[misc]  # columns alike
     fresh = {column.name for one in unique for column in one.columns}
+    fresh |= set(table.primary_key.columns.keys()) & set(row)
     refers = {
         key.parent.name: key.column.table.name for key in table.foreign_keys if row[key.parent.name]
     }
@@ -98,22 +102,37 @@ def _new(value: Any) -> Any:
 
 @raw.post("/")
 def insert_by_hand() -> Response:
-    """Insert the rows of one submit in one transaction."""
+    """Insert the rows of one submit in one transaction, and move the end of the audit chain."""
     connection = _connection()
     ids: dict[tuple[str, Any], Any] = {}
     with connection.transaction():
         for one in _inserts():
-            row = {
-                name: _new(value)
-                if name in one.fresh
-                else ids.get((one.refers.get(name, ""), value), value)
-                if name in one.refers
-                else value
-                for name, value in one.row.items()
-            }
-            written = connection.execute(one.statement, row).fetchone()
-            ids[one.table, one.own_id] = written["id"] if written else None
+            row = _row(one, ids)
+            if one.table == SEALS:
+                row["position"] = _next_place(connection)
+            written = connection.execute(one.statement, row)
+            if one.own_id is not None:
+                ids[one.table, one.own_id] = written.fetchone()["id"]  # type: ignore[index]  # it is there
     return Response(status=303, headers={"Location": "/"})
+
+
+def _row(one: Insert, ids: dict[tuple[str, Any], Any]) -> dict[str, Any]:
+    """The values, with new ones where they must be, and the rows written before as those meant."""
+    return {
+        name: _new(value)
+        if name in one.fresh
+        else ids.get((one.refers[name], value), value)
+        if name in one.refers
+        else value
+        for name, value in one.row.items()
+    }
+
+
+def _next_place(connection: psycopg.Connection[dict[str, Any]]) -> int:
+    """The next place of the chain; whoever else wants one waits until this one is committed."""
+    macs = [secrets.token_bytes(32), secrets.token_bytes(32)]
+    moved = connection.execute(MOVE_END, macs).fetchone()
+    return cast("int", moved["position"]) if moved else 0
 
 
 app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/raw": raw})  # type: ignore[method-assign]  # as Flask says
