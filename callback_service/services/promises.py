@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from functools import cache
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain import promises as rules
@@ -120,10 +121,7 @@ def _free_places(
     session: Session, window: Window, request_id: int, wished: Wishes, *, tz: tzinfo
 ) -> list[int | None]:
     """The places of a window that a request may reach for; None stands for needing none."""
-    places = select(ContactWindow.place, ContactWindow.request_id).where(
-        ContactWindow.starts_at == window.start, ContactWindow.place.is_not(None)
-    )
-    taken = dict(plain_rows.rows(session, places).all())
+    taken = dict(plain_rows.rows(session, _places_taken(), {"starts_at": window.start}).all())
     if request_id in taken.values():
         return [None]
     capacity = capacity_of(session, [window], tz=tz, asking=request_id)[window]
@@ -131,3 +129,10 @@ def _free_places(
     free: list[int | None] = [place for place in range(1, capacity + 1) if place not in taken]
     # A window that shrank may hold more than it has room for.
     return free[: max(capacity - len(taken), 0)]
+
+
+@cache  # put together once: that takes longer than to run it
+def _places_taken() -> Select[int | None, int]:
+    return select(ContactWindow.place, ContactWindow.request_id).where(
+        ContactWindow.starts_at == bindparam("starts_at"), ContactWindow.place.is_not(None)
+    )

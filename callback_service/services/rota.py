@@ -10,7 +10,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.rota import (
@@ -136,16 +136,14 @@ def load_patterns(
     shifts of somebody who has left may be worked by who stands in. ``only`` these people's, and
     those of ``also_of``, unless all are wanted.
     """
-    which = [
-        ShiftPattern.from_on <= end.astimezone(UTC).date() + ONE_DAY,
-        or_(
-            ShiftPattern.until_on.is_(None),
-            ShiftPattern.until_on >= start.astimezone(UTC).date() - 3 * ONE_DAY,
-        ),
-        *([ShiftPattern.duty == duty] if duty else []),
-        *([is_worked_by({*only, *also_of})] if only is not None else []),
-    ]
-    lines, people = _stored_lines(session, which)
+    stored = _going_on(duty)
+    if only is not None:
+        stored = stored.where(is_worked_by({*only, *also_of}))
+    days = {
+        "first_on": start.astimezone(UTC).date() - 3 * ONE_DAY,
+        "last_on": end.astimezone(UTC).date() + ONE_DAY,
+    }
+    lines, people = _read(plain_rows.rows(session, stored, days))
     if proposed:
         lines = as_proposed(lines, proposed, duty)
         theirs = {line.staff_id for line in lines if line.staff_id is not None}
@@ -154,14 +152,9 @@ def load_patterns(
     return [line for line in lines if line.staff_id in counted], people
 
 
-def _stored_lines(
-    session: Session, which: Iterable[ColumnElement[bool]]
-) -> tuple[list[Pattern], dict[int, Person]]:
-    """The lines, with those of rotations, and who of their people has an active account.
-
-    In one look and without their objects: whoever sends the form waits for it.
-    """
-    rows = plain_rows.rows(session, _all_lines().where(*which)).all()
+def _read(found: Iterable[Any]) -> tuple[list[Pattern], dict[int, Person]]:
+    """The lines in rows of ``_going_on``, and who of their people has an active account."""
+    rows = list(found)
     people = {
         row.person_id: Person(row.person_id, row.person_name, row.person_email)
         for row in rows
@@ -197,7 +190,8 @@ def as_proposed(
 
 
 @cache  # put together once: that takes longer than to run it
-def _all_lines() -> Select[*tuple[Any, ...]]:
+def _going_on(duty: Duty | None) -> Select[*tuple[Any, ...]]:
+    """The lines that may start a shift between two days, with their turns and people."""
     who = func.coalesce(ShiftTurn.staff_id, ShiftPattern.staff_id)
     return (
         select(
@@ -211,6 +205,11 @@ def _all_lines() -> Select[*tuple[Any, ...]]:
         )
         .outerjoin(ShiftTurn, ShiftTurn.pattern_id == ShiftPattern.id)
         .outerjoin(Staff, and_(Staff.id == who, Staff.is_active))
+        .where(
+            ShiftPattern.from_on <= bindparam("last_on"),
+            or_(ShiftPattern.until_on.is_(None), ShiftPattern.until_on >= bindparam("first_on")),
+            *([ShiftPattern.duty == duty] if duty else []),
+        )
         .order_by(ShiftPattern.id, ShiftTurn.place, ShiftTurn.staff_id)
     )
 

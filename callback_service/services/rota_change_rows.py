@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, tzinfo
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import Row, Select, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.rota import Duty, Source
@@ -43,17 +44,23 @@ def load_changes(
     session: Session, start: datetime, end: datetime, *, duty: Duty | None = None
 ) -> list[Change]:
     """The changes that hold somewhere in ``[start, end)``, in order; of one duty, or of all."""
-    changed = (
+    rows = plain_rows.rows(session, _holding(duty), {"start": start, "end": end})
+    return [change_of(row) for row in rows]
+
+
+@cache  # put together once: that takes longer than to run it
+def _holding(duty: Duty | None) -> Select[*tuple[Any, ...]]:
+    """The changes that hold somewhere between ``start`` and ``end``."""
+    return (
         select(*_TOLD)
         .where(
             RotaChange.cancelled_at.is_(None),
-            RotaChange.starts_at < end,
-            RotaChange.ends_at > start,
+            RotaChange.starts_at < bindparam("end"),
+            RotaChange.ends_at > bindparam("start"),
             *([or_(RotaChange.duty.is_(None), RotaChange.duty == duty)] if duty else []),
         )
         .order_by(RotaChange.id)
     )
-    return [change_of(row) for row in plain_rows.rows(session, changed)]
 
 
 def change_of(row: RotaChange | Row[*tuple[Any, ...]]) -> Change:

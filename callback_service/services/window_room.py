@@ -6,8 +6,9 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from datetime import datetime, tzinfo
+from functools import cache
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain import promises as rules
@@ -90,26 +91,32 @@ def _reserved(session: Session, windows: list[Window], asking: int | None) -> Co
     When the plan has them rung: who waits for "as soon as you can" in a long queue is ahead of
     whoever chooses a window in it now.
     """
+    given = {"start": windows[0].start, "end": windows[-1].end, "asking": asking or 0}
+    starts = [window.start for window in windows]
+    rings = plain_rows.rows(session, _rung(), given)
+    within = ((windows[bisect_right(starts, at) - 1], at) for (at,) in rings)
+    return Counter(window.start for window, at in within if at < window.end)
+
+
+@cache  # put together once: that takes longer than to run it
+def _rung() -> Select[datetime]:
+    """When every request without a place is to be rung between two instants, but for one."""
     place = select(ContactWindow.id).where(
         ContactWindow.request_id == CallbackRequest.id, ContactWindow.place.is_not(None)
     )
     rung_at = func.coalesce(PlanEntry.starts_at, CallbackRequest.ring_from)
-    rung = (
+    return (
         select(rung_at)
         .select_from(CallbackRequest)
         .outerjoin(PlanEntry, PlanEntry.request_id == CallbackRequest.id)
         .where(
             CallbackRequest.state != RequestState.CLOSED,
-            rung_at >= windows[0].start,
-            rung_at < windows[-1].end,
-            CallbackRequest.id != (asking or 0),
+            rung_at >= bindparam("start"),
+            rung_at < bindparam("end"),
+            CallbackRequest.id != bindparam("asking"),
             ~place.exists(),
         )
     )
-    starts = [window.start for window in windows]
-    rings = plain_rows.rows(session, rung)
-    within = ((windows[bisect_right(starts, at) - 1], at) for (at,) in rings)
-    return Counter(window.start for window, at in within if at < window.end)
 
 
 def able_staff(session: Session, wished: Wishes) -> frozenset[int]:
