@@ -9,16 +9,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
-from functools import cache
 from hashlib import sha256
 from typing import Final
 
 from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    ScalarSelect,
     Select,
-    bindparam,
     func,
     select,
 )
@@ -31,10 +26,10 @@ from callback_service.domain.flood import FormLimits, Seen
 from callback_service.domain.policy import Action
 from callback_service.domain.wishes import read_wishes
 from callback_service.errors import NotFound, TooMany, WindowGone
-from callback_service.models.callback import Submission
 from callback_service.models.form_post import FormPost
 from callback_service.models.sealing import keyring
-from callback_service.services import audit, intake, plain_rows
+from callback_service.services import audit, form_counts, intake, plain_rows
+from callback_service.services.form_counts import WAITS, is_held
 from callback_service.services.intake import Ask
 from callback_service.services.permission import allowed
 
@@ -43,8 +38,6 @@ LET_IN_AT_ONCE: Final = 10
 
 #: Where the address tells nothing, what is kept aside stands together under this.
 NO_ADDRESS: Final = "no address"
-
-_WAITS: Final = FormPost.ask_sealed.is_not(None)
 
 
 def take(
@@ -66,8 +59,8 @@ def take(
     if address is None and not is_by_program:
         return intake.take_request(session, ask, now=now, tz=tz)
     network = _index(address or NO_ADDRESS)
-    is_known, seen = _known_and_seen(session, ask.key, network, now=now)
-    if is_known:
+    is_known, seen = form_counts.known_and_seen(session, ask.key, network, now=now)
+    if is_known:  # the queue knows what to do with it
         return intake.take_request(session, ask, now=now, tz=tz)
     if not is_by_program and not flood.must_wait(seen, limits):
         key = intake.take_request(session, ask, now=now, tz=tz)
@@ -81,8 +74,7 @@ def take(
 
 def is_flooded(session: Session, *, limits: FormLimits, now: datetime) -> bool:
     """Whether so many posts came in of late that callers are asked to ring instead."""
-    let_in = session.scalar(select(_count(_is_let_in(now - flood.COUNTED_FOR)))) or 0
-    return flood.is_flooded(Seen(0, let_in, 0, 0), limits)
+    return flood.is_flooded(Seen(0, form_counts.let_in(session, now=now), 0, 0), limits)
 
 
 def is_waiting(session: Session, key: str) -> bool:
@@ -101,30 +93,25 @@ def withdraw(session: Session, key: str, *, now: datetime) -> bool:
 
 def is_any_waiting(session: Session) -> bool:
     """Whether a post waits; a cheap look before any lock is taken."""
-    return session.scalar(select(FormPost.id).where(_WAITS).limit(1)) is not None
+    return session.scalar(select(FormPost.id).where(WAITS).limit(1)) is not None
 
 
 def is_any_held(session: Session, *, now: datetime) -> bool:
     """Whether a post that seems to be a program's waits for a person to look at it."""
-    return session.scalar(select(FormPost.id).where(_WAITS, _is_held(now)).limit(1)) is not None
+    return session.scalar(select(FormPost.id).where(WAITS, is_held(now)).limit(1)) is not None
 
 
 def is_any_late(session: Session, *, now: datetime) -> bool:
     """Whether a post waits because there are too many."""
-    late = select(FormPost.id).where(_WAITS, ~_is_held(now))
+    late = select(FormPost.id).where(WAITS, ~is_held(now))
     return session.scalar(late.limit(1)) is not None
-
-
-def _is_held(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
-    """Never unknown, so that its opposite holds for what was never held."""
-    return FormPost.held_until.is_not(None) & (FormPost.held_until > now)
 
 
 def let_in_due(session: Session, *, limits: FormLimits, now: datetime, tz: tzinfo) -> int:
     """Let in what the limits allow by now, the quietest network first; how many posts."""
     oldest = (
         select(func.min(FormPost.id))
-        .where(_WAITS, ~_is_held(now))
+        .where(WAITS, ~is_held(now))
         .group_by(FormPost.network_index)
         .order_by(func.count(), func.min(FormPost.posted_at))
         .limit(LET_IN_AT_ONCE)
@@ -132,7 +119,7 @@ def let_in_due(session: Session, *, limits: FormLimits, now: datetime, tz: tzinf
     moved = 0
     for post_id in session.scalars(oldest).all():
         post = _locked(session, post_id)
-        if post and flood.has_room(_seen(session, post.network_index, now=now), limits):
+        if post and flood.has_room(form_counts.seen(session, post.network_index, now=now), limits):
             _let_in_one(session, post, now=now, tz=tz)
             moved += 1
     return moved
@@ -158,7 +145,7 @@ def erase_under(
 
 
 def _under(phone_index: bytes | None) -> Select[FormPost]:
-    return select(FormPost).where(_WAITS, FormPost.phone_index == phone_index).order_by(FormPost.id)
+    return select(FormPost).where(WAITS, FormPost.phone_index == phone_index).order_by(FormPost.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +172,7 @@ def groups(session: Session) -> list[Group]:
             first,
             func.max(FormPost.posted_at),
         )
-        .where(_WAITS)
+        .where(WAITS)
         .group_by(FormPost.network_index)
         .order_by(func.count(), first)
     )
@@ -208,53 +195,6 @@ def discard(session: Session, post_id: int, *, actor_id: int, now: datetime) -> 
     for post in posts:
         _forget(session, post, "form_post.discarded", now=now, actor_id=actor_id)
     return len(posts)
-
-
-def _seen(session: Session, network: bytes, *, now: datetime) -> Seen:
-    return Seen(*plain_rows.row(session, _counts(), _counted(network, now)))
-
-
-def _counted(network: bytes, now: datetime) -> dict[str, object]:
-    return {"network": network, "now": now, "counted_from": now - flood.COUNTED_FOR}
-
-
-def _known_and_seen(
-    session: Session, key: str, network: bytes, *, now: datetime
-) -> tuple[bool, Seen]:
-    """Whether the same form was sent before and let in: the queue knows what to do with it. And
-    what came of late.
-    """
-    given = {**_counted(network, now), "key": _digest(key)}
-    *counts, is_known = plain_rows.row(session, _counts_and_known(), given)
-    return is_known, Seen(*counts)
-
-
-@cache  # put together once: that takes longer than to run it
-def _counts() -> Select[int, int, int, int, int]:
-    """The numbers of ``Seen``. Each looks up what an index holds."""
-    of_network = FormPost.network_index == bindparam("network")
-    is_held = _is_held(bindparam("now"))
-    return select(
-        _count(_is_let_in(bindparam("counted_from")), of_network),
-        _count(_is_let_in(bindparam("counted_from"))),
-        _count(_WAITS, of_network, ~is_held),
-        _count(_WAITS),
-        _count(_WAITS, of_network, is_held),
-    )
-
-
-@cache
-def _counts_and_known() -> Select[int, int, int, int, int, bool]:
-    known = select(Submission.id).where(Submission.key_digest == bindparam("key"))
-    return _counts().add_columns(known.exists())
-
-
-def _is_let_in(counted_from: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
-    return FormPost.let_in_at > counted_from
-
-
-def _count(*which: ColumnElement[bool]) -> ScalarSelect[int]:
-    return select(func.count()).select_from(FormPost).where(*which).scalar_subquery()
 
 
 def _index(address: str) -> bytes:
@@ -335,19 +275,19 @@ def _of_same_network(session: Session, post_id: int) -> list[FormPost]:
     post = session.get(FormPost, post_id)
     if post is None or post.ask_sealed is None:
         raise NotFound("These requests do not wait any more.")
-    waiting = select(FormPost).where(_WAITS, FormPost.network_index == post.network_index)
+    waiting = select(FormPost).where(WAITS, FormPost.network_index == post.network_index)
     return list(session.scalars(waiting.order_by(FormPost.id).with_for_update()))
 
 
 def _locked(session: Session, post_id: int) -> FormPost | None:
     """The post, unless another run has it or is done with it."""
-    waiting = select(FormPost).where(FormPost.id == post_id, _WAITS)
+    waiting = select(FormPost).where(FormPost.id == post_id, WAITS)
     return session.scalar(waiting.with_for_update(skip_locked=True))
 
 
 def _waiting_with(session: Session, key: str) -> FormPost | None:
     return session.scalar(
-        select(FormPost).where(FormPost.key_digest == _digest(key), _WAITS).with_for_update()
+        select(FormPost).where(FormPost.key_digest == _digest(key), WAITS).with_for_update()
     )
 
 

@@ -162,23 +162,27 @@ def ask_again(
     What others at this number said of messages still holds, and is not shown. A name that somebody
     else may have given is not used.
     """
+    told = _as_told(session, submission, key=key, consent_version=consent_version)
+    return take_request(session, replace(told, window=window, network=network), now=now, tz=tz)
+
+
+def _as_told(session: Session, submission: Submission, *, key: str, consent_version: str) -> Ask:
+    """The same again, as soon as we can."""
     request = submission.request
     if not may_ask_again(submission) or request.phone is None:
         raise NotFound("There is nothing here to ask for again.")
-    ask = Ask(
+    return Ask(
         key=key,
         phone=Phone(request.phone, request.phone_kind),
         name=request.name if _is_alone(session, submission) else None,
-        window=window,
+        window=None,
         safe_contact=SafeContact(submission.may_text, submission.may_leave_voicemail),
         note=request.note,
         consent_version=consent_version,
         at_most=request.safe_contact,
-        network=network,
         wishes=Wishes(submission.wish_language, submission.wish_gender),
         wishes_same_counsellor=submission.wishes_same_counsellor,
     )
-    return take_request(session, ask, now=now, tz=tz)
 
 
 def _is_alone(session: Session, submission: Submission) -> bool:

@@ -20,7 +20,7 @@ from callback_service.domain.spans import joined
 from callback_service.domain.wall_time import Span
 from callback_service.models.callback import Attempt, CallbackRequest, Offer
 from callback_service.services import plain_rows, presence
-from callback_service.services.rota import Proposal, on_now, shifts_between
+from callback_service.services.rota import Proposal, RotaShift, on_now, shifts_between
 from callback_service.services.staff_skills import skills_of_staff
 
 #: Calls taken in this time count when load is spread.
@@ -55,10 +55,6 @@ def on_rota(
     stored.
     """
     shifts = shifts_between(session, now, until, tz=tz, duty=Duty.COUNSELLING, proposed=proposed)
-    spans: defaultdict[int, list[Span]] = defaultdict(list)
-    for shift in shifts:
-        if shift.person is not None:
-            spans[shift.person.id].append((shift.start, shift.end))
     busy = _busy_until(under_way, lengths, now=now)
     load, seen = _recent_calls(session, now), presence.seen(session, now=now)
     met = _who_meets(session, needs)
@@ -72,8 +68,17 @@ def on_rota(
             signed_off_until=seen.away_until[who] if who in seen.signed_off else None,
             skills=met(who),
         )
-        for who, own in sorted(spans.items())
+        for who, own in sorted(_spans(shifts).items())
     ]
+
+
+def _spans(shifts: Iterable[RotaShift]) -> dict[int, list[Span]]:
+    """When each person works, in order; what nobody holds is left out."""
+    found: defaultdict[int, list[Span]] = defaultdict(list)
+    for shift in shifts:
+        if shift.person is not None:
+            found[shift.person.id].append((shift.start, shift.end))
+    return found
 
 
 def _who_meets(session: Session, needs: Iterable[str]) -> Callable[[int], frozenset[str]]:
