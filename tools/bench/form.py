@@ -116,7 +116,14 @@ def _serving(
         "BENCH_BEFORE": json.dumps(before), "FORM_LEAST_SECONDS": "0",
         "FORMS_PER_HOUR": "100000",
     }  # fmt: skip
-    command = [sys.executable, "-m", "gunicorn", "tools.bench.form_server:app"]
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--keep-alive",
+        "300",
+        "tools.bench.form_server:app",
+    ]
     address = f"http://127.0.0.1:{port}"
     with subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.DEVNULL) as process:
         try:
