@@ -35,7 +35,7 @@ KEPT_SHARE: Final = 0.9825
 #: The share that z is chosen to keep stays within these, however the last promises turned out.
 SHARES: Final = (0.95, 0.995)
 #: z until the first quotes have turned out, and how many results it weighs as much as.
-FIRST_Z: Final = 3.0
+FIRST_Z: Final = 2.75
 PRIOR_WEIGHT: Final = 100
 MOST_RESULTS: Final = 500
 #: No z is higher, whatever went wrong lately: an outage must not put off all who ask after it.
