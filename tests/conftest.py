@@ -48,6 +48,7 @@ def pytest_configure() -> None:
     """A run that is told to end stops its servers first."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     routes.compile_once()
+    engines.give_unordered_rows_backwards()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -185,13 +185,6 @@ def _new_gaps(before: list[Stretch] | None, after: list[Stretch]) -> list[Stretc
     return gaps(after) if before is None else new_gaps(before, after)
 
 
-def gaps_ahead(
-    session: Session, *, now: datetime, tz: tzinfo, ahead: timedelta = LOOK_AHEAD
-) -> list[str]:
-    """The gaps from ``now`` on, four weeks unless told, in words."""
-    return gaps_in_words(session, now, now + ahead, tz=tz)
-
-
 def cover_as_json(rows: Sequence[Row]) -> list[dict[str, object]]:
     """Cover in the shape other systems rely on: the design's contract for ``rota cover``.
 

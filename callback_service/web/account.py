@@ -18,6 +18,7 @@ from callback_service.domain.signing_in import FEW_CODES
 from callback_service.errors import BadInput, TooMany
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.api_token import ApiToken
+from callback_service.models.staff import SignIn
 from callback_service.services import (
     account_events,
     accounts,
@@ -190,17 +191,9 @@ def _own_page(
     token_form: TokenForm | None = None,
     new_token: str | None = None,
 ) -> str:
-    staff, this, now = current_staff(), access.current_sign_in_id(), clock.utc_now()
+    staff, now = current_staff(), clock.utc_now()
     with reading() as session:
-        rows = [
-            OpenSignIn(
-                row.device or "Unknown browser",
-                local_time(row.created_at),
-                local_time(row.seen_at),
-                row.id == this,
-            )
-            for row in sign_ins.still_open(session, staff.id, now=now)
-        ]
+        rows = [_open_sign_in(row) for row in sign_ins.still_open(session, staff.id, now=now)]
         tokens = [_own_token(row) for row in api_tokens.live_tokens(session, staff.id)]
         skills = staff_skills.skills_of(session, staff.id)
         codes_left = second_step.recovery_codes_left(session, staff.id)
@@ -222,6 +215,15 @@ def _own_page(
         events=events,
         reset=reset,
         silent_since=local_time(silent_since) if silent_since else None,
+    )
+
+
+def _open_sign_in(row: SignIn) -> OpenSignIn:
+    return OpenSignIn(
+        row.device or "Unknown browser",
+        local_time(row.created_at),
+        local_time(row.seen_at),
+        row.id == access.current_sign_in_id(),
     )
 
 

@@ -456,9 +456,8 @@ def test_every_move_of_a_long_life_is_written_down_with_who_made_it(session: Ses
         "request.calling",
         "request.closed",
     ]
-    actors = session.scalars(
-        select(AuditEntry.actor_id).where(AuditEntry.action.like("request.%"))
-    ).all()
+    of_requests = select(AuditEntry.actor_id).where(AuditEntry.action.like("request.%"))
+    actors = session.scalars(of_requests.order_by(AuditEntry.id)).all()
     assert actors == [None, *[counsellor.id] * 11]
 
 

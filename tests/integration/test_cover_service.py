@@ -40,7 +40,7 @@ def test_a_gap_ahead_is_said_in_words(session: Session) -> None:
     make_pattern(session, make_staff(session), "00:00", "00:00")
     make_pattern(session, make_staff(session), "09:00", "17:00")
     make_requirement(session, 2, "09:00", "18:00")
-    words = cover.gaps_ahead(session, now=MORNING, tz=LONDON, ahead=timedelta(days=1))
+    words = cover.gaps_in_words(session, MORNING, MORNING + timedelta(days=1), tz=LONDON)
     assert words == ["Thursday 26 November, 17:00 to 18:00: 1 on shift, 2 needed"]
 
 

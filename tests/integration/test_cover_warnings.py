@@ -187,7 +187,8 @@ def test_muting_needs_a_reason_and_is_recorded_without_it(session: Session) -> N
         mute_gap(session, row.id, reason="Again", actor_id=manager.id, now=NOW)
     unmute_gap(session, row.id, actor_id=manager.id, now=NOW)
     assert known_gap(session, row.id).muted_reason is None
-    deeds = session.scalars(select(AuditEntry).where(AuditEntry.action.startswith("cover.gap_")))
+    query = select(AuditEntry).where(AuditEntry.action.startswith("cover.gap_"))
+    deeds = session.scalars(query.order_by(AuditEntry.id))
     assert [(deed.action, "reason" in deed.detail) for deed in deeds] == [
         ("cover.gap_told", False),
         ("cover.gap_muted", False),

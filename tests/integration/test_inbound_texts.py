@@ -158,7 +158,9 @@ class TestAStop:
         text_us(session, "START")
         assert not suppression.is_suppressed(session, SENDER)
         deeds = session.scalars(
-            select(AuditEntry.action).where(AuditEntry.subject == "suppression")
+            select(AuditEntry.action)
+            .where(AuditEntry.subject == "suppression")
+            .order_by(AuditEntry.id)
         ).all()
         assert deeds == ["texts.stopped", "texts.allowed"]
 

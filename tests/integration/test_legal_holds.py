@@ -91,7 +91,8 @@ def test_both_ends_of_a_hold_are_written_down_without_its_words(
     placed = hold(session, closed, manager)
     legal_holds.end(session, placed.id, actor_id=manager.id, now=NOW)
     session.flush()
-    deeds = session.scalars(select(AuditEntry).where(AuditEntry.action.startswith("hold."))).all()
+    query = select(AuditEntry).where(AuditEntry.action.startswith("hold."))
+    deeds = session.scalars(query.order_by(AuditEntry.id)).all()
     assert [(one.action, one.actor_id, one.subject_id) for one in deeds] == [
         ("hold.placed", manager.id, closed.id),
         ("hold.ended", manager.id, closed.id),

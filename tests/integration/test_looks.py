@@ -64,7 +64,8 @@ def lead(session: Session) -> Staff:
 
 
 def audited(session: Session, action: str) -> list[AuditEntry]:
-    return list(session.scalars(select(AuditEntry).where(AuditEntry.action == action)))
+    entries = select(AuditEntry).where(AuditEntry.action == action).order_by(AuditEntry.id)
+    return list(session.scalars(entries))
 
 
 def many(session: Session, count: int) -> list[CallbackRequest]:

@@ -42,7 +42,8 @@ def deeds(session: Session) -> list[tuple[str, int | None]]:
     query = select(AuditEntry.action, AuditEntry.subject_id).where(
         AuditEntry.action.in_(("staff.texts_stopped", "staff.texts_allowed"))
     )
-    return [(action, staff_id) for action, staff_id in session.execute(query)]
+    rows = session.execute(query.order_by(AuditEntry.id))
+    return [(action, staff_id) for action, staff_id in rows]
 
 
 def test_every_other_manager_is_told_once_and_not_who_it_is(session: Session) -> None:

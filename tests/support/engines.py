@@ -1,15 +1,22 @@
-"""Statements compiled once a process, not once a test.
+"""What is done to every engine of a test process.
 
-SQLAlchemy keeps what it compiled with the engine, as an installation has one for its whole life.
-Each test has an engine of its own, as it has a database of its own, and began with nothing kept.
+Statements are compiled once a process, not once a test: SQLAlchemy keeps what it compiled with the
+engine, as an installation has one for its whole life. Each test has an engine of its own, as it has
+a database of its own, and began with nothing kept.
+
+And SQLite gives rows backwards where no order was asked for: PostgreSQL gives them in whatever
+order it likes, once in a thousand runs another than they were written in.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import LRUCache
 
 from callback_service.extensions import db
@@ -39,3 +46,13 @@ def _lend_to_new_ones() -> None:
         return engine
 
     db._make_engine = make  # type: ignore[method-assign]
+
+
+def give_unordered_rows_backwards() -> None:
+    """Let whoever reads rows without an order, and counts on one, fail on SQLite at every run."""
+    event.listen(Engine, "connect", _reverse)
+
+
+def _reverse(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA reverse_unordered_selects = ON")

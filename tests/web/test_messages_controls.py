@@ -279,7 +279,9 @@ class TestNumbersThatGetNoTexts:
         with stored(app) as session:
             assert not suppression.is_suppressed(session, CALLER)
             deeds = session.scalars(
-                select(AuditEntry).where(AuditEntry.subject == "suppression")
+                select(AuditEntry)
+                .where(AuditEntry.subject == "suppression")
+                .order_by(AuditEntry.id)
             ).all()
         assert [deed.action for deed in deeds] == ["texts.stopped", "texts.allowed"]
         assert all(deed.actor_id for deed in deeds)
@@ -294,7 +296,9 @@ class TestNumbersThatGetNoTexts:
         press(manager, "/messages/numbers", phone="07700 900123", do="stop")
         with stored(app) as session:
             deeds = session.scalars(
-                select(AuditEntry).where(AuditEntry.action == "texts.looked_up")
+                select(AuditEntry)
+                .where(AuditEntry.action == "texts.looked_up")
+                .order_by(AuditEntry.id)
             ).all()
         assert [deed.detail for deed in deeds] == [{"found": False}, {"found": True}]
         assert all(deed.actor_id for deed in deeds)

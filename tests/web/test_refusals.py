@@ -24,8 +24,8 @@ SignInAs = Callable[..., FlaskClient]
 
 def noted(app: Flask) -> list[dict[str, object]]:
     with seen(app) as session:
-        rows = session.scalars(select(AuditEntry).where(AuditEntry.action == REFUSED))
-        return [row.detail for row in rows]
+        rows = select(AuditEntry).where(AuditEntry.action == REFUSED).order_by(AuditEntry.id)
+        return [row.detail for row in session.scalars(rows)]
 
 
 def test_a_page_that_is_not_for_the_role_is_noted_with_who_and_where(
