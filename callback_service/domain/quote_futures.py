@@ -184,6 +184,11 @@ class Seats:
         """The span in which most of the calls of each begin."""
         return [spans[0] if spans else _NO_SPAN for spans in self._spans]
 
+    def first_start(self, open_from: Sequence[float]) -> float:
+        """The first second at which anybody on shift may ring the newcomer; inf if none may."""
+        starts = (self.ready(place, opens) for place, opens in enumerate(open_from))
+        return min((start for start in starts if start is not None), default=inf)
+
     def ready(self, place: int, at: float) -> float | None:
         """The first second from ``at`` on at which a call may start; None if there is none."""
         for start, last in self._spans[place]:

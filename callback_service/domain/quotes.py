@@ -30,18 +30,22 @@ FUTURES: Final = 20
 FEWEST_FUTURES: Final = 4
 #: Requests ahead, times futures, that are followed: it bounds the time of a quote.
 MOST_STEPS: Final = 800
-#: The share of promises to be kept: half a point above the goal, as learning comes after the fact.
-KEPT_SHARE: Final = 0.985
+#: The share of promises to be kept: a little above the goal, as learning comes after the fact.
+KEPT_SHARE: Final = 0.9825
 #: The share that z is chosen to keep stays within these, however the last promises turned out.
 SHARES: Final = (0.95, 0.995)
 #: z until the first quotes have turned out, and how many results it weighs as much as.
-FIRST_Z: Final = 3.0
+FIRST_Z: Final = 2.75
 PRIOR_WEIGHT: Final = 100
 MOST_RESULTS: Final = 500
 #: No z is higher, whatever went wrong lately: an outage must not put off all who ask after it.
 HIGHEST_Z: Final = 12.0
 #: Added to every standard deviation, for what the futures do not know of.
 LEAST_SPREAD: Final = timedelta(minutes=2)
+#: Added as well, for each second of waiting while somebody is on shift: more of what no future
+#: knows of can come between; MOST_UNKNOWN at most (source: docs/planning.md, "Quotes").
+UNKNOWN_SHARE: Final = 0.3
+MOST_UNKNOWN: Final = timedelta(minutes=6)
 #: A newcomer is planned as if due this soon, unless an older promise stands behind that.
 NEWCOMER_DUE: Final = timedelta(minutes=30)
 #: Promised when the rota holds nobody: the duty lead is told at once and has this long.
@@ -151,7 +155,15 @@ def forecast(
         for future in seats.sampled(futures, chance)
     ]
     found = [start for start in starts if start is not None]
-    return _mixed(found, habits.lapses) if len(found) > 1 else Forecast(expected.taken, 0.0)
+    if len(found) < 2:
+        return Forecast(expected.taken, 0.0)
+    mixed = _mixed(found, habits.lapses)
+    return Forecast(mixed.mean, mixed.sd + _unknown(mixed.mean - seats.first_start(opens)))
+
+
+def _unknown(staffed: float) -> float:
+    """What to add to the deviation of who waits so long while somebody is on shift, in seconds."""
+    return min(max(UNKNOWN_SHARE * staffed, 0.0), MOST_UNKNOWN.total_seconds())
 
 
 def _open_from(one: Availability, steps: Sequence[Step], now: datetime) -> float:

@@ -62,9 +62,19 @@ def forecast(
     )
 
 
+def free_in(wait: float) -> list[Availability]:
+    """One on shift who is away for so many minutes, on a shift too short for a break."""
+    return [Availability(0, at(wait), ((at(-5), at(350)),))]
+
+
 def mean_of(found: Forecast | None) -> float:
     assert found is not None
     return found.mean / 60
+
+
+def spread_of(found: Forecast | None) -> float:
+    assert found is not None
+    return found.sd / 60
 
 
 class TestForecast:
@@ -72,6 +82,19 @@ class TestForecast:
         found = forecast(counsellors(3), [20])
         assert found is not None
         assert found.mean == pytest.approx(LAPSES * 5 * 60)  # a colleague after an offer's lease
+
+    @pytest.mark.parametrize(("wait", "more"), [(0, 0), (10, 3), (20, 6), (300, 6)])
+    def test_the_longer_somebody_waits_the_more_may_come_between_up_to_a_limit(
+        self, wait: float, more: float
+    ) -> None:
+        usual = spread_of(forecast(free_in(0)))
+        assert spread_of(forecast(free_in(wait))) - usual == pytest.approx(more, abs=0.2)
+
+    def test_nothing_comes_between_before_anybody_is_on_shift(self) -> None:
+        usual = spread_of(forecast(free_in(0)))
+        later = forecast(counsellors(1, (50, 230)))
+        assert mean_of(later) > 50
+        assert spread_of(later) == pytest.approx(usual, abs=0.2)
 
     def test_an_empty_rota_has_none(self) -> None:
         assert forecast([]) is None
@@ -194,7 +217,7 @@ class TestLearning:
         assert learned_z([*[Came(0.1, True)] * 59, Came(11.0, False)]) < 5
 
     @pytest.mark.parametrize(
-        ("broken", "share"), [(15, 0.985), (5, 0.975), (20, 0.99), (0, 0.97), (100, 0.995)]
+        ("broken", "share"), [(15, 0.98), (5, 0.97), (20, 0.985), (0, 0.965), (100, 0.995)]
     )
     def test_z_aims_as_far_off_as_the_last_promises_missed(self, broken: int, share: float) -> None:
         last = [Came(n / 100_000, n > 100 * broken) for n in range(1, 100_001)]
