@@ -12,11 +12,7 @@ from datetime import datetime, tzinfo
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import (
-    Select,
-    func,
-    select,
-)
+from sqlalchemy import Select, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 

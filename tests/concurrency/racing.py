@@ -14,14 +14,15 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Barrier
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from flask import current_app
+from sqlalchemy.exc import OperationalError
 
 from callback_service import create_app
 from callback_service.config import Settings
 from callback_service.errors import CallbackServiceError
-from callback_service.extensions import db
+from callback_service.extensions import db, is_busy
 
 #: Seconds after which a process that should have ended is taken for stuck.
 PATIENCE = 60
@@ -37,6 +38,23 @@ class Finish:
 
 
 Run = Callable[..., Any]
+Given = ParamSpec("Given")
+Taken = TypeVar("Taken")
+
+
+def again_while_busy(
+    step: Callable[Given, Taken], *args: Given.args, **kwargs: Given.kwargs
+) -> Taken:
+    """Take a step again as long as others hold the database, as a person does who is told so.
+
+    SQLite lets in whoever asks at the right moment: on a busy machine somebody waits in vain.
+    """
+    while True:
+        try:
+            return step(*args, **kwargs)
+        except OperationalError as error:
+            if not is_busy(error):
+                raise
 
 
 def processes() -> ForkServerContext:

@@ -43,7 +43,7 @@ from callback_service.services import (
     planning,
 )
 from callback_service.services.outbox_hand_over import hand_over
-from tests.concurrency.racing import race, start_until_killed
+from tests.concurrency.racing import again_while_busy, race, start_until_killed
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.request_builders import (
@@ -321,34 +321,46 @@ def test_a_text_of_a_killed_sender_goes_once(app: Flask, settings: Settings) -> 
 def work_a_shift(person: StaffMember) -> int:
     """Take, ring and finish whatever waits, as fast as possible; how many calls."""
     done = 0
-    while True:
-        with transaction() as session:
-            waiting = [row.request_id for row in desk.queue(session, now=NOW, tz=LONDON)]
-        if not waiting:
-            return done
+    while waiting := again_while_busy(_waiting):
         for request_id in waiting:
             try:
-                accept_once(request_id, person)
+                again_while_busy(accept_once, request_id, person)
             except CallbackServiceError:
                 continue
-            with transaction() as session:
-                attempts.start_attempt(session, request_id, staff=person, now=NOW)
-            with transaction() as session:
-                spoken = attempts.Record(Outcome.ANSWERED, Disposition.HELPED)
-                attempts.record_outcome(
-                    session, request_id, spoken, staff=person, now=NOW, tz=LONDON
-                )
+            again_while_busy(_start, request_id, person)
+            again_while_busy(_finish, request_id, person)
             done += 1
             break
+    return done
+
+
+def _waiting() -> list[int]:
+    with transaction() as session:
+        return [row.request_id for row in desk.queue(session, now=NOW, tz=LONDON)]
+
+
+def _start(request_id: int, person: StaffMember) -> None:
+    with transaction() as session:
+        attempts.start_attempt(session, request_id, staff=person, now=NOW)
+
+
+def _finish(request_id: int, person: StaffMember) -> None:
+    spoken = attempts.Record(Outcome.ANSWERED, Disposition.HELPED)
+    with transaction() as session:
+        attempts.record_outcome(session, request_id, spoken, staff=person, now=NOW, tz=LONDON)
 
 
 def tick_for_a_while(times: int) -> int:
     for _ in range(times):
-        plan_and_offer(1)
-        with transaction() as session:
-            offers.lapse_offers(session, now=NOW)
-        escalate_once()
+        again_while_busy(plan_and_offer, 1)
+        again_while_busy(_lapse)
+        again_while_busy(escalate_once)
     return times
+
+
+def _lapse() -> None:
+    with transaction() as session:
+        offers.lapse_offers(session, now=NOW)
 
 
 @pytest.mark.fault("everything at once")
