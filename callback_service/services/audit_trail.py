@@ -118,9 +118,9 @@ def people(session: Session) -> list[tuple[int, str]]:
 def request_of(session: Session, reference: str) -> int:
     """The id of the request with this reference, as somebody typed it; raises NotFound."""
     typed = "".join(reference.split()).upper()
-    request_id = session.scalar(
-        select(CallbackRequest.id).where(CallbackRequest.reference == typed)
-    )
+    has_it = CallbackRequest.reference == typed
+    can_be_one = typed.isascii() and typed.isalnum()  # PostgreSQL takes no NUL, not even to look
+    request_id = session.scalar(select(CallbackRequest.id).where(has_it)) if can_be_one else None
     if request_id is None:
         raise NotFound("There is no request with this reference.")
     return request_id
