@@ -37,6 +37,9 @@ from tests.web.test_policy_matrix import ROLES, Cast, cast  # noqa: F401 - cast 
 FORM = "application/x-www-form-urlencoded"
 #: So many odd values for each field of each route; with ODD_INPUT=60 all are tried in an hour.
 EACH = int(os.environ.get("ODD_INPUT", "1"))
+#: What is counted from a day must not go over the edge of the calendar.
+EXTREME_DAYS = (b"0001-01-01", b"9999-12-31")
+A_DAY = re.compile(rb"\d{4}-\d\d-\d\d")
 #: Turns of a rotation are one field, told apart by numbers: the first tells of all.
 ALIKE = re.compile(r"turn-\d*[1-9]-")
 #: Ends what the rest needs: who is signed in.
@@ -145,7 +148,8 @@ def test_no_value_of_any_field_of_any_route_is_a_fault(
         asked = sorted(Asked.names[f"{method} {rule.endpoint}"])
         fields = {name: known.get(name, "1").encode() for name in asked if not ALIKE.match(name)}
         for name in fields:
-            for value in next(values):
+            days = EXTREME_DAYS if A_DAY.fullmatch(fields[name]) else ()
+            for value in (*next(values), *days):
                 answer = send(client, method, path, encoded((fields | {name: value}).items()))
                 tried += 1
                 if answer.status_code >= 500:
