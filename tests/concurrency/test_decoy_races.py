@@ -16,7 +16,6 @@ from callback_service.models.decoy import Decoy, DecoyOpening
 from callback_service.models.outbox import OutboxMessage, TextKind
 from callback_service.models.plan import PlanEntry
 from callback_service.services import (
-    auditor,
     decoy_planting,
     decoys,
     escalation,

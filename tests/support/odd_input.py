@@ -87,7 +87,7 @@ ODD_BODIES: Final[tuple[tuple[str, bytes], ...]] = (
     ('multipart/form-data; boundary="', b'--"\r\n'),
     (
         "multipart/form-data; boundary=x",
-        b'--x\r\nContent-Disposition: form-data; name="a"; filename="../../x"\r\n\r\nb\r\n--x--\r\n',
+        b'--x\r\nContent-Disposition: form-data; name="a"; filename="../x"\r\n\r\nb\r\n--x--\r\n',
     ),
     ("application/x-www-form-urlencoded; charset=utf-16", "a=b".encode("utf-16")),
     (
