@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from typing import Any, ClassVar, Final, TypeVar
 from urllib.parse import quote_from_bytes
 
-from flask import Flask, request
+from flask import Flask, has_request_context, request
 from werkzeug.datastructures import ImmutableMultiDict
 
 Value = TypeVar("Value")
@@ -185,7 +185,7 @@ class Asked(ImmutableMultiDict[str, Any]):
         return super().getlist(key, *args, **kwargs)
 
     def _note(self, key: object) -> None:
-        if request and request.endpoint:
+        if has_request_context() and request.endpoint:
             self.names[f"{request.method} {request.endpoint}"].add(str(key))
 
 
