@@ -1,4 +1,4 @@
-"""Ids of rows as they stand in addresses."""
+"""Ids of rows and days as they stand in addresses."""
 
 from __future__ import annotations
 
@@ -21,10 +21,15 @@ class RowId(IntegerConverter):
 FIRST_YEAR, LAST_YEAR = 1970, 2200
 
 
+def is_meant(day: date) -> bool:
+    """Whether somebody may mean this day."""
+    return FIRST_YEAR <= day.year < LAST_YEAR
+
+
 def a_day(text: str) -> date:
     """The day in a query or a field; ValueError for what nobody can mean."""
     day = date.fromisoformat(text)
-    if not FIRST_YEAR <= day.year < LAST_YEAR:
+    if not is_meant(day):
         raise ValueError("nobody means this day")
     return day
 
