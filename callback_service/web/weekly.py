@@ -57,7 +57,7 @@ class Day(DateField):
             raise ValueError("Enter a date, like 22/11/2026.") from error
         if self.data is not None and not is_meant(self.data):
             self.data = None
-            raise ValueError("Enter a date near today, like 22/11/2026.")
+            raise ValueError("Enter a date within five years of today.")
 
 
 class Reason(StringField):
