@@ -56,7 +56,6 @@ class Day(DateField):
         except ValueError as error:
             raise ValueError("Enter a date, like 22/11/2026.") from error
         if self.data is not None and not is_meant(self.data):
-            self.data = None
             raise ValueError("Enter a date within five years of today.")
 
 
