@@ -42,6 +42,7 @@ from callback_service.web import (
     errors,
     findings,
     form_posts,
+    form_requests,
     frame,
     gaps,
     headers,
@@ -189,7 +190,10 @@ def _add_web(app: Flask) -> None:
         decoys, bars,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
-    for part in (request_ids, pace, csrf, origins, access, frame, on_now, headers, errors, cli):
+    for part in (
+        form_requests, request_ids, pace, csrf, origins, access, frame, on_now, headers, errors,
+        cli,
+    ):  # fmt: skip
         part.init_app(app)  # in the order in which they look at a request
     _serve_static_files(app)
     hops = app.config["SETTINGS"].trusted_hops

@@ -7,6 +7,7 @@ nothing of the person: a request must not vanish from the only one who could pas
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from functools import cache
 
 from sqlalchemy import CompoundSelect, Select, or_, select, union
@@ -27,6 +28,11 @@ def barred_from(session: Session, staff_id: int) -> set[int]:
 def is_barred(session: Session, request_id: int, staff_id: int) -> bool:
     """Whether the caller of one request is closed to somebody."""
     return session.scalar(_closed_to(staff_id, request_id).limit(1)) is not None
+
+
+def is_any_barred(session: Session, requests: Iterable[CallbackRequest], staff_id: int) -> bool:
+    """Whether the caller of any of the requests is closed to somebody."""
+    return not barred_from(session, staff_id).isdisjoint(one.id for one in requests)
 
 
 def check_not_barred(session: Session, request_id: int, staff_id: int) -> None:

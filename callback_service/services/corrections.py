@@ -16,6 +16,7 @@ from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.outbox import OutboxMessage, OutboxState
 from callback_service.services import audit, suppression
+from callback_service.services.conflicts import check_not_barred
 from callback_service.services.data_requests import locked_case
 from callback_service.services.emptying import is_in_the_air
 from callback_service.services.permission import allowed
@@ -40,6 +41,7 @@ def correct(
 
     Texts that wait were written for the old number: they do not go. One on its way is waited for.
     """
+    check_not_barred(session, request_id, actor_id)
     case, request = locked_case(session, case_id), lock_request(session, request_id)
     if request.phone_index is None or request.phone_index != case.phone_index:
         raise NotFound("This request does not belong to this case.")

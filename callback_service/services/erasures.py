@@ -31,6 +31,7 @@ from callback_service.services import (
     requests,
     suppression,
 )
+from callback_service.services.conflicts import check_not_barred, is_any_barred
 from callback_service.services.data_requests import locked_case, requests_of
 from callback_service.services.emptying import empty_request, is_in_the_air
 from callback_service.services.legal_holds import held_among
@@ -59,7 +60,9 @@ def ask(
     case = locked_case(session, case_id)
     if case.asked_at is not None:
         raise Refused("An erasure is asked for already: another person confirms it.")
-    _check_holds(session, requests_of(session, case.phone_index))
+    rows = requests_of(session, case.phone_index)
+    if not is_any_barred(session, rows, actor_id):  # to them it is a number we do not know
+        _check_holds(session, rows)
     case.asked_at, case.asked_by_id = now, actor_id
     case.stop_texts, case.stop_calls = stop_texts or stop_calls, stop_calls
     _note(session, "data_request.erasure_asked", case, actor_id=actor_id, now=now)
@@ -86,6 +89,8 @@ def confirm(
         raise Refused("No erasure is asked for.")
     if case.asked_by_id == actor_id:
         raise Refused("You asked for this erasure: another person must confirm it.")
+    for one in requests_of(session, case.phone_index):
+        check_not_barred(session, one.id, actor_id)
     form_posts.erase_under(session, case.phone_index, actor_id=actor_id, now=now)
     rows = [lock_request(session, one.id) for one in requests_of(session, case.phone_index)]
     _check_holds(session, rows)

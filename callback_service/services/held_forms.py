@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.retention import BY_KIND, Kept
-from callback_service.models.staff import HeldForm, new_uid
+from callback_service.models.staff import HeldForm, Staff, new_uid
 
 KEPT_FOR: Final = BY_KIND[Kept.HELD_FORMS].usual
 PATH_MAX_CHARS: Final = 500
@@ -41,6 +41,7 @@ def holdable(fields: Iterable[tuple[str, str]]) -> Fields:
 
 def hold(session: Session, staff_id: int, form: Held) -> None:
     """Keep ``form`` for its sender, in the place of an older one."""
+    session.get(Staff, staff_id, with_for_update=True)  # two forms of one person, one after another
     drop(session, staff_id)
     row = HeldForm(uid=new_uid(), staff_id=staff_id, path=form.path, held_at=form.at)
     row.fields = json.dumps(form.fields)
@@ -50,11 +51,25 @@ def hold(session: Session, staff_id: int, form: Held) -> None:
 
 def held_of(session: Session, staff_id: int, *, now: datetime) -> Held | None:
     """The form that waits for somebody, if one does."""
-    row = session.scalar(
-        select(HeldForm).where(HeldForm.staff_id == staff_id, HeldForm.held_at > now - KEPT_FOR)
-    )
+    row = session.scalar(_waiting(staff_id, now))
+    return _opened(row) if row is not None else None
+
+
+def take(session: Session, staff_id: int, *, now: datetime) -> Held | None:
+    """The form that waits for somebody, which is then kept no more: of two takers one has it."""
+    row = session.scalar(_waiting(staff_id, now).with_for_update())
     if row is None:
         return None
+    held = _opened(row)
+    session.delete(row)
+    return held
+
+
+def _waiting(staff_id: int, now: datetime) -> Select[HeldForm]:
+    return select(HeldForm).where(HeldForm.staff_id == staff_id, HeldForm.held_at > now - KEPT_FOR)
+
+
+def _opened(row: HeldForm) -> Held:
     fields = [(name, value) for name, value in json.loads(row.fields or "[]")]
     return Held(row.path, fields, row.held_at)
 

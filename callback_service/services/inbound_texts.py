@@ -64,7 +64,7 @@ def take_text(
     if not arrived.sid or not _keep(session, row):
         return False
     if kind is InboundKind.WORDS and request is not None:
-        row.body = arrived.body.replace("\x00", "")[:LONGEST_KEPT]
+        row.body = arrived.body[:LONGEST_KEPT]
     audit.record(
         session, "text.received", subject="inbound_text", subject_id=row.id, now=now, kind=kind
     )

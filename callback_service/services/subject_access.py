@@ -19,7 +19,14 @@ from callback_service.models.inbound import InboundText
 from callback_service.models.number import LineLookup, Suppression
 from callback_service.models.outbox import OutboxMessage
 from callback_service.models.privacy import DataRequest
-from callback_service.services import audit, data_requests, decoys, form_posts, legal_holds
+from callback_service.services import (
+    audit,
+    conflicts,
+    data_requests,
+    decoys,
+    form_posts,
+    legal_holds,
+)
 from callback_service.services.intake import Ask
 from callback_service.services.permission import allowed
 
@@ -147,7 +154,7 @@ class Case:
 @allowed(Action.HANDLE_DATA_REQUESTS)
 def look(session: Session, case_id: int, keeping: Keeping, *, actor_id: int, now: datetime) -> Case:
     """An open case with all that is held. The look is written down at each request it shows."""
-    case, holding, rows = _opened(session, case_id, keeping)
+    case, holding, rows = _opened(session, case_id, keeping, actor_id=actor_id)
     _note(session, "data_request.read", case, rows, actor_id=actor_id, now=now)
     held = legal_holds.held_among(session, [row.id for row in rows])
     return Case(
@@ -173,7 +180,7 @@ def export(
     session: Session, case_id: int, keeping: Keeping, *, actor_id: int, now: datetime
 ) -> Holding:
     """All that is held, to hand over to the person. The export is written down."""
-    case, holding, rows = _opened(session, case_id, keeping)
+    case, holding, rows = _opened(session, case_id, keeping, actor_id=actor_id)
     _note(session, "data_request.exported", case, rows, actor_id=actor_id, now=now)
     return holding
 
@@ -193,13 +200,30 @@ def _plain(value: Any) -> Any:
 
 
 def _opened(
-    session: Session, case_id: int, keeping: Keeping
+    session: Session, case_id: int, keeping: Keeping, *, actor_id: int
 ) -> tuple[DataRequest, Holding, list[CallbackRequest]]:
+    """A case, and what is held. To whoever is barred from the caller it is as a number we do not
+    know: that there is something would tell them that the person asked us for help."""
     case = session.get(DataRequest, case_id)
     if case is None or case.ended_at is not None or case.phone is None:
         raise NotFound("There is no such case, or it has ended.")
     rows = data_requests.requests_of(session, case.phone_index)
+    if conflicts.is_any_barred(session, rows, actor_id):
+        return case, _nothing(case.phone), []
     return case, _holding(session, case, case.phone, rows, keeping), rows
+
+
+def _nothing(number: str) -> Holding:
+    return Holding(
+        number=number,
+        requests=[],
+        waiting=[],
+        line_looked_up=None,
+        texts_stopped_since=None,
+        never_rung_since=None,
+        calls_to_us=0,
+        earlier_cases=[],
+    )
 
 
 def _holding(

@@ -1,7 +1,8 @@
-"""Ids of rows as they stand in addresses."""
+"""Ids of rows and days as they stand in addresses."""
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, Final
 
 from werkzeug.routing import IntegerConverter, Map
@@ -14,6 +15,23 @@ class RowId(IntegerConverter):
 
     def __init__(self, map: Map, **options: Any) -> None:
         super().__init__(map, **{"max": LARGEST_ID, **options})
+
+
+#: Days that anybody may mean; beyond them, what is counted from a day is none.
+FIRST_YEAR, LAST_YEAR = 1970, 2200
+
+
+def is_meant(day: date) -> bool:
+    """Whether somebody may mean this day."""
+    return FIRST_YEAR <= day.year < LAST_YEAR
+
+
+def a_day(text: str) -> date:
+    """The day in a query or a field; ValueError for what nobody can mean."""
+    day = date.fromisoformat(text)
+    if not is_meant(day):
+        raise ValueError("nobody means this day")
+    return day
 
 
 def row_id(text: str) -> int:

@@ -19,7 +19,7 @@ from callback_service.services import audit_export, audit_trail
 from callback_service.services.audit_trail import Chosen
 from callback_service.web import audit_words
 from callback_service.web.access import current_staff, may, requires
-from callback_service.web.addresses import row_id
+from callback_service.web.addresses import a_day, row_id
 
 bp = Blueprint("audit", __name__, url_prefix="/audit")
 
@@ -100,7 +100,7 @@ def _asked_for(form: TrailForm) -> Filters:
     if first and last and last < first:
         raise BadInput("There is a problem", {"last_day": "The last day is before the first"})
     return Filters(
-        who=int(who) if who.isdecimal() else None,
+        who=_person(who),
         what=what if what in audit_words.GROUPS else None,
         record=_request_id(form),
         first_day=first,
@@ -111,9 +111,16 @@ def _asked_for(form: TrailForm) -> Filters:
 def _day(form: TrailForm, field: str) -> date | None:
     typed = (form[field].data or "").strip()
     try:
-        return date.fromisoformat(typed) if typed else None
+        return a_day(typed) if typed else None
     except ValueError as error:
         raise BadInput("There is a problem", {field: "Enter a day, like 2026-11-25"}) from error
+
+
+def _person(typed: str) -> int | None:
+    try:
+        return row_id(typed)
+    except ValueError:
+        return None
 
 
 def _request_id(form: TrailForm) -> int | None:
@@ -122,7 +129,7 @@ def _request_id(form: TrailForm) -> int | None:
         return None
     try:
         with reading() as session:
-            return audit_trail.request_of(session, typed)
+            return audit_trail.request_of(session, typed, viewer_id=current_staff().id)
     except NotFound as gone:
         raise BadInput("There is a problem", {"reference": gone.message}) from gone
 
@@ -135,8 +142,8 @@ def _filters() -> Filters:
         who=given.get("who", type=row_id),
         what=what if what in audit_words.GROUPS else None,
         record=given.get("record", type=row_id),
-        first_day=given.get("from", type=date.fromisoformat),
-        last_day=given.get("to", type=date.fromisoformat),
+        first_day=given.get("from", type=a_day),
+        last_day=given.get("to", type=a_day),
     )
 
 
@@ -144,10 +151,15 @@ def _page(filters: Filters, form: TrailForm) -> str:
     tz = current_settings().service_time_zone
     before_id = request.args.get("before", type=row_id)
     chosen = filters.chosen(tz, with_decoys=may(Action.SEE_DECOYS))
+    viewer_id, record = current_staff().id, filters.record
     with reading() as session:
-        rows = audit_trail.latest(session, chosen, limit=PAGE_LENGTH, before_id=before_id)
+        rows = audit_trail.latest(
+            session, chosen, viewer_id=viewer_id, limit=PAGE_LENGTH, before_id=before_id
+        )
         people = audit_trail.people(session)
-        reference = audit_trail.reference_of(session, filters.record) if filters.record else None
+        reference = (
+            audit_trail.reference_of(session, record, viewer_id=viewer_id) if record else None
+        )
         waiting = audit_export.waiting(session) if current_settings().audit_log else 0
     _fill(form, filters, people, reference)
     return render_template(

@@ -32,11 +32,10 @@ def page() -> ResponseReturnValue:
 @requires(Action.SEE_OWN_ACCOUNT)
 def send() -> ResponseReturnValue:
     """Send it on where it was going; 307 has the browser send the same fields there."""
-    held = _held()
+    with transaction() as session:
+        held = held_forms.take(session, current_staff().id, now=clock.utc_now())
     if held is None:
         return redirect(access.landing(current_staff(), None), code=303)
-    with transaction() as session:
-        held_forms.drop(session, current_staff().id)
     return redirect(held.path, code=307)
 
 

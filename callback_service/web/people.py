@@ -23,6 +23,7 @@ from callback_service.services import rest_checks, shift_patterns
 from callback_service.services.rest import BreachLine, PeopleReport, PersonShare
 from callback_service.services.rota import Person
 from callback_service.web.access import current_staff, requires
+from callback_service.web.addresses import a_day
 from callback_service.web.weekly import Day, OneOf, Reason, blame, choice, given, zone
 
 bp = Blueprint("people", __name__, url_prefix="/rota/people")
@@ -225,12 +226,9 @@ def _day_in_address(name: str) -> date | None:
     if not typed:
         return None
     try:
-        day = date.fromisoformat(typed)
+        return a_day(typed)
     except ValueError as error:
         raise BadInput("A day must be a date, like 2026-11-23.") from error
-    if not 1970 <= day.year < 2200:
-        raise BadInput("Choose a range within five years of today.")
-    return day
 
 
 def _address() -> str:

@@ -33,6 +33,7 @@ from callback_service.services.rota_meanwhile import (
 )
 from callback_service.services.shift_patterns import PatternLine
 from callback_service.web.access import current_staff, requires
+from callback_service.web.addresses import row_id
 from callback_service.web.breakage import breakage_in_words, listed
 from callback_service.web.meanwhile import FIELD, again, look_at_rota, refuse_if_changed
 from callback_service.web.pattern_forms import (
@@ -76,7 +77,7 @@ class Desk:
 def patterns() -> ResponseReturnValue:
     """The patterns and rotations that run or are to come; of one person, if one is chosen."""
     today = _today()
-    who = request.args.get("who", type=int)
+    who = request.args.get("who", type=row_id)
     with reading() as session:
         people = shift_patterns.people_for_rota(session)
         lines = shift_patterns.list_patterns(session, today=today, staff_id=who)

@@ -49,9 +49,9 @@ class TurnsField(Field):
         if what == "add" and len(self.data) < MOST_TURNS:
             last = self.data[-1].length if self.data else "1"
             self.data.append(TypedTurn(length=last))
-        if not number.isdecimal() or int(number) >= len(self.data):
+        at = int(number) if number.isdecimal() and len(number) < 4 else MOST_TURNS
+        if at >= len(self.data):
             return
-        at = int(number)
         if what == "person" and len(self.data[at].who) < MOST_TOGETHER:
             self.data[at].who.append("")
         elif what == "remove":

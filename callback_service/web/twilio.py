@@ -22,23 +22,30 @@ def check_signature() -> None:
     """Let only Twilio in: signed for the configured public address, whatever ``Host`` says."""
     settings = current_settings()
     request.max_content_length = BODY_LIMIT
+    if "\x00" in request.path:
+        abort(404)  # no id of ours has one, and PostgreSQL takes none, not even to look
     url = signed_url(request.environ, settings.public_base_url)
     signature = request.headers.get("X-Twilio-Signature")
     if not is_signed_by_twilio(url, request.form, signature, settings.twilio_auth_tokens):
         abort(403)
 
 
+def posted(name: str, longest: int = 64) -> str:
+    """One field of the webhook, cut short."""
+    return request.form.get(name, "").replace("\x00", "")[:longest]
+
+
 @bp.post("/texts/<uid>/status")
 @public
 def text_status(uid: str) -> ResponseReturnValue:
     """A delivery receipt. Unknown, repeated and late ones are taken and change nothing."""
-    code = request.form.get("ErrorCode", "")
+    code = posted("ErrorCode", 9)
     with transaction() as session:
         receipts.take_receipt(
             session,
             uid,
-            sid=request.form.get("MessageSid", "")[:64],
-            status=request.form.get("MessageStatus", "")[:16],
+            sid=posted("MessageSid"),
+            status=posted("MessageStatus", 16),
             error_code=int(code) if code.isdecimal() and len(code) < 9 else None,
             now=utc_now(),
         )
@@ -50,13 +57,12 @@ def text_status(uid: str) -> ResponseReturnValue:
 def inbound_text() -> ResponseReturnValue:
     """A text to our number. The same one twice is one; an answer, if any, goes by the outbox."""
     settings = current_settings()
-    form = request.form
     arrived = inbound_texts.Arrived(
-        sid=form.get("MessageSid", "")[:64],
-        sender=form.get("From", "")[:40],
-        to=form.get("To", "")[:40],
-        body=form.get("Body", ""),
-        opt_out_type=form.get("OptOutType", ""),
+        sid=posted("MessageSid"),
+        sender=posted("From", 40),
+        to=posted("To", 40),
+        body=posted("Body", BODY_LIMIT),
+        opt_out_type=posted("OptOutType"),
     )
     with transaction() as session:
         inbound_texts.take_text(

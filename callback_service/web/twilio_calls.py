@@ -5,7 +5,7 @@ The call's uid is in the path. No number of ours or of a caller's is in any addr
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app
 from flask.typing import ResponseReturnValue
 
 from callback_service.clock import utc_now
@@ -18,7 +18,7 @@ from callback_service.services import attempts, call_reports, calls
 from callback_service.services.call_reports import Report
 from callback_service.services.voice_words import Line, VoiceWords
 from callback_service.web.access import public
-from callback_service.web.twilio import check_signature
+from callback_service.web.twilio import check_signature, posted
 
 bp = Blueprint("twilio_calls", __name__, url_prefix="/twilio/calls")
 csrf.exempt(bp)
@@ -41,11 +41,6 @@ def status_url(uid: str, leg: Leg) -> str:
 def as_twiml(document: str) -> Response:
     """An answer that tells Twilio what to do."""
     return Response(document, mimetype="text/xml")
-
-
-def posted(name: str, longest: int = 64) -> str:
-    """One field of the webhook, cut short."""
-    return request.form.get(name, "")[:longest]
 
 
 def to_counsellor(line: Line) -> Said:

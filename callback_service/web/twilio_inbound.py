@@ -25,8 +25,8 @@ from callback_service.gateways.twiml import Said
 from callback_service.services import inbound_calls
 from callback_service.services.voice_words import Line, VoiceWords
 from callback_service.web.access import public
-from callback_service.web.twilio import check_signature
-from callback_service.web.twilio_calls import as_twiml, posted, webhook
+from callback_service.web.twilio import check_signature, posted
+from callback_service.web.twilio_calls import as_twiml, webhook
 
 bp = Blueprint("twilio_inbound", __name__, url_prefix="/twilio/calls/inbound")
 csrf.exempt(bp)

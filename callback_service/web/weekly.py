@@ -15,6 +15,7 @@ from wtforms.validators import DataRequired, InputRequired, Length, Optional, Va
 from callback_service.domain.wall_time import WEEK, WEEKDAY_NAMES, day_in_words, monday_of
 from callback_service.errors import BadInput, CallbackServiceError
 from callback_service.extensions import current_settings
+from callback_service.web.addresses import is_meant
 from callback_service.web.choices import SelectChoice
 
 FURTHEST_WEEK = timedelta(days=5 * 366)
@@ -54,6 +55,8 @@ class Day(DateField):
             super().process_formdata([value.strip() for value in valuelist])
         except ValueError as error:
             raise ValueError("Enter a date, like 22/11/2026.") from error
+        if self.data is not None and not is_meant(self.data):
+            raise ValueError("Enter a date within five years of today.")
 
 
 class Reason(StringField):

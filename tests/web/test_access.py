@@ -56,6 +56,17 @@ def test_no_stranger_opens_a_page_of_staff_by_any_method(app: Flask, client: Fla
                 assert answer.location.startswith("/sign-in?next="), (rule, method)
 
 
+@pytest.mark.parametrize("method", ["TRACE", "TRACK", "CONNECT", "PROPFIND", "X" * 200])
+@pytest.mark.parametrize("path", ["/", "/desk", "/static/vendor/app.css", "/api/v1/rota/shifts"])
+def test_no_method_but_those_of_the_pages_does_anything(
+    client: FlaskClient, method: str, path: str
+) -> None:
+    answer = client.open(path, method=method, headers={"X-Secret": "echoed"})
+    assert answer.status_code in {303, 401, 405}
+    assert b"echoed" not in answer.get_data()
+    answer.close()
+
+
 @pytest.mark.one_database
 @pytest.mark.parametrize("role", Role)
 def test_the_wrong_role_is_refused_at_every_page(

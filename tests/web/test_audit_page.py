@@ -11,14 +11,20 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
 
 from callback_service import services
+from callback_service.domain.inbound import InboundKind
 from callback_service.domain.leave_requests import LeaveState
+from callback_service.domain.lifecycle import LetGo
 from callback_service.domain.presence import PresenceKind
 from callback_service.domain.staff import Role
 from callback_service.domain.swaps import SwapState
+from callback_service.models.callback import Offer, OfferEnding
+from callback_service.models.inbound import InboundText
 from callback_service.models.outbox import OutboxState
-from callback_service.services import audit, desk
+from callback_service.models.staff import Staff
+from callback_service.services import audit, bars, desk
 from callback_service.web import audit as audit_page
 from callback_service.web.audit_words import DEEDS
 from tests.support.builders import NOW
@@ -152,10 +158,66 @@ def test_goes_on_page_by_page(
     assert seen == [f"Test: deed {n}" for n in (4, 3, 2, 1, 0)]
 
 
+@pytest.mark.parametrize("how", ["kept away by a manager", "said that they know the caller"])
+def test_whoever_is_barred_from_a_caller_finds_nothing_of_them(
+    app: Flask, sign_in_as: SignInAs, looked_at: tuple[int, str], how: str
+) -> None:
+    request_id, reference = looked_at
+    barred, other = (sign_in_as(Role.MANAGER, name=name) for name in ("Barred", "Other"))
+    before = listed(barred)
+    with stored(app) as session:
+        by_name = {one.name: one.id for one in session.query(Staff)}
+        text = InboundText(
+            provider_sid="SM1", kind=InboundKind.WORDS, request_id=request_id, received_at=NOW
+        )
+        session.add(text)
+        session.flush()
+        audit.record(session, "text.received", subject="inbound_text", subject_id=text.id, now=NOW)
+        if how == "kept away by a manager":
+            bars.bar(session, request_id, colleague_id=by_name["Barred"],
+                     actor_id=by_name["Other"], now=NOW)  # fmt: skip
+        else:
+            say_they_know(session, request_id, by_name["Barred"])
+    record = f"/audit?record={request_id}"
+    assert reference in shown(other)
+    assert "Opened the call and read its details" in listed(other, record)
+    assert reference not in shown(barred)
+    assert listed(barred, record) == []
+    assert reference not in shown(barred, record)
+    assert len(listed(barred)) < len(before)
+    assert "A text came in" not in " ".join(listed(barred))
+    typed = submit(barred, "/audit", {"reference": reference})
+    assert typed.status_code == 422
+    assert "There is no request with this reference." in typed.text
+
+
+def say_they_know(session: Session, request_id: int, staff_id: int) -> None:
+    session.add(
+        Offer(
+            request_id=request_id, counsellor_id=staff_id, round=1, made_at=NOW, lapses_at=NOW,
+            ended_at=NOW, ending=OfferEnding.DECLINED, reason=LetGo.KNOWS_CALLER,
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("typed", [{"who": "9" * 5000}, {"reference": "\x00"}])
+def test_a_filter_that_nobody_means_is_no_fault(
+    sign_in_as: SignInAs, typed: dict[str, str]
+) -> None:
+    assert submit(sign_in_as(Role.MANAGER), "/audit", typed).status_code in {303, 422}
+
+
 @pytest.mark.one_database
 @pytest.mark.parametrize(
     "path",
-    ["/audit?who=x", "/audit?before=999999999999", "/audit?from=x&what=x", "/audit?record=9"],
+    [
+        "/audit?from=0001-01-01",
+        "/audit?to=9999-12-31",
+        "/audit?who=x",
+        "/audit?before=999999999999",
+        "/audit?from=x&what=x",
+        "/audit?record=9",
+    ],
 )
 def test_an_address_that_cannot_be_meant_is_no_fault(sign_in_as: SignInAs, path: str) -> None:
     assert sign_in_as(Role.MANAGER).get(path).status_code == 200

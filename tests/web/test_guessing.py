@@ -52,7 +52,7 @@ def answer_to(client: FlaskClient, path: str, *, address: str = "198.51.100.1") 
     return answer.status_code, without_chance(answer.get_data(as_text=True))
 
 
-@pytest.mark.one_database
+@pytest.mark.one_database  # what is looked up are digests; ten thousand of them below, on both
 @pytest.mark.parametrize("link", ["/manage/{}", "/done/{}", "/calendar/{}.ics", "/invitation/{}"])
 def test_of_hundreds_of_guesses_none_is_right_and_all_answers_are_one(
     client: FlaskClient, links: dict[str, str], link: str
@@ -101,7 +101,6 @@ def test_a_reference_opens_nothing(app: Flask, client: FlaskClient) -> None:
         assert known[0] == 404
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize("link", ["/manage/{}", "/calendar/{}.ics"])
 def test_a_guess_that_is_nearly_right_takes_as_long_as_any(
     client: FlaskClient, links: dict[str, str], link: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
@@ -20,9 +21,10 @@ from callback_service.domain.staff import Role
 from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.privacy import DataRequest, LegalHold
-from callback_service.services import requests
+from callback_service.models.staff import Staff
+from callback_service.services import bars, requests
 from tests.support.builders import NOW
-from tests.support.pages import csrf_token, submit
+from tests.support.pages import csrf_token, submit, without_chance
 from tests.support.request_builders import CALLER, make_request, make_shift, mobile, seen, stored
 
 SignInAs = Callable[..., FlaskClient]
@@ -115,6 +117,60 @@ class TestFinding:
         path = found(manager)
         with time_machine.travel(NOW + FRESH_FOR + timedelta(seconds=1), tick=False):
             assert manager.get(path).location == f"/confirm?next={path}"
+
+
+class TestWhoIsKeptAwayFromTheCaller:
+    @pytest.fixture
+    def _is_barred(self, app: Flask, manager: FlaskClient, colleague: FlaskClient,
+                   request_id: int) -> None:  # fmt: skip
+        with stored(app) as session:
+            ids = {one.name: one.id for one in session.scalars(select(Staff))}
+            bars.bar(session, request_id, colleague_id=ids["Mo Lane"], actor_id=ids["Jo Park"],
+                     now=NOW)  # fmt: skip
+
+    @pytest.mark.usefixtures("_is_barred")
+    def test_finds_a_number_we_do_not_know_and_a_colleague_finds_all(
+        self, manager: FlaskClient, colleague: FlaskClient
+    ) -> None:
+        known, unknown = found(manager), found(manager, mobile(500))
+        pages = [words(manager.get(path)) for path in (known, unknown)]
+        assert without_what_was_typed(pages[0]) == without_what_was_typed(pages[1])
+        assert "We hold nothing under this number" in pages[0]
+        assert "Robin" in words(colleague.get(known))
+
+    @pytest.mark.usefixtures("_is_barred")
+    def test_is_handed_nothing_in_a_file(self, manager: FlaskClient) -> None:
+        answer = press(manager, f"{found(manager)}/export", **{"as": "json"})
+        content = json.loads(answer.get_data(as_text=True))
+        assert (content["requests"], content["waiting"], content["calls_to_us"]) == ([], [], 0)
+
+    @pytest.mark.usefixtures("_is_barred")
+    def test_changes_and_erases_nothing(
+        self, app: Flask, manager: FlaskClient, colleague: FlaskClient, request_id: int
+    ) -> None:
+        path = found(manager)
+        correct = f"{path}/requests/{request_id}/correct"
+        press(manager, correct, name="Somebody else")
+        press(colleague, f"{path}/erasure")
+        press(manager, f"{path}/erasure/confirm")
+        with seen(app) as session:
+            assert session.get_one(CallbackRequest, request_id).name == "Robin"
+
+    @pytest.mark.usefixtures("_is_barred")
+    def test_is_told_of_no_hold(
+        self, manager: FlaskClient, colleague: FlaskClient, request_id: int
+    ) -> None:
+        hold = {"reason": "The coroner asked", "review_on": "2027-01-04"}
+        press(colleague, f"/personal-data/holds/{request_id}", **hold)
+        path = found(manager)
+        answer = press(manager, f"{path}/erasure")
+        assert "on hold" not in words(manager.get(answer.location))
+
+
+def without_what_was_typed(page: str) -> str:
+    """A page of a case without its number and the caller's, and without tokens."""
+    page = re.sub(r"07700 900\d{3}", "NUMBER", without_chance(page))
+    return re.sub(r"(Case |personal-data/)\d+", r"\1N", page)
 
 
 class TestHandingOver:

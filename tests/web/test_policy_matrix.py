@@ -111,13 +111,16 @@ def address(rule: Rule, object_id: int) -> str:
     return str(rule.build(given)[1])  # type: ignore[index]
 
 
-@pytest.mark.one_database
 def test_every_route_lets_pass_whom_the_table_grants_it_and_nobody_else(
-    app: Flask, cast: Cast
+    app: Flask, cast: Cast, database_url: str
 ) -> None:
+    """Who is refused is so before a row is looked for: on PostgreSQL only who may pass is tried."""
+    is_whole = database_url.startswith("sqlite")
     wrong, tried = [], 0
     for rule, method, action in staff_routes(app):
         for who, client in cast.clients.items():
+            if not is_whole and (who in STRANGERS or not policy.may(ROLES[who], action)):
+                continue
             status = client.open(address(rule, NOT_THERE), method=method).status_code
             tried += 1
             if who in STRANGERS:
@@ -129,10 +132,10 @@ def test_every_route_lets_pass_whom_the_table_grants_it_and_nobody_else(
             if not is_right:
                 wrong.append((who, method, rule.rule, status))
     assert wrong == []
-    assert tried > 900
+    assert tried > (900 if is_whole else 250)
 
 
-@pytest.mark.one_database
+@pytest.mark.one_database  # the app's routes are compared with the table: no row is read
 def test_a_route_asks_for_a_second_step_where_the_table_says_so(app: Flask) -> None:
     by_table = {
         rule.endpoint for rule, _, action in staff_routes(app) if policy.needs_step_up(action)
@@ -140,7 +143,7 @@ def test_a_route_asks_for_a_second_step_where_the_table_says_so(app: Flask) -> N
     assert needs_fresh(app) == by_table
 
 
-@pytest.mark.one_database
+@pytest.mark.one_database  # as above
 def test_every_action_of_the_table_is_a_route_or_asked_for_by_a_service(app: Flask) -> None:
     by_routes = {mark.action for mark in marks(app).values() if mark}
     by_services = {action for _, action in guarded()}
@@ -155,7 +158,6 @@ PAGES = {
 }
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_of_a_request_opens_for_those_it_is_for(cast: Cast, path: str) -> None:
     for who, client in cast.clients.items():
@@ -177,7 +179,6 @@ def of_requests(app: Flask) -> list[tuple[Rule, str, Action]]:
     ]
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize("standing", ["in_hand", "closed", "known"])
 def test_somebody_elses_request_answers_as_one_that_is_not_there(
     app: Flask, cast: Cast, standing: str
@@ -197,7 +198,6 @@ def test_somebody_elses_request_answers_as_one_that_is_not_there(
     assert compared >= 9
 
 
-@pytest.mark.one_database
 def test_a_request_that_is_not_urgent_is_not_there_for_the_safeguarding_lead(
     app: Flask, cast: Cast
 ) -> None:
@@ -250,7 +250,6 @@ MET = {
 }
 
 
-@pytest.mark.one_database
 @pytest.mark.parametrize("after_a_look", [False, True])
 def test_no_page_shows_a_field_to_whom_the_table_does_not(
     app: Flask, cast: Cast, *, after_a_look: bool

@@ -1,0 +1,115 @@
+"""Whoever is kept away from a caller never holds their request, whatever happens at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from callback_service.config import Settings
+from callback_service.domain.staff import StaffMember
+from callback_service.errors import CallbackServiceError
+from callback_service.extensions import transaction
+from callback_service.models.callback import CallbackRequest, Offer
+from callback_service.models.conflict import Bar
+from callback_service.services import attempts, bars, desk, offers, planning
+from tests.concurrency.racing import Finish, race
+from tests.rota_builders import LONDON
+from tests.support.builders import NOW
+from tests.support.request_builders import (
+    make_manager,
+    make_request,
+    make_shift,
+    member,
+    mobile,
+    stored,
+)
+
+pytestmark = pytest.mark.fault("a race with a manager who keeps somebody away")
+
+#: Many at once: each is a race of its own.
+REQUESTS = 6
+
+
+def run_one(run: Callable[..., object], *given: object) -> object:
+    """So that processes of one race may do different things."""
+    return run(*given)
+
+
+def keep_away(request_ids: list[int], colleague_id: int, actor_id: int) -> int:
+    for request_id in request_ids:
+        with transaction() as session:
+            bars.bar(session, request_id, colleague_id=colleague_id, actor_id=actor_id, now=NOW)
+    return len(request_ids)
+
+
+def accept_all(request_ids: list[int], person: StaffMember) -> int:
+    """Take each that can be taken, and give it back; how many were taken."""
+    taken = 0
+    for request_id in request_ids * 3:
+        try:
+            with transaction() as session:
+                desk.accept(session, request_id, staff=person, now=NOW, tz=LONDON)
+            taken += 1
+        except CallbackServiceError:
+            continue
+        try:
+            with transaction() as session:
+                attempts.release(session, request_id, staff=person, now=NOW)
+        except CallbackServiceError:
+            continue
+    return taken
+
+
+def offer_often(times: int) -> int:
+    made = 0
+    for _ in range(times):
+        with transaction() as session:
+            planning.run_plan(session, now=NOW, tz=LONDON)
+        with transaction() as session:
+            made += offers.make_offers(session, now=NOW, tz=LONDON)
+    return made
+
+
+def check_kept_away(app: Flask, finishes: list[Finish], colleague_id: int) -> None:
+    """Every bar stands, and the colleague has none of the requests, nor an offer of one."""
+    assert [finish.sentence for finish in finishes if finish.refused_with] == []
+    with stored(app) as session:
+        assert len(session.scalars(select(Bar)).all()) == REQUESTS
+        held = select(CallbackRequest.id).where(CallbackRequest.assigned_to_id == colleague_id)
+        offered = select(Offer.request_id).where(
+            Offer.counsellor_id == colleague_id, Offer.ended_at.is_(None)
+        )
+        assert list(session.scalars(held)) == []
+        assert list(session.scalars(offered)) == []
+
+
+def test_kept_away_while_it_is_accepted_they_hold_nothing(app: Flask, settings: Settings) -> None:
+    with stored(app) as session:
+        manager_id = make_manager(session).id
+        alex = member(make_shift(session, name="Alex Marsh"))
+        ids = [make_request(session, mobile(100 + n)).id for n in range(REQUESTS)]
+    finishes = race(
+        settings,
+        run_one,
+        [(keep_away, ids, alex.id, manager_id), *((accept_all, ids, alex) for _ in range(2))],
+    )
+    check_kept_away(app, finishes, alex.id)
+
+
+def test_kept_away_while_it_is_offered_they_are_left_no_offer(
+    app: Flask, settings: Settings
+) -> None:
+    with stored(app) as session:
+        manager_id = make_manager(session).id
+        alex = make_shift(session, name="Alex Marsh")
+        ids = [make_request(session, mobile(100 + n)).id for n in range(REQUESTS)]
+        alex_id = alex.id
+    finishes = race(
+        settings,
+        run_one,
+        [(keep_away, ids, alex_id, manager_id), *((offer_often, 10) for _ in range(2))],
+    )
+    check_kept_away(app, finishes, alex_id)
