@@ -19,6 +19,8 @@ from callback_service.services.plan_trigger import ask_for_plan
 from callback_service.services.rota import zulu
 from callback_service.services.rota_change_rows import in_words
 
+NO_SUCH = "There is no such change of the rota."
+
 
 def write_change(
     session: Session,
@@ -105,7 +107,7 @@ def lock_change(session: Session, change_id: int) -> RotaChange:
     """A change under its lock, as it is now; raises NotFound."""
     row = session.get(RotaChange, change_id, with_for_update=True, populate_existing=True)
     if row is None:
-        raise NotFound("There is no such change of the rota.")
+        raise NotFound(NO_SUCH)
     return row
 
 

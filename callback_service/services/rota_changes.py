@@ -41,6 +41,7 @@ from callback_service.services.rota_change_checks import (
 )
 from callback_service.services.rota_change_rows import change_of
 from callback_service.services.rota_change_writing import (
+    NO_SUCH,
     audit_change,
     end_change,
     keep_change,
@@ -175,7 +176,7 @@ def give_back_open_shift(
     """Have a shift that somebody took be open again. Only they can, and before it begins."""
     row = lock_change(session, change_id)
     if row.kind is not ChangeKind.OPEN or row.staff_id != staff_id:
-        raise NotFound("There is no such shift of yours.")
+        raise NotFound(NO_SUCH)
     if row.cancelled_at is not None or row.starts_at <= now:
         raise Refused("This shift has begun or was cancelled.")
     if row.swap_id is not None:

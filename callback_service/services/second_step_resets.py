@@ -32,6 +32,7 @@ from callback_service.services.permission import allowed
 
 PROOF_MAX_CHARS: Final = 300
 #: How the person showed who they are is kept this long, for who looks into a reset that was wrong.
+_NO_SUCH = "There is no such reset."
 _TOO_LATE = "This reset is over. Ask for a new one if it is still needed."
 
 
@@ -111,11 +112,15 @@ def confirm(
 
 
 def call_off(session: Session, reset_id: int, *, actor_id: int, now: datetime) -> None:
-    """Call a reset off: whoever may ask for one, and whose account it is."""
+    """Call a reset off: whoever may ask for one, and whose account it is.
+
+    For anybody else there is none, so nobody learns by numbers who lost a phone.
+    """
+    if session.get_one(Staff, actor_id).role not in MAY_ASK:
+        own = SecondStepReset.id == reset_id, SecondStepReset.staff_id == actor_id
+        if session.scalar(select(SecondStepReset.id).where(*own)) is None:
+            raise NotFound(_NO_SUCH)
     row, staff = _held(session, reset_id, now=now)
-    actor = session.get_one(Staff, actor_id)
-    if actor.role not in MAY_ASK and actor.id != staff.id:
-        raise Forbidden("Only a manager or an administrator calls this off.")
     _end(session, row, ResetState.CALLED_OFF, by_id=actor_id, now=now)
     record(session, "staff.reset_called_off", staff, actor_id=actor_id, now=now)
 
@@ -160,7 +165,7 @@ def _held(session: Session, reset_id: int, *, now: datetime) -> tuple[SecondStep
         select(SecondStepReset.staff_id).where(SecondStepReset.id == reset_id)
     )
     if staff_id is None:
-        raise NotFound("There is no such reset.")
+        raise NotFound(_NO_SUCH)
     staff = active(session, staff_id)
     row = session.get_one(
         SecondStepReset, reset_id, with_for_update={"of": SecondStepReset}, populate_existing=True

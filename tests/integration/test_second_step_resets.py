@@ -239,7 +239,7 @@ def test_it_is_called_off_by_who_may_ask_and_by_its_owner(team: Team, who: str) 
 
 def test_another_counsellor_calls_nothing_off(team: Team) -> None:
     reset_id, stranger = team.ask(), make_staff(team.session)
-    with pytest.raises(Forbidden):
+    with pytest.raises(NotFound):
         second_step_resets.call_off(team.session, reset_id, actor_id=stranger.id, now=team.now)
 
 
