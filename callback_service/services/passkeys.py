@@ -154,7 +154,7 @@ def add(
     site: Site,
     now: datetime,
 ) -> None:
-    """Keep a new passkey of the signed-in person."""
+    """Keep a new passkey of the signed-in person, whose other sign-ins end."""
     _, staff = sign_in.locked_row(session, sign_in_id, Stage.FULL)
     mine = select(func.count()).where(Passkey.staff_id == staff.id)
     if (session.scalar(mine) or 0) >= MOST_PASSKEYS:
@@ -181,15 +181,20 @@ def add(
     )
     session.add(passkey)
     session.flush()
+    sign_in.end_all(session, staff.id, keep=sign_in_id)
     _record(session, "staff.passkey_added", staff, passkey.id, now=now)
 
 
-def remove(session: Session, staff_id: int, passkey_id: int, *, now: datetime) -> None:
-    """Take one of somebody's own passkeys away. The app is always left."""
+def remove(session: Session, staff_id: int, passkey_id: int, *, keep: int, now: datetime) -> None:
+    """Take one of somebody's own passkeys away; of their sign-ins only ``keep`` goes on.
+
+    Whoever has the lost key may be in with it. The app is always left.
+    """
     theirs = Passkey.id == passkey_id, Passkey.staff_id == staff_id
     if session.scalar(delete(Passkey).where(*theirs).returning(Passkey.id)) is None:
         raise NotFound("There is no such passkey.")
     staff = session.get_one(Staff, staff_id)
+    sign_in.end_all(session, staff_id, keep=keep)
     _record(session, "staff.passkey_removed", staff, passkey_id, now=now)
 
 

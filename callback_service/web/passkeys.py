@@ -153,7 +153,10 @@ def add() -> ResponseReturnValue:
     except BadInput as refusal:
         blame(form.name, refusal.message)
         return _own_page(form), refusal.status
-    flash("The passkey is added. You can sign in with it from now on.", "success")
+    flash(
+        "The passkey is added. You can sign in with it from now on; your other sign-ins are ended.",
+        "success",
+    )
     return redirect(url_for("passkeys.own"), code=303)
 
 
@@ -163,8 +166,14 @@ def add() -> ResponseReturnValue:
 def remove(passkey_id: int) -> ResponseReturnValue:
     """Take one of one's own passkeys away."""
     with transaction() as session:
-        passkeys.remove(session, current_staff().id, passkey_id, now=clock.utc_now())
-    flash("The passkey is removed.", "success")
+        passkeys.remove(
+            session,
+            current_staff().id,
+            passkey_id,
+            keep=access.current_sign_in_id(),
+            now=clock.utc_now(),
+        )
+    flash("The passkey is removed. Your other sign-ins are ended.", "success")
     return redirect(url_for("passkeys.own"), code=303)
 
 

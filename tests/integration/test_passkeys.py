@@ -221,9 +221,29 @@ def test_only_the_owner_removes_a_passkey_and_then_it_opens_nothing(
     session: Session, owner: Staff, key: SoftPasskey, now: datetime
 ) -> None:
     passkey_id = session.scalars(select(Passkey.id)).one()
+    here = full_sign_in(session, owner, now=now)
     with pytest.raises(NotFound):
-        passkeys.remove(session, make_staff(session).id, passkey_id, now=now)
-    passkeys.remove(session, owner.id, passkey_id, now=now)
+        passkeys.remove(session, make_staff(session).id, passkey_id, keep=here, now=now)
+    passkeys.remove(session, owner.id, passkey_id, keep=here, now=now)
     row_id, question = begin(session, now=now)
     with pytest.raises(BadInput):
         send(session, row_id, key.answer(question), now=now)
+
+
+def test_adding_a_passkey_ends_the_owners_other_sign_ins(
+    session: Session, owner: Staff, now: datetime
+) -> None:
+    here, _ = (full_sign_in(session, owner, now=now) for _ in range(2))
+    strangers = full_sign_in(session, make_staff(session), now=now)
+    add_passkey(session, here, now=now)
+    assert set(session.scalars(select(SignIn.id))) == {here, strangers}
+
+
+def test_removing_a_passkey_ends_the_owners_other_sign_ins(
+    session: Session, owner: Staff, key: SoftPasskey, now: datetime
+) -> None:
+    here, _ = (full_sign_in(session, owner, now=now) for _ in range(2))
+    strangers = full_sign_in(session, make_staff(session), now=now)
+    passkey_id = session.scalars(select(Passkey.id)).one()
+    passkeys.remove(session, owner.id, passkey_id, keep=here, now=now)
+    assert set(session.scalars(select(SignIn.id))) == {here, strangers}

@@ -27,7 +27,7 @@ from callback_service.services.tries import TRIES_PER_ACCOUNT
 from callback_service.web.access import marks, needs_fresh
 from tests.support.builders import PASSWORD
 from tests.support.pages import csrf_token, submit
-from tests.support.signing_in import next_code, sign_in
+from tests.support.signing_in import be_signed_in, next_code, sign_in
 
 EMAIL = "someone@example.org"
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
@@ -218,7 +218,9 @@ def test_the_way_on_stays_in_the_house(app: Flask, later: FlaskClient, to: str) 
 def test_another_app_takes_the_place_of_the_first_and_ends_other_sign_ins(
     app: Flask, sign_in_as: SignInAs
 ) -> None:
-    client = sign_in_as(Role.COUNSELLOR, email=EMAIL)
+    client, other = sign_in_as(Role.COUNSELLOR, email=EMAIL), app.test_client()
+    be_signed_in(other, EMAIL)
+    assert other.get("/account").status_code == 200
     page = client.get("/account/app").get_data(as_text=True)
     key = re.search(r'id="app-key">([A-Z2-7 ]+)<', page)
     assert key is not None
@@ -227,6 +229,7 @@ def test_another_app_takes_the_place_of_the_first_and_ends_other_sign_ins(
     answer = submit(client, "/account/app", {"code": code})
     assert "Keep these recovery codes" in answer.get_data(as_text=True)
     assert client.get("/account").status_code == 200
+    assert other.get("/account").status_code == 303
     with app.app_context():
         assert next_code(EMAIL) == code
 
