@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -100,6 +101,13 @@ def test_only_a_digest_of_the_token_is_kept(session: Session, now: datetime) -> 
     assert token.encode() not in row.token_digest
     assert is_in(session, token, now=now)
     assert not is_in(session, token[:-1], now=now)
+
+
+def test_a_token_is_thirty_two_random_bytes(session: Session, now: datetime) -> None:
+    staff = make_staff(session)
+    tokens = {enter(session, staff, now=now) for _ in range(2)}
+    assert {len(urlsafe_b64decode(f"{token}=")) for token in tokens} == {32}
+    assert len(tokens) == 2
 
 
 def test_a_sign_in_ends_after_thirty_minutes_without_use(session: Session, now: datetime) -> None:

@@ -20,6 +20,12 @@ INLINE = re.compile(
     r"""<[a-z][^>]*\s(style|on[a-z]+)\s*=|<style\b|<script(?![^>]*\ssrc=)""", re.IGNORECASE
 )
 
+#: Names of whatever turns data into deeds: code, commands, pickled objects, templates of strings.
+RUNS_DATA = {
+    "SQLAlchemyJobStore", "dill", "eval", "exec", "from_string", "marshal", "os.popen", "os.system",
+    "pickle", "render_template_string", "shelve", "subprocess",
+}  # fmt: skip
+
 
 def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
@@ -67,6 +73,37 @@ def test_the_search_for_style_and_script_finds_them(inline: str) -> None:
 )
 def test_the_search_for_style_and_script_leaves_the_rest_alone(allowed: str) -> None:
     assert INLINE.search(allowed) is None
+
+
+def names_in(code: str) -> set[str]:
+    """Every name that ``code`` reads or imports, and ``os.system`` for what is read of ``os``."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            found |= {node.attr, f"{getattr(node.value, 'id', '')}.{node.attr}"}
+        elif isinstance(node, ast.ImportFrom):
+            found.update((node.module or "").split("."), (alias.name for alias in node.names))
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            found.update(part for alias in node.names for part in alias.name.split("."))
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_no_module_makes_code_commands_objects_or_templates_of_data(path: Path) -> None:
+    assert names_in(path.read_text(encoding="utf-8")).isdisjoint(RUNS_DATA)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import pickle", "from os import system as s", "import os\nos.system('')", "eval('1')",
+     "from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore",
+     "current_app.jinja_env.from_string('')"],
+)  # fmt: skip
+def test_the_search_for_such_names_finds_them(code: str) -> None:
+    assert names_in(code) & RUNS_DATA
 
 
 def test_journeys_are_where_make_test_looks_for_them() -> None:

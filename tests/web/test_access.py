@@ -186,6 +186,24 @@ def test_the_administrator_opens_no_page_that_shows_callers(app: Flask) -> None:
 
 
 @pytest.mark.one_database
+@pytest.mark.parametrize("role", Role)
+def test_every_page_of_staff_but_the_one_on_paper_has_its_way_out(
+    app: Flask, sign_in_as: SignInAs, role: Role
+) -> None:
+    client, has_way_out = sign_in_as(role), dict[str, bool]()
+    for rule in app.url_map.iter_rules():
+        mark = marks(app)[rule.endpoint]
+        if mark is None or mark.action is None or "GET" not in (rule.methods or ()):
+            continue
+        answer = client.get(address(rule))
+        page = answer.get_data(as_text=True)
+        if answer.status_code == 200 and "<html" in page:  # and no part of one
+            has_way_out[rule.endpoint] = 'method="post" action="/sign-out"' in page
+    assert {page for page, has in has_way_out.items() if not has} == {"rota.print_week"}
+    assert len(has_way_out) > 4
+
+
+@pytest.mark.one_database
 def test_a_script_gets_a_status_and_a_person_gets_the_sign_in_page(client: FlaskClient) -> None:
     assert client.get("/account", headers={"Accept": "application/json"}).status_code == 401
     assert client.get("/account", headers={"HX-Request": "true"}).status_code == 401
