@@ -20,8 +20,8 @@ from sqlalchemy.orm import Session
 from callback_service.domain.auditing import FindingKind
 from callback_service.domain.inbound import InboundKind
 from callback_service.domain.lifecycle import Disposition
+from callback_service.domain.skills import Gender
 from callback_service.domain.staff import Role
-from callback_service.domain.wishes import Gender
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.finding import Finding
 from callback_service.models.inbound import InboundText
