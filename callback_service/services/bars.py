@@ -22,7 +22,7 @@ from callback_service.models.callback import CallbackRequest, Offer
 from callback_service.models.conflict import Bar
 from callback_service.models.plan import PlanEntry
 from callback_service.models.staff import Staff
-from callback_service.services import audit, requests
+from callback_service.services import audit, presence, requests
 from callback_service.services.conflicts import check_not_barred
 from callback_service.services.permission import allowed
 from callback_service.services.plan_trigger import ask_for_plan
@@ -104,9 +104,17 @@ def bar(
 def _let_go(
     session: Session, request_id: int, colleague: Staff, *, actor_id: int, now: datetime
 ) -> None:
-    """Take from a colleague what they have of this caller: by request, in the order of locks."""
-    for one_id in _of_same_caller(session, request_id):
-        request = lock_request(session, one_id)
+    """Take from a colleague what they have of this caller: by request, in the order of locks.
+
+    Whoever takes a request, or is offered one, is held meanwhile: a new request of the caller that
+    they take later finds the bar, and of one that they took just now a manager is told.
+    """
+    ids = _of_same_caller(session, request_id)
+    locked = [lock_request(session, one_id) for one_id in ids]
+    presence.lock_person(session, colleague.id)
+    if _of_same_caller(session, request_id) != ids:
+        raise Refused("This person asked for another call just now. Try again.")
+    for request in locked:
         is_theirs = request.assigned_to_id == colleague.id
         if is_theirs and request.state is RequestState.CALLING:
             raise Refused(
@@ -114,10 +122,10 @@ def _let_go(
             )
         if is_theirs:
             requests.give_back(session, request, actor_id=actor_id, reason="barred", now=now)
-        _end_offer(session, one_id, colleague.id, actor_id=actor_id, now=now)
+        _end_offer(session, request.id, colleague.id, actor_id=actor_id, now=now)
         session.execute(
             delete(PlanEntry).where(
-                PlanEntry.request_id == one_id, PlanEntry.counsellor_id == colleague.id
+                PlanEntry.request_id == request.id, PlanEntry.counsellor_id == colleague.id
             )
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final
@@ -30,7 +30,7 @@ from callback_service.services import (
     sight,
     suppression,
 )
-from callback_service.services.conflicts import barred_from
+from callback_service.services.conflicts import barred_from, check_not_barred
 from callback_service.services.desk_texts import TextNews, text_news
 from callback_service.services.inbound_texts import InboundRow, words_of
 from callback_service.services.permission import allowed
@@ -173,13 +173,25 @@ def board(session: Session, *, staff: StaffMember, now: datetime, tz: tzinfo) ->
     known = barred_from(session, staff.id)
     hidden = set[int]() if policy.may(staff.role, Action.SEE_RECORD) else known
     return Board(
-        rows=[r for r in queue(session, now=now, tz=tz) if r.request_id not in hidden],
+        rows=[
+            _bare(r) if r.request_id in known else r
+            for r in queue(session, now=now, tz=tz)
+            if r.request_id not in hidden
+        ],
         held=[r for r in held(session) if r.request_id not in hidden],
         handover=[
             r for r in handover.handover_list(session, now=now, tz=tz) if r.request_id not in hidden
         ],
         known=known,
     )
+
+
+def _bare(row: QueueRow) -> QueueRow:
+    """A line without its caller: neither their wishes, nor what they allow or texted."""
+    return replace(
+        row, wishes=[], why=None, may_text=False, may_leave_voicemail=False, texts=TextNews(),
+        is_for_managers=False,
+    )  # fmt: skip
 
 
 def held(session: Session) -> list[HeldRow]:
@@ -224,6 +236,7 @@ def accept(
         raise Refused("This number asked us never to ring it. The duty lead decides.")
     check_wishes(session, request, staff, now=now, tz=tz)
     presence.take_up_work(session, staff.id, now=now)
+    check_not_barred(session, request.id, staff.id)  # who bars them just now held them till then
     try:
         with session.begin_nested():
             requests.assign(

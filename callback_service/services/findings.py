@@ -13,6 +13,7 @@ from callback_service.domain.auditing import CONFIRM_AFTER, FindingKind
 from callback_service.domain.lifecycle import RequestState
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.finding import Finding
+from callback_service.services.conflicts import hidden_from
 
 
 class Standing(StrEnum):
@@ -47,9 +48,12 @@ class FindingRow:
 
 
 def latest(
-    session: Session, *, limit: int, now: datetime, before_id: int | None = None
+    session: Session, *, viewer_id: int, limit: int, now: datetime, before_id: int | None = None
 ) -> list[FindingRow]:
-    """The newest findings first; ``before_id`` goes on from the last of an earlier page."""
+    """The newest findings first; ``before_id`` goes on from the last of an earlier page.
+
+    Whoever is barred from a caller finds those of open requests alone, which must not be lost.
+    """
     query = (
         select(Finding, CallbackRequest.reference, CallbackRequest.state)
         .outerjoin(CallbackRequest, CallbackRequest.id == Finding.request_id)
@@ -57,6 +61,8 @@ def latest(
         .order_by(Finding.id.desc())
         .limit(limit)
     )
+    if hidden := hidden_from(session, viewer_id):
+        query = query.where(or_(Finding.request_id.is_(None), Finding.request_id.not_in(hidden)))
     return [_row(*found) for found in session.execute(query)]
 
 

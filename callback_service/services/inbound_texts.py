@@ -21,6 +21,7 @@ from callback_service.models.number import SaidBy
 from callback_service.models.outbox import OutboxMessage, OutboxState
 from callback_service.models.sealing import keyring
 from callback_service.services import audit, suppression, texts
+from callback_service.services.conflicts import barred_from
 
 LONGEST_KEPT: Final = 1600  # characters: as many as a text can have
 _NEVER_WENT: Final = (OutboxState.QUEUED, OutboxState.DROPPED)
@@ -176,8 +177,21 @@ class ToClosed:
     received_at: datetime
 
 
-def to_closed_requests(session: Session, *, since: datetime) -> list[ToClosed]:
-    """Closed requests with words that came in after their end, the newest first."""
+def to_closed_requests(
+    session: Session, *, since: datetime, viewer_id: int
+) -> tuple[list[ToClosed], int]:
+    """Closed requests with words that came in after their end, the newest first.
+
+    Those of callers whom the viewer is barred from are only counted: the second value. Somebody
+    must come to know that there is one for a colleague to read.
+    """
+    barred = barred_from(session, viewer_id)
+    found = _to_closed(session, since=since)
+    seen = [one for one in found if one.request_id not in barred]
+    return seen, len(found) - len(seen)
+
+
+def _to_closed(session: Session, *, since: datetime) -> list[ToClosed]:
     rows = session.execute(
         select(CallbackRequest.id, CallbackRequest.reference, func.max(InboundText.received_at))
         .join(InboundText, InboundText.request_id == CallbackRequest.id)

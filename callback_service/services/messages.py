@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
+from callback_service.domain.policy import Action
 from callback_service.domain.wording import segments
 from callback_service.gateways.twilio_codes import ARRIVED, desk_sentence
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.outbox import OutboxMessage, OutboxState, TextKind
+from callback_service.services import suppression
+from callback_service.services.conflicts import barred_from
 from callback_service.services.decoys import ONCE_KEY
 from callback_service.services.outbox_results import NOT_KNOWN
+from callback_service.services.permission import allowed
 
 #: Managers may not know which records are decoys, nor that somebody opened one.
 _NOT_OF_DECOYS = ~OutboxMessage.once_key.startswith(ONCE_KEY)
@@ -51,9 +55,12 @@ class MessageRow:
 
 
 def latest(
-    session: Session, chosen: Chosen, *, limit: int, before_id: int | None = None
+    session: Session, chosen: Chosen, *, viewer_id: int, limit: int, before_id: int | None = None
 ) -> list[MessageRow]:
-    """The newest texts first; ``before_id`` goes on from the last of an earlier page."""
+    """The newest texts first; ``before_id`` goes on from the last of an earlier page.
+
+    Whoever is barred from a caller finds no text of theirs.
+    """
     query = (
         select(OutboxMessage)
         .options(joinedload(OutboxMessage.request).joinedload(CallbackRequest.request_key))
@@ -61,6 +68,9 @@ def latest(
         .order_by(OutboxMessage.id.desc())
         .limit(limit)
     )
+    if barred := barred_from(session, viewer_id):
+        request_id = OutboxMessage.request_id
+        query = query.where(or_(request_id.is_(None), request_id.not_in(barred)))
     if before_id is not None:
         query = query.where(OutboxMessage.id < before_id)
     if chosen.state is not None:
@@ -70,6 +80,21 @@ def latest(
     if chosen.kind is not None:
         query = query.where(OutboxMessage.kind == chosen.kind)
     return [_row(message) for message in session.scalars(query)]
+
+
+@allowed(Action.CONTROL_TEXTS)
+def allow_again(session: Session, e164: str, *, actor_id: int, now: datetime) -> bool:
+    """Allow texts and calls to a number again; False when nothing stood against them.
+
+    To whoever is barred from its caller nothing does, and what does stays.
+    """
+    of_number = select(CallbackRequest.id).where(
+        CallbackRequest.phone_index == suppression.index_of(e164)
+    )
+    if barred_from(session, actor_id).isdisjoint(session.scalars(of_number)):
+        return suppression.lift(session, e164, actor_id=actor_id, now=now)
+    suppression.note_look(session, None, actor_id=actor_id, now=now)
+    return False
 
 
 def counts(session: Session) -> dict[OutboxState, int]:

@@ -116,9 +116,9 @@ def _offer(
     """
     if request.state is not RequestState.WAITING:
         return False
-    if is_barred(session, request.id, counsellor_id):  # since the plan was made
-        return False
     if not presence.lock_person(session, counsellor_id, wait=False):
+        return False
+    if is_barred(session, request.id, counsellor_id):  # since the plan, or until just now
         return False
     if not presence.is_free(session, counsellor_id, now=now):
         return False

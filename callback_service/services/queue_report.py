@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.lifecycle import RequestState
 from callback_service.models.callback import CallbackRequest
+from callback_service.services.conflicts import hidden_from
 from callback_service.services.rota import zulu
 
 MOST_ROWS = 200
@@ -22,11 +23,20 @@ class Page:
     next_after: int | None
 
 
-def requests_page(session: Session, *, state: RequestState | None, limit: int, after: int) -> Page:
-    """Up to ``limit`` requests that came in after the one with the id ``after``."""
+def requests_page(
+    session: Session, *, viewer_id: int, state: RequestState | None, limit: int, after: int
+) -> Page:
+    """Up to ``limit`` requests that came in after the one with the id ``after``.
+
+    Of a caller from whom the viewer is barred there are the open ones alone, as on the desk.
+    """
     rows = session.scalars(
         select(CallbackRequest)
-        .where(CallbackRequest.id > after, *([CallbackRequest.state == state] if state else []))
+        .where(
+            CallbackRequest.id > after,
+            CallbackRequest.id.not_in(hidden_from(session, viewer_id)),
+            *([CallbackRequest.state == state] if state else []),
+        )
         .order_by(CallbackRequest.id)
         .limit(limit + 1)
     ).all()

@@ -81,7 +81,7 @@ def suppress(
     index = index_of(e164)
     known_id = session.scalar(_of(index))
     if known_id is not None:
-        _note_look(session, known_id, actor_id=actor_id, now=now)
+        note_look(session, known_id, actor_id=actor_id, now=now)
         return False
     row = Suppression(phone_index=index, said_by=said_by, since=now)
     try:
@@ -116,7 +116,7 @@ def lift(session: Session, e164: str, *, now: datetime, actor_id: int | None = N
         select(Suppression).where(Suppression.phone_index == index_of(e164)).with_for_update()
     )
     if row is None or (actor_id is None and row.said_by is SaidBy.MANAGER):
-        _note_look(session, None, actor_id=actor_id, now=now)
+        note_look(session, None, actor_id=actor_id, now=now)
         return False
     _note(session, "texts.allowed", row.id, actor_id=actor_id, now=now, said_by=row.said_by)
     session.delete(row)
@@ -133,9 +133,7 @@ def _of(index: bytes | SQLColumnExpression[Any]) -> Select[int]:
     return select(Suppression.id).where(Suppression.phone_index == index)
 
 
-def _note_look(
-    session: Session, row_id: int | None, *, actor_id: int | None, now: datetime
-) -> None:
+def note_look(session: Session, row_id: int | None, *, actor_id: int | None, now: datetime) -> None:
     """Somebody who types a number and changes nothing has learnt whether it is on the list."""
     if actor_id is not None:
         audit.record(

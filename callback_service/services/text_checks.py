@@ -13,6 +13,7 @@ from callback_service.errors import NotFound, Refused
 from callback_service.gateways.base import FoundText, TextGateway
 from callback_service.models.outbox import OutboxMessage
 from callback_service.services import audit, receipts
+from callback_service.services.conflicts import is_barred
 from callback_service.services.messages import may_be_asked_after
 from callback_service.services.permission import allowed
 
@@ -30,10 +31,15 @@ class Question:
     known_sids: frozenset[str]
 
 
-def question(session: Session, message_id: int) -> Question:
-    """What to ask about a text. Raises Refused where the gateway can know nothing of it."""
+@allowed(Action.CONTROL_TEXTS)
+def question(session: Session, message_id: int, *, actor_id: int) -> Question:
+    """What to ask about a text. Raises Refused where the gateway can know nothing of it.
+
+    To whoever is barred from its caller it is not there.
+    """
     message = session.get(OutboxMessage, message_id)
-    if message is None:
+    about = message.request_id if message else None
+    if message is None or (about is not None and is_barred(session, about, actor_id)):
         raise NotFound("There is no such text.")
     if not may_be_asked_after(message):
         raise Refused("There is nothing to ask: this text is not at the gateway.")

@@ -10,11 +10,12 @@ import logging
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from flask import Flask, current_app, redirect, request, url_for
+from flask import Flask, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from callback_service import clock
 from callback_service.domain.signing_in import LIMITS, WARNED_BEFORE
+from callback_service.domain.staff import StaffMember
 from callback_service.errors import CallbackServiceError, Forbidden
 from callback_service.extensions import reading, transaction
 from callback_service.services import api_tokens, held_forms, sign_in
@@ -55,7 +56,7 @@ __all__ = [
     "assume_signed_out", "current_sign_in_id", "current_staff", "device_of", "during", "entering",
     "fresh", "give_cookie", "give_device_cookie", "init_app", "landing", "marks", "may",
     "needs_fresh", "public", "requires", "safe_next", "signed_in", "take_cookie", "token",
-    "token_of",
+    "token_of", "token_owner",
 ]  # fmt: skip
 
 logger = logging.getLogger(__name__)
@@ -138,9 +139,16 @@ def _check_token(mark: Mark) -> None:
         logger.warning("token %d was refused %s", holder.token_id, request.endpoint)
         refusals.note(holder.staff.id, Forbidden.status)
         raise Forbidden("The account of this token may not see this.")
+    g.token_owner = holder.staff
     if holder.is_use_due:
         with transaction() as session:
             api_tokens.note_use(session, holder.token_id, now=now)
+
+
+def token_owner() -> StaffMember:
+    """Whom the token of this request stands for. On routes for programs only."""
+    owner: StaffMember = g.token_owner
+    return owner
 
 
 def _send_to_sign_in(visit: Visit) -> ResponseReturnValue:

@@ -21,7 +21,7 @@ from callback_service.extensions import reading
 from callback_service.services import cover as cover_service
 from callback_service.services import queue_report
 from callback_service.services import rota as rota_service
-from callback_service.web.access import public, token
+from callback_service.web.access import public, token, token_owner
 from callback_service.web.api_description import describe
 from callback_service.web.weekly import zone
 
@@ -74,7 +74,9 @@ def callback_requests() -> ResponseReturnValue:
     limit = _value("limit", lambda text: _number(text, queue_report.MOST_ROWS), 50)
     after = _value("cursor", _from_cursor, 0)
     with reading() as session:
-        page = queue_report.requests_page(session, state=state, limit=limit, after=after)
+        page = queue_report.requests_page(
+            session, viewer_id=token_owner().id, state=state, limit=limit, after=after
+        )
     cursor = _cursor(page.next_after) if page.next_after is not None else None
     return jsonify({"items": page.items, "next_cursor": cursor})
 

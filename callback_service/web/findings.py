@@ -11,7 +11,7 @@ from callback_service.domain.auditing import FindingKind
 from callback_service.domain.policy import Action
 from callback_service.extensions import current_settings, reading
 from callback_service.services import findings, form_posts
-from callback_service.web.access import requires
+from callback_service.web.access import current_staff, requires
 from callback_service.web.addresses import row_id
 
 bp = Blueprint("findings", __name__)
@@ -41,6 +41,7 @@ def page() -> str:
     with reading() as session:
         rows = findings.latest(
             session,
+            viewer_id=current_staff().id,
             limit=PAGE_LENGTH,
             now=now,
             before_id=request.args.get("before", type=row_id),

@@ -55,7 +55,9 @@ def _page(form: NumberForm) -> str:
     tz, chosen = settings.service_time_zone, _chosen(request.args)
     before_id = request.args.get("before", type=row_id)
     with reading() as session:
-        rows = message_log.latest(session, chosen, limit=PAGE_LENGTH, before_id=before_id)
+        rows = message_log.latest(
+            session, chosen, viewer_id=current_staff().id, limit=PAGE_LENGTH, before_id=before_id
+        )
         figures = _figures(session, now=now, tz=tz)
     return render_template(
         "manager/messages.html",
@@ -76,13 +78,17 @@ def _figures(session: Any, *, now: datetime, tz: tzinfo) -> dict[str, Any]:
     """What is counted above the list."""
     local = now.astimezone(tz)
     week = message_log.start_of_day(local, days_ago=WEEK - 1)
+    to_closed, for_colleagues = inbound_texts.to_closed_requests(
+        session, since=week, viewer_id=current_staff().id
+    )
     return {
         "counts": message_log.counts(session),
         "segments_of_week": message_log.segments_since(session, week),
         "failures": message_log.failures_since(session, week),
         "unclear": message_log.unclear(session),
         "came_in": inbound_texts.count_since(session, week),
-        "to_closed": inbound_texts.to_closed_requests(session, since=week),
+        "to_closed": to_closed,
+        "to_closed_for_colleagues": for_colleagues,
         "stopped": suppression.count(session),
         "silent": silent_staff.silent(session),
         "limits": text_limits.state(session, now=now, tz=tz),
@@ -112,7 +118,7 @@ def ask_gateway(message_id: int) -> ResponseReturnValue:
     gateway: TextGateway = current_app.extensions["text_gateway"]
     try:
         with reading() as session:
-            question = text_checks.question(session, message_id)
+            question = text_checks.question(session, message_id, actor_id=current_staff().id)
         found = text_checks.ask(gateway, question)
         with transaction() as session:
             said = text_checks.take_answer(
@@ -149,7 +155,7 @@ def number() -> ResponseReturnValue:
                 session, phone.e164, said_by=SaidBy.MANAGER, actor_id=actor_id, now=now
             )
         else:
-            changed = suppression.lift(session, phone.e164, actor_id=actor_id, now=now)
+            changed = message_log.allow_again(session, phone.e164, actor_id=actor_id, now=now)
     flash(_said(phone.ending, is_stop=is_stop, changed=changed), "success")
     return redirect(url_for("manager.messages"), code=303)
 

@@ -68,7 +68,18 @@ def _state(submission: Submission) -> str:
         return "withdrawn"
     if submission.request.state is RequestState.CLOSED:
         return UNREACHED if intake.may_ask_again(submission) else "closed"
-    return "calling" if submission.request.state is RequestState.CALLING else "open"
+    return "calling" if _is_being_rung(submission) else "open"
+
+
+def _is_being_rung(submission: Submission) -> bool:
+    """Whether we ring whoever sent this. Not if they sent it while we were at it.
+
+    Otherwise anybody with a number could find out that we are speaking with its owner.
+    """
+    request = submission.request
+    began = [one.started_at for one in request.attempts if one.ended_at is None]
+    is_theirs = all(submission.created_at <= at for at in began)
+    return request.state is RequestState.CALLING and is_theirs
 
 
 def _messages_text(allowed: SafeContact) -> str:

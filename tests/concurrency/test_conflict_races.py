@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable
+from multiprocessing.synchronize import Event
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
 from callback_service.config import Settings
+from callback_service.domain.lifecycle import Disposition
 from callback_service.domain.staff import StaffMember
 from callback_service.errors import CallbackServiceError
 from callback_service.extensions import transaction
 from callback_service.models.callback import CallbackRequest, Offer
 from callback_service.models.conflict import Bar
-from callback_service.services import attempts, bars, desk, offers, planning
-from tests.concurrency.racing import Finish, race
+from callback_service.services import attempts, bars, desk, offers, planning, requests
+from tests.concurrency.racing import PATIENCE, Finish, processes, race
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.request_builders import (
+    CALLER,
     make_manager,
     make_request,
     make_shift,
@@ -113,3 +119,70 @@ def test_kept_away_while_it_is_offered_they_are_left_no_offer(
         [(keep_away, ids, alex_id, manager_id), *((offer_often, 10) for _ in range(2))],
     )
     check_kept_away(app, finishes, alex_id)
+
+
+SERVICES = "callback_service.services"
+#: Seconds in which somebody whom nothing holds is done.
+MEANWHILE = 2
+
+
+def keep_away_while(
+    where: str, request_id: int, colleague_id: int, actor_id: int, is_there: Event, is_taken: Event
+) -> None:
+    """Keep a colleague away, and stop at a place on the way until they had time for their part."""
+    go_on = pkgutil.resolve_name(where)
+
+    def stop(*given: Any, **named: Any) -> Any:
+        is_there.set()
+        is_taken.wait(MEANWHILE)
+        return go_on(*given, **named)
+
+    with patch(where, stop):
+        keep_away([request_id], colleague_id, actor_id)
+
+
+def ask_and_take(person: StaffMember, is_there: Event, is_taken: Event) -> None:
+    """The caller asks anew, and the colleague takes it, while they are being kept away."""
+    assert is_there.wait(PATIENCE)
+    with transaction() as session:
+        request_id = make_request(session, CALLER).id
+    try:
+        with transaction() as session:
+            desk.accept(session, request_id, staff=person, now=NOW, tz=LONDON)
+    finally:
+        is_taken.set()
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        pytest.param(f"{SERVICES}.presence.lock_person", id="before the colleague is held"),
+        pytest.param(f"{SERVICES}.bars.ask_for_plan", id="before the end"),
+    ],
+)
+def test_a_request_that_comes_in_while_they_are_kept_away_by_an_older_one_is_not_theirs(
+    app: Flask, settings: Settings, where: str
+) -> None:
+    with stored(app) as session:
+        manager_id = make_manager(session).id
+        alex = member(make_shift(session, name="Alex Marsh"))
+        older = make_request(session, CALLER)
+        requests.close(session, older, Disposition.HELPED, now=NOW)
+        older_id = older.id
+    is_there, is_taken = processes().Event(), processes().Event()
+    kept, took = race(
+        settings,
+        run_one,
+        [
+            (keep_away_while, where, older_id, alex.id, manager_id, is_there, is_taken),
+            (ask_and_take, alex, is_there, is_taken),
+        ],
+    )
+    with stored(app) as session:
+        stands = session.scalar(select(Bar.id)) is not None
+        holds = session.scalar(
+            select(CallbackRequest.id).where(CallbackRequest.assigned_to_id == alex.id)
+        )
+    assert stands != (holds is not None)
+    assert {kept.refused_with, took.refused_with} <= {None, "Refused", "NotFound"}
+    assert stands or kept.sentence.endswith("Try again.")  # never silently undone

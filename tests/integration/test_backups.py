@@ -73,7 +73,7 @@ def check_restored(app: Flask) -> None:
         assert erased.phone_sealed is not None
         assert (erased.phone, erased.name, erased.note) == (None, None, None)
         assert (kept.phone, kept.name) == ("+447700900124", "Sam")
-        [text] = messages.latest(session, messages.Chosen(), limit=9)
+        [text] = messages.latest(session, messages.Chosen(), viewer_id=0, limit=9)
         assert text.to_ending == ""
         fresh = make_request(session, LATE, now=LATER)  # its number was given out before
         assert fresh.phone == "+447700900125"

@@ -273,7 +273,7 @@ class TestOpeningOne:
         open_record(session, request_of(session, plant(session)), manager)
         tell(session)
         assert texted(session)
-        assert messages.latest(session, messages.Chosen(), limit=10) == []
+        assert messages.latest(session, messages.Chosen(), viewer_id=0, limit=10) == []
         assert messages.counts(session) == {}
 
     def test_is_seen_to_by_a_colleague_of_whoever_did_it(

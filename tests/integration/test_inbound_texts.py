@@ -216,7 +216,11 @@ def test_a_text_about_a_closed_request_reaches_a_manager(
     session.commit()
     at: datetime = NOW + timedelta(hours=1)
     text_us(session, WORDS, now=at)
-    [found] = inbound_texts.to_closed_requests(session, since=NOW)
+    viewer_id = make_manager(session).id
+    [found], for_colleagues = inbound_texts.to_closed_requests(
+        session, since=NOW, viewer_id=viewer_id
+    )
+    assert for_colleagues == 0
     assert (found.reference, found.received_at) == (request_.reference, at)
 
 
