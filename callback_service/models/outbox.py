@@ -162,6 +162,8 @@ class OutboxMessage(Base):
     @property
     def request_key(self) -> RequestKey | None:
         """The key that the number is sealed with, if the text is about a request."""
+        if self.request is None and self.request_id is not None:
+            raise RuntimeError("give the text its request before its number")
         return self.request.request_key if self.request else None
 
 

@@ -131,6 +131,7 @@ def reply_automatically(
         template=template_of(TextKind.AUTO_REPLY, language),
         body=wording(TextKind.AUTO_REPLY, language=language),
         request_id=request.id if request else None,
+        request=request,
         send_after=now,
         expires_at=now + AUTO_REPLY_LASTS,
         created_at=now,
@@ -201,6 +202,7 @@ def _text_caller(
         template=template_of(kind, language),
         body=wording(kind, language=language, **facts),
         request_id=request.id,
+        request=request,  # whose key the number is sealed by
         send_after=max(goes_at, now + _patience(session, request, now=now)),
         expires_at=expires_at,
         created_at=now,

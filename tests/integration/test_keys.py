@@ -144,6 +144,11 @@ class TestKeysOfRequests:
                 about = BY_REQUEST in firsts
                 assert about is field.by_request, field.column
 
+    def test_a_text_that_was_not_given_its_request_takes_no_number(self) -> None:
+        text = OutboxMessage(uid="u", request_id=1)
+        with pytest.raises(RuntimeError, match="before its number"):
+            text.to = "+447700900123"
+
     def test_a_model_that_knows_its_request_seals_by_it(self) -> None:
         for mapper in Base.registry.mappers:
             fields = keys.sealed_fields(mapper.class_).values()
