@@ -108,7 +108,10 @@ def test_the_database_refuses_an_overlap_whoever_writes_it(app: Flask, settings:
         ).id
     given = [(change_id, staff_id, START + HOUR / 10 * n) for n in range(8)]
     finishes = race(settings, say_it_past_the_service, given)
-    assert Counter(f.refused_with for f in finishes) == {None: 1, "IntegrityError": 7}, finishes
+    refused = [finish for finish in finishes if finish.refused_with is not None]
+    assert len(refused) == 7, finishes
+    # PostgreSQL may call two that wait for each other's row a deadlock.
+    assert all(f.refused_with == "IntegrityError" or "deadlock" in f.sentence for f in refused)
 
 
 @pytest.mark.fault("a race of counsellors")
