@@ -23,6 +23,7 @@ from callback_service.models.callback import Attempt, CallbackRequest, Submissio
 from callback_service.services import call_checks, call_reports, calls, inbound_calls, requests
 from callback_service.services.call_reports import Report
 from tests.concurrency.racing import race
+from tests.concurrency.steps import run_one
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.request_builders import (
@@ -39,11 +40,6 @@ pytestmark = pytest.mark.fault("a race of telephone calls")
 
 SID, CALLER_SID = "CA" + "1" * 32, "CA" + "2" * 32
 Run = Callable[..., object]
-
-
-def run_one(run: Run, *given: object) -> object:
-    """So that processes of one race may do different things."""
-    return run(*given)
 
 
 def press_ring_now(person: StaffMember, request_id: int) -> bool:

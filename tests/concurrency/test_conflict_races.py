@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable
 from multiprocessing.synchronize import Event
 from typing import Any
 from unittest.mock import patch
@@ -19,8 +18,9 @@ from callback_service.errors import CallbackServiceError
 from callback_service.extensions import transaction
 from callback_service.models.callback import CallbackRequest, Offer
 from callback_service.models.conflict import Bar
-from callback_service.services import attempts, bars, desk, offers, planning, requests
+from callback_service.services import attempts, bars, desk, requests
 from tests.concurrency.racing import PATIENCE, Finish, processes, race
+from tests.concurrency.steps import plan_and_offer, run_one
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.request_builders import (
@@ -37,11 +37,6 @@ pytestmark = pytest.mark.fault("a race with a manager who keeps somebody away")
 
 #: Many at once: each is a race of its own.
 REQUESTS = 6
-
-
-def run_one(run: Callable[..., object], *given: object) -> object:
-    """So that processes of one race may do different things."""
-    return run(*given)
 
 
 def keep_away(request_ids: list[int], colleague_id: int, actor_id: int) -> int:
@@ -67,16 +62,6 @@ def accept_all(request_ids: list[int], person: StaffMember) -> int:
         except CallbackServiceError:
             continue
     return taken
-
-
-def offer_often(times: int) -> int:
-    made = 0
-    for _ in range(times):
-        with transaction() as session:
-            planning.run_plan(session, now=NOW, tz=LONDON)
-        with transaction() as session:
-            made += offers.make_offers(session, now=NOW, tz=LONDON)
-    return made
 
 
 def check_kept_away(app: Flask, finishes: list[Finish], colleague_id: int) -> None:
@@ -116,7 +101,7 @@ def test_kept_away_while_it_is_offered_they_are_left_no_offer(
     finishes = race(
         settings,
         run_one,
-        [(keep_away, ids, alex_id, manager_id), *((offer_often, 10) for _ in range(2))],
+        [(keep_away, ids, alex_id, manager_id), *((plan_and_offer, 10) for _ in range(2))],
     )
     check_kept_away(app, finishes, alex_id)
 

@@ -55,6 +55,7 @@ from callback_service.services import (
 from callback_service.services.auditor_looks import look
 from callback_service.services.rota import shifts_between
 from tests.concurrency.racing import crowd, race
+from tests.concurrency.steps import accept_once, ask_once
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.request_builders import (
@@ -78,16 +79,6 @@ CONTRADICTIONS: Final = {
     FindingKind.CLOSED_HOLDS, FindingKind.WINDOWS_ENDED, FindingKind.HOLDER_GONE,
     FindingKind.OFFER_OPEN, FindingKind.OVERHELD, FindingKind.UNTOLD, FindingKind.UNPLANNED,
 }  # fmt: skip
-
-
-def ask_once(ask: intake.Ask) -> str:
-    with transaction() as session:
-        return intake.take_request(session, ask, now=NOW, tz=LONDON)
-
-
-def accept_once(request_id: int, staff: StaffMember) -> None:
-    with transaction() as session:
-        desk.accept(session, request_id, staff=staff, now=NOW, tz=LONDON)
 
 
 @pytest.mark.fault("a race of counsellors")

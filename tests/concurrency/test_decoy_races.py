@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
@@ -24,16 +22,12 @@ from callback_service.services import (
     records,
 )
 from tests.concurrency.racing import race
+from tests.concurrency.steps import run_one
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW, make_staff
 from tests.support.request_builders import make_manager, make_shifts, member, phone_of, stored
 
 pytestmark = pytest.mark.fault("a race around decoys")
-
-
-def run_one(run: Callable[..., object], *given: object) -> object:
-    """So that processes of one race may do different things."""
-    return run(*given)
 
 
 def plant(times: int) -> int:

@@ -19,6 +19,7 @@ from callback_service.models.presence import Presence
 from callback_service.services import desk, offers, planning, presence
 from callback_service.services.requests import Why
 from tests.concurrency.racing import race
+from tests.concurrency.steps import plan_and_offer, run_one
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.request_builders import make_request, make_shifts, member, mobile, stored
@@ -26,21 +27,6 @@ from tests.support.request_builders import make_request, make_shifts, member, mo
 pytestmark = pytest.mark.fault("a race of counsellors")
 
 Run = Callable[..., object]
-
-
-def run_one(run: Run, *given: object) -> object:
-    """So that processes of one race may do different things."""
-    return run(*given)
-
-
-def offer_often(times: int) -> int:
-    made = 0
-    for _ in range(times):
-        with transaction() as session:
-            planning.run_plan(session, now=NOW, tz=LONDON)
-        with transaction() as session:
-            made += offers.make_offers(session, now=NOW, tz=LONDON)
-    return made
 
 
 def come_and_go(person: StaffMember, times: int, request_ids: list[int]) -> None:
@@ -81,7 +67,7 @@ def test_nobody_who_has_gone_has_an_offer_or_an_unrung_request(
     with stored(app) as session:
         people = [member(counsellor) for counsellor in make_shifts(session, 3)]
         ids = [make_request(session, mobile(number)).id for number in range(4)]
-    runs: list[tuple[object, ...]] = [(offer_often, 12), (offer_often, 12)]
+    runs: list[tuple[object, ...]] = [(plan_and_offer, 12), (plan_and_offer, 12)]
     runs += [(come_and_go, person, 4, ids) for person in people]
     finishes = race(settings, run_one, runs)
     assert [finish.refused_with for finish in finishes] == [None] * 5, finishes

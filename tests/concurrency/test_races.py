@@ -36,14 +36,13 @@ from callback_service.services import (
     attempts,
     desk,
     escalation,
-    intake,
     offers,
     outbox_claims,
     outbox_results,
-    planning,
 )
 from callback_service.services.outbox_hand_over import hand_over
 from tests.concurrency.racing import again_while_busy, race, start_until_killed
+from tests.concurrency.steps import accept_once, ask_once, plan_and_offer, run_one
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.request_builders import (
@@ -68,26 +67,6 @@ LIMITS = TextLimits()
 
 def count(session: Session, model: type) -> int:
     return session.scalar(select(func.count()).select_from(model)) or 0
-
-
-def ask_once(ask: intake.Ask) -> str:
-    with transaction() as session:
-        return intake.take_request(session, ask, now=NOW, tz=LONDON)
-
-
-def accept_once(request_id: int, staff: StaffMember) -> None:
-    with transaction() as session:
-        desk.accept(session, request_id, staff=staff, now=NOW, tz=LONDON)
-
-
-def plan_and_offer(times: int) -> int:
-    made = 0
-    for _ in range(times):
-        with transaction() as session:
-            planning.run_plan(session, now=NOW, tz=LONDON)
-        with transaction() as session:
-            made += offers.make_offers(session, now=NOW, tz=LONDON)
-    return made
 
 
 def escalate_once() -> int:
@@ -371,16 +350,12 @@ def test_counsellors_and_schedulers_at_once_ring_everybody_once(
         people = [member(counsellor) for counsellor in make_shifts(session, 4)]
         for number in range(40):
             make_request(session, mobile(number))
-    runs = [(work_a_shift, (person,)) for person in people]
-    runs += [(tick_for_a_while, (10,)), (tick_for_a_while, (10,))]  # type: ignore[list-item]
-    finishes = race(settings, _either, runs)
+    runs: list[tuple[object, ...]] = [(work_a_shift, person) for person in people]
+    runs += [(tick_for_a_while, 10), (tick_for_a_while, 10)]
+    finishes = race(settings, run_one, runs)
     assert [finish.refused_with for finish in finishes] == [None] * 6, finishes
     assert sum(finish.value for finish in finishes[:4]) == 40
     with stored(app) as session:
         assert set(session.scalars(select(CallbackRequest.state))) == {RequestState.CLOSED}
         assert set(session.scalars(select(CallbackRequest.tries))) == {1}
         assert session.scalars(select(Offer).where(Offer.ended_at.is_(None))).all() == []
-
-
-def _either(run: Callable[..., int], arguments: tuple[object, ...]) -> int:
-    return run(*arguments)
