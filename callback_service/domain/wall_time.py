@@ -24,7 +24,14 @@ WEEK = timedelta(days=7)
 EVERY_DAY = frozenset(range(7))
 #: Days. Long enough for 52 people who take turns on weekdays.
 LONGEST_CYCLE = 1000
+#: Dates outside these are slips of the finger; beyond the calendar's end nothing can be counted.
+EARLIEST, LATEST = date(1970, 1, 2), date(2200, 1, 1)
 WEEKDAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def is_meant(day: date) -> bool:
+    """Whether somebody may mean this day."""
+    return EARLIEST <= day < LATEST
 
 
 class Weekly(Protocol):

@@ -17,13 +17,11 @@ from icalendar import Calendar, Event
 
 from callback_service.domain.recurrence import line_through
 from callback_service.domain.rota import Duty, Pattern
-from callback_service.domain.wall_time import ONE_DAY, WEEK, Span
+from callback_service.domain.wall_time import EARLIEST, LATEST, ONE_DAY, WEEK, Span, is_meant
 from callback_service.errors import BadInput
 from callback_service.gateways.ical import CATEGORY
 from callback_service.gateways.ical_rules import NobodyWorksThisError, Rules, rules_of
 from callback_service.gateways.ical_times import (
-    EARLIEST,
-    LATEST,
     Series,
     Source,
     Time,
@@ -192,7 +190,7 @@ def _calendars(content: bytes) -> list[Calendar]:
 def _starts(event: Event, tz: ZoneInfo) -> list[date]:
     """The local day an event starts on, if it says one that can be meant."""
     starts = getattr(_value(event, "DTSTART"), "dt", None)
-    if not isinstance(starts, date) or not EARLIEST <= _day(starts) < LATEST:
+    if not isinstance(starts, date) or not is_meant(_day(starts)):
         return []
     return [local(starts, tz).date()]
 
@@ -350,7 +348,7 @@ def _fault(event: Event) -> str | None:
     starts, ends = _value(event, "DTSTART"), _value(event, "DTEND")
     if starts is None:
         return "it says no start"
-    if not EARLIEST <= _day(starts.dt) < LATEST:
+    if not is_meant(_day(starts.dt)):
         return "its start cannot be meant"
     for value in (starts, ends):
         zone = value.params.get("TZID") if value is not None else None

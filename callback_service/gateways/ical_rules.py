@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from icalendar import Event
 
 from callback_service.domain.rota import Pattern
-from callback_service.domain.wall_time import EVERY_DAY, ONE_DAY
-from callback_service.gateways.ical_times import LATEST, local
+from callback_service.domain.wall_time import EVERY_DAY, LATEST, ONE_DAY
+from callback_service.gateways.ical_times import local
 
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 #: A rule that counts to more than this is read as one that goes on.

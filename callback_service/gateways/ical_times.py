@@ -17,9 +17,6 @@ from icalendar import Calendar, Event
 
 from callback_service.domain.wall_time import ONE_DAY, Span
 
-#: Dates outside these are slips of the finger.
-EARLIEST, LATEST = date(1970, 1, 2), date(2200, 1, 1)
-
 #: Seconds after which giving up is tried again. What is raised while Python tidies up (a finaliser,
 #: the collector's callbacks) is printed and lost.
 _TRY_AGAIN_AFTER = 1.0

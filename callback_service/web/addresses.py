@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from werkzeug.routing import IntegerConverter, Map
 
+from callback_service.domain.wall_time import is_meant
+
 LARGEST_ID: Final = 2**31 - 1
 
 
@@ -15,15 +17,6 @@ class RowId(IntegerConverter):
 
     def __init__(self, map: Map, **options: Any) -> None:
         super().__init__(map, **{"max": LARGEST_ID, **options})
-
-
-#: Days that anybody may mean; beyond them, what is counted from a day is none.
-FIRST_YEAR, LAST_YEAR = 1970, 2200
-
-
-def is_meant(day: date) -> bool:
-    """Whether somebody may mean this day."""
-    return FIRST_YEAR <= day.year < LAST_YEAR
 
 
 def a_day(text: str) -> date:

@@ -12,10 +12,9 @@ from wtforms import DateField, SelectField, SelectMultipleField, StringField, Ti
 from wtforms.form import BaseForm
 from wtforms.validators import DataRequired, InputRequired, Length, Optional, ValidationError
 
-from callback_service.domain.wall_time import WEEK, WEEKDAY_NAMES, day_in_words, monday_of
+from callback_service.domain.wall_time import WEEK, WEEKDAY_NAMES, day_in_words, is_meant, monday_of
 from callback_service.errors import BadInput, CallbackServiceError
 from callback_service.extensions import current_settings
-from callback_service.web.addresses import is_meant
 from callback_service.web.choices import SelectChoice
 
 FURTHEST_WEEK = timedelta(days=5 * 366)
