@@ -24,6 +24,8 @@ MANY_TEXTS = "10000"
 MANY_CALLS = "200"
 #: Posts of each address in a flood of the form here; a run of the tests has a few.
 MANY_POSTS = "60"
+#: Seconds after which a test hangs and the run is ended; the storm of calls gives itself 1,150.
+LONGEST = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ def main() -> int:
     os.environ.setdefault("FAULT_CALLS", MANY_CALLS)
     os.environ.setdefault("FLOOD_POSTS", MANY_POSTS)
     watch = Watch()
-    status = pytest.main(["-q", "-m", "fault", "tests"], plugins=[watch])
+    given_up = ["-o", f"faulthandler_timeout={LONGEST}"]
+    status = pytest.main(["-q", "-m", "fault", *given_up, "tests"], plugins=[watch])
     print(as_table(watch.outcomes))
     found = [asdict(one) for one in watch.outcomes]
     given.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
