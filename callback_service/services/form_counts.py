@@ -50,7 +50,7 @@ def known_and_seen(
     return is_known, Seen(*counts)
 
 
-@cache  # put together once: that takes longer than to run it
+@cache
 def _counts() -> Select[int, int, int, int, int]:
     """The numbers of ``Seen``. Each looks up what an index holds."""
     of_network = FormPost.network_index == bindparam("network")

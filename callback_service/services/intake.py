@@ -94,7 +94,7 @@ def submission_by_key(session: Session, key: str) -> Submission | None:
     return session.scalar(_by_key(), {"digest": sha256(key.encode()).digest()})
 
 
-@cache  # put together once: that takes longer than to run it
+@cache
 def _by_key() -> Select[Submission]:
     return select(Submission).where(Submission.key_digest == bindparam("digest"))
 

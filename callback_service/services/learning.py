@@ -30,7 +30,7 @@ def learned_lengths(session: Session) -> CallLengths:
     return call_lengths.learned(lasted)
 
 
-@cache  # all these are put together once: that takes longer than to run them
+@cache
 def _last_calls() -> Select[datetime, datetime | None]:
     return (
         select(Attempt.started_at, Attempt.ended_at)

@@ -185,7 +185,7 @@ def _waiting_rows(session: Session, also_on_offer_to: int | None) -> Sequence[_W
     return plain_rows.rows(session, _waiting(), {"also_on_offer_to": also_on_offer_to}).all()
 
 
-@cache  # all these are put together once: that takes longer than to run them
+@cache
 def _waiting() -> Select[*_Columns]:
     on_offer = select(Offer.request_id).where(
         Offer.ended_at.is_(None),

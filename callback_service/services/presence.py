@@ -89,7 +89,7 @@ def seen(session: Session, *, now: datetime) -> Seen:
     return found
 
 
-@cache  # put together once: that takes longer than to run it
+@cache
 def _away_and_breaks() -> CompoundSelect[int, datetime, PresenceKind | None]:
     away = _holding(bindparam("now")).with_only_columns(
         Presence.staff_id, Presence.until, Presence.kind

@@ -131,7 +131,7 @@ def _free_places(
     return free[: max(capacity - len(taken), 0)]
 
 
-@cache  # put together once: that takes longer than to run it
+@cache
 def _places_taken() -> Select[int | None, int]:
     return select(ContactWindow.place, ContactWindow.request_id).where(
         ContactWindow.starts_at == bindparam("starts_at"), ContactWindow.place.is_not(None)

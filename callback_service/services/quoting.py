@@ -42,7 +42,7 @@ def _latest_open_promise(session: Session, wished: Wishes) -> datetime | None:
     return plain_rows.row(session, _latest_alike(), {"language": wished.language})[0]
 
 
-@cache  # put together once: that takes longer than to run it
+@cache
 def _latest_alike() -> Select[datetime | None]:
     language = CallbackRequest.wish_language
     return (

@@ -189,7 +189,7 @@ def as_proposed(
     return [line for line in [*kept, *added] if (line.until_on or date.max) >= line.from_on]
 
 
-@cache  # put together once: that takes longer than to run it
+@cache
 def _going_on(duty: Duty | None) -> Select[*tuple[Any, ...]]:
     """The lines that may start a shift between two days, with their turns and people."""
     who = func.coalesce(ShiftTurn.staff_id, ShiftPattern.staff_id)

@@ -48,7 +48,7 @@ def load_changes(
     return [change_of(row) for row in rows]
 
 
-@cache  # put together once: that takes longer than to run it
+@cache
 def _holding(duty: Duty | None) -> Select[*tuple[Any, ...]]:
     """The changes that hold somewhere between ``start`` and ``end``."""
     return (

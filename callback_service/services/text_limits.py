@@ -93,7 +93,7 @@ def count(session: Session, message: OutboxMessage, *, now: datetime) -> Sent:
     return Sent(*plain_rows.row(session, _sent(), given))
 
 
-@cache  # put together once: that takes longer than to run it
+@cache
 def _sent() -> Select[int, int, int, bool]:
     to_number = OutboxMessage.to_index == bindparam("to_index")
     by_form = func.count().filter(OutboxMessage.kind.in_(BY_FORM))

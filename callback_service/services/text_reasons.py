@@ -81,7 +81,7 @@ def may_be_texted(session: Session, request: CallbackRequest, *, now: datetime) 
     return not is_stopped and (line or request.phone_kind) is LineKind.MOBILE
 
 
-@cache  # put together once: that takes longer than to run it
+@cache
 def _number() -> Select[bool, LineKind | None]:
     """Whether a number takes no texts, and what line it is."""
     number = bindparam("number", type_=LargeBinary())

@@ -112,7 +112,7 @@ def busy_since(session: Session) -> dict[int, datetime]:
     }
 
 
-@cache  # put together once: that takes longer than to run it
+@cache
 def _under_way() -> CompoundSelect[*tuple[Any, ...]]:
     """Who is busy since when; of two the later counts, which is what they hold."""
     offers = select(Offer.counsellor_id, Offer.made_at, literal(0).label("counts")).where(

@@ -98,7 +98,7 @@ def _reserved(session: Session, windows: list[Window], asking: int | None) -> Co
     return Counter(window.start for window, at in within if at < window.end)
 
 
-@cache  # put together once: that takes longer than to run it
+@cache
 def _rung() -> Select[datetime]:
     """When every request without a place is to be rung between two instants, but for one."""
     place = select(ContactWindow.id).where(
