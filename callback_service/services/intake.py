@@ -130,7 +130,7 @@ def keep_agreed(
     if ask.window is None:
         raise ValueError("an agreed call has its time")
     submission = _keep(session, ask, ask.window, now=now, tz=tz)
-    request = submission.request
+    request = session.get_one(CallbackRequest, submission.request_id)
     request.follows_id = follows.id
     _open_window(session, ask, ask.window, submission)
     return request
@@ -225,7 +225,7 @@ def _keep(session: Session, ask: Ask, promised: Window, *, now: datetime, tz: tz
     action = "request.joined" if joined else "request.taken"
     audit.record(session, action, subject="callback_request", subject_id=request.id, now=now)
     ask_for_plan(session, reason="request", now=now)
-    return _submission(session, ask, request, now=now)  # the last: it writes all there is
+    return _submission(session, ask, request, now=now)
 
 
 def _promise(
@@ -295,8 +295,7 @@ def _new_request(session: Session, ask: Ask, promised: Window, *, now: datetime)
     request_keys.give(session, request)
     request.phone, request.name, request.note = ask.phone.e164, ask.name, ask.note
     request.wishes = ask.wishes
-    session.add(request)
-    session.flush()
+    plain_rows.put(session, request)
     return request
 
 
@@ -320,7 +319,7 @@ def _join(request: CallbackRequest, ask: Ask, promised: Window) -> bool:
 def _submission(
     session: Session, ask: Ask, request: CallbackRequest, *, now: datetime
 ) -> Submission:
-    submission = Submission(
+    sent = Submission(
         key_digest=sha256(ask.key.encode()).digest(),
         fingerprint=ask.fingerprint,
         request_id=request.id,
@@ -333,9 +332,8 @@ def _submission(
         wishes_same_counsellor=ask.wishes_same_counsellor,
         created_at=now,
     )
-    session.add(submission)
-    session.flush()
-    return submission
+    plain_rows.put(session, sent)
+    return sent
 
 
 def _open_window(

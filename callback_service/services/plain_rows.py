@@ -9,9 +9,10 @@ is because putting a statement together takes longer than running it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, TypeVarTuple
+from functools import cache
+from typing import Any, TypeVarTuple
 
-from sqlalchemy import Executable, Result, Row, literal_column
+from sqlalchemy import Executable, Result, Row, insert, literal_column
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.selectable import TypedReturnsRows
@@ -21,7 +22,6 @@ from callback_service.services.server import is_server
 
 Given = Mapping[str, Any]
 Columns = TypeVarTuple("Columns")
-One = TypeVar("One")
 
 
 def rows(
@@ -47,6 +47,28 @@ def run(session: Session, statement: Executable, given: Any = None) -> None:
 
 def put_if_new(session: Session, model: type[Base], values: Given) -> bool:
     """Insert one row; False if another is in its way, which whoever was earlier has put there."""
-    dialect = postgresql if is_server(session) else sqlite
-    insert = dialect.insert(model).on_conflict_do_nothing()
-    return rows(session, insert.returning(literal_column("1")), values).first() is not None
+    return rows(session, _put_if_new(model, is_server(session)), values).first() is not None
+
+
+@cache
+def _put_if_new(model: type[Base], on_server: bool) -> TypedReturnsRows[int]:
+    dialect = postgresql if on_server else sqlite
+    new = dialect.insert(model).on_conflict_do_nothing()
+    return new.returning(literal_column("1"))
+
+
+def put(session: Session, new: Base) -> None:
+    """Insert a new row, and give it its key.
+
+    The session does not get to know it: what is changed on it afterwards is not written, and what
+    the database or a default filled in is not on it.
+    """
+    columns = type(new).__table__.columns
+    given = {name: value for name, value in vars(new).items() if name in columns}
+    for name, value in row(session, _put(type(new)), given)._mapping.items():
+        setattr(new, name, value)
+
+
+@cache
+def _put(model: type[Base]) -> TypedReturnsRows[*tuple[Any, ...]]:
+    return insert(model).returning(*model.__table__.primary_key)

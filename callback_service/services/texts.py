@@ -16,7 +16,7 @@ from callback_service.domain.told import Told, spoken
 from callback_service.models.callback import CallbackRequest, ContactWindow, Submission
 from callback_service.models.outbox import FOR_CALLERS, OutboxMessage, OutboxState, TextKind
 from callback_service.models.staff import Staff, new_uid
-from callback_service.services import lines, suppression, text_limits
+from callback_service.services import lines, plain_rows, suppression, text_limits
 from callback_service.services.text_reasons import TELL_THE_TIME, may_be_texted
 from callback_service.services.text_wording import template_of, wording
 
@@ -257,4 +257,4 @@ def _queue(session: Session, message: OutboxMessage, *, to: str | None) -> None:
         message.state = OutboxState.DROPPED if message.reason else OutboxState.QUEUED
     message.uid = new_uid()  # the sealed number is tied to it
     message.to = to
-    session.add(message)
+    plain_rows.put(session, message)
