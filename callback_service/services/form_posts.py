@@ -59,7 +59,7 @@ def take(
     if is_known:  # the queue knows what to do with it
         return intake.take_request(session, ask, now=now, tz=tz)
     if not is_by_program and not flood.must_wait(seen, limits):
-        key = intake.take_request(session, ask, now=now, tz=tz)
+        key = intake.take_request(session, ask, is_new=True, now=now, tz=tz)
         _note(session, key, network, now=now)
         return key
     if not flood.can_be_kept(seen):

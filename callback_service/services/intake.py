@@ -99,14 +99,17 @@ def _by_key() -> Select[Submission]:
     return select(Submission).where(Submission.key_digest == bindparam("digest"))
 
 
-def take_request(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> str:
+def take_request(
+    session: Session, ask: Ask, *, is_new: bool = False, now: datetime, tz: tzinfo
+) -> str:
     """Keep what was asked; the key that opens its pages.
 
     The same post sent again changes nothing. A number with an open request joins it. Raises
-    WindowGone, with nothing kept, if the window has passed or is full.
+    WindowGone, with nothing kept, if the window has passed or is full. ``is_new``: its key was just
+    looked for in vain.
     """
     for _ in range(COLLISION_TRIES):
-        earlier = submission_by_key(session, ask.key)
+        earlier = None if is_new else submission_by_key(session, ask.key)
         if earlier is not None and earlier.fingerprint == ask.fingerprint:
             return ask.key
         if earlier is not None:  # an old form sent again with other answers
@@ -114,8 +117,9 @@ def take_request(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> st
         try:
             with session.begin_nested():
                 _take(session, ask, now=now, tz=tz)
-        except IntegrityError:
-            continue  # somebody with the same number, key or reference was a moment earlier
+        except IntegrityError:  # somebody with the same number, key or reference was earlier
+            is_new = False
+            continue
         return ask.key
     raise CallbackServiceError("We could not keep your request just now. Try again, or ring us.")
 
@@ -259,8 +263,11 @@ def _open_request(session: Session, phone: Phone, *, now: datetime) -> CallbackR
     One that a backup brought back after its erasure nobody could ring: it is closed instead.
     """
     index = keyring().blind_index("phone", phone.e164)
-    request = session.scalar(_open_with(), {"phone_index": index})
-    if request is None or request.phone is not None:
+    request_id = plain_rows.rows(session, _open_with(), {"phone_index": index}).scalar()
+    if request_id is None:
+        return None
+    request = session.get_one(CallbackRequest, request_id, populate_existing=True)
+    if request.phone is not None:
         return request
     requests.close(session, request, Disposition.EXPIRED, now=now)
     session.flush()  # before another of this number is open
@@ -268,9 +275,9 @@ def _open_request(session: Session, phone: Phone, *, now: datetime) -> CallbackR
 
 
 @cache
-def _open_with() -> Select[CallbackRequest]:
+def _open_with() -> Select[int]:
     return (
-        select(CallbackRequest)
+        select(CallbackRequest.id)
         .where(
             CallbackRequest.phone_index == bindparam("phone_index"),
             CallbackRequest.state != RequestState.CLOSED,

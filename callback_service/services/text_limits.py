@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, select
+from sqlalchemy import BindParameter, ColumnElement, Integer, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.text_limits import A_DAY, AN_HOUR, TextLimits
@@ -21,7 +21,8 @@ from callback_service.services import plain_rows, text_gate
 
 #: Kinds that a post of the form brings about, whoever sends it.
 BY_FORM: Final = frozenset({TextKind.CONFIRMATION, TextKind.CHANGE})
-NUMBER_LOCK, NETWORK_LOCK = 7_702_041, 7_702_042  # any numbers; shared by all processes
+#: Any numbers; shared by all processes.
+LOCKS: Final = {"number": 7_702_041, "network": 7_702_042}
 
 TOO_MANY_BY_FORM: Final = "This number has had as many texts today as forms may bring about."
 TOO_MANY: Final = "This number has had as many texts today as it may."
@@ -72,13 +73,19 @@ def hold(session: Session, message: OutboxMessage) -> None:
     """
     if message.kind not in FOR_CALLERS or session.get_bind().dialect.name != "postgresql":
         return
-    wanted = [(NUMBER_LOCK, message.to_index), (NETWORK_LOCK, _network_of(message))]
-    locks = [
-        func.pg_advisory_xact_lock(lock, int.from_bytes(index[:4], "big", signed=True))
-        for lock, index in wanted
+    wanted = {"number": message.to_index, "network": _network_of(message)}
+    held = {
+        name: int.from_bytes(index[:4], "big", signed=True)
+        for name, index in wanted.items()
         if index is not None
-    ]
-    plain_rows.rows(session, select(*locks))
+    }
+    plain_rows.rows(session, _locks(*held), held)
+
+
+@cache
+def _locks(*names: str) -> Select[*tuple[Any, ...]]:
+    which = {name: bindparam(name, type_=Integer()) for name in names}
+    return select(*(func.pg_advisory_xact_lock(LOCKS[name], which[name]) for name in names))
 
 
 def count(session: Session, message: OutboxMessage, *, now: datetime) -> Sent:
