@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
+from typing import Final
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
@@ -21,6 +23,29 @@ from callback_service.models.callback import (
     OfferEnding,
 )
 from callback_service.services import plain_rows
+from callback_service.services.remembered import Remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What the last calls, offers and quotes say: see the functions below."""
+
+    lengths: CallLengths
+    lapses: float
+    z: float
+
+
+#: What hundreds of calls say is much the same a little later, and reading them takes a while.
+_learned: Final = Remembered[Learned](holds_for=timedelta(minutes=1))
+
+
+def learned(session: Session, *, now: datetime) -> Learned:
+    """All of it, as it is or was a minute ago at most."""
+
+    def look() -> Learned:
+        return Learned(learned_lengths(session), learned_lapses(session), learned_z(session))
+
+    return _learned.get(session, look, now=now)
 
 
 def learned_lengths(session: Session) -> CallLengths:

@@ -26,7 +26,6 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
 from callback_service.domain import promises, wishes
-from callback_service.domain.call_lengths import CallLengths
 from callback_service.domain.lifecycle import RequestState
 from callback_service.domain.plan_wishes import plan_with_wishes
 from callback_service.domain.planning import (
@@ -42,7 +41,7 @@ from callback_service.models.callback import CallbackRequest, Offer, OfferEnding
 from callback_service.models.plan import PlanEntry, PlanTrigger
 from callback_service.services import plain_rows, suppression
 from callback_service.services.conflicts import barred_from_waiting
-from callback_service.services.learning import learned_lengths
+from callback_service.services.learning import Learned, learned
 from callback_service.services.rota import Proposal
 from callback_service.services.who_is_free import busy_since, counsellors_here, on_rota
 
@@ -90,13 +89,13 @@ def run_plan(session: Session, *, now: datetime, tz: tzinfo) -> int:
 class Work:
     """What waits to be planned: the tasks, and by request the steps of its wishes from now on.
 
-    And what is under way: since when each counsellor is busy who is, and how long calls take.
+    And what is under way: since when each counsellor is busy who is, and what the last calls say.
     """
 
     tasks: list[Task]
     steps_of: dict[int, list[Step]]
     under_way: Mapping[int, datetime]
-    lengths: CallLengths
+    learned: Learned
 
     @property
     def needs(self) -> frozenset[str]:
@@ -139,12 +138,12 @@ def open_work(
     """Every waiting request that is not on offer, or only to one person, as the planner sees it."""
     waiting = _waiting_rows(session, also_on_offer_to)
     avoid = whom_each_avoids(session, now=now, tz=tz)
-    lengths = learned_lengths(session)
+    known = learned(session, now=now)
     return Work(
-        _tasks(waiting, avoid, lengths.expected, now=now),
+        _tasks(waiting, avoid, known.lengths.expected, now=now),
         _steps_of(waiting, now=now),
         busy_since(session),
-        lengths,
+        known,
     )
 
 
@@ -257,7 +256,7 @@ def availability(
     until = max((task.release for task in work.tasks), default=now) + LOOK_PAST
     needs = work.needs | also_asked
     return on_rota(
-        session, until, under_way=work.under_way, lengths=work.lengths,
+        session, until, under_way=work.under_way, lengths=work.learned.lengths,
         needs=needs, proposed=proposed, now=now, tz=tz,
     )  # fmt: skip
 

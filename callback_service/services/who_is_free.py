@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session
 from callback_service.domain import wishes
 from callback_service.domain.call_lengths import CallLengths
 from callback_service.domain.planning import Availability
-from callback_service.domain.rota import Duty
+from callback_service.domain.rota import Duty, Shift
 from callback_service.domain.skills import NO_SKILLS
 from callback_service.domain.spans import joined
 from callback_service.domain.wall_time import Span
 from callback_service.models.callback import Attempt, CallbackRequest, Offer
 from callback_service.services import plain_rows, presence
-from callback_service.services.rota import Proposal, RotaShift, on_now, shifts_between
+from callback_service.services.rota import Proposal, on_now, resolve
 from callback_service.services.staff_skills import skills_of_staff
 
 #: Calls taken in this time count when load is spread.
@@ -54,7 +54,7 @@ def on_rota(
     those of ``needs`` that they meet. What is ``proposed`` for the rota counts as if it were
     stored.
     """
-    shifts = shifts_between(session, now, until, tz=tz, duty=Duty.COUNSELLING, proposed=proposed)
+    shifts, _ = resolve(session, now, until, tz=tz, duty=Duty.COUNSELLING, proposed=proposed)
     busy = _busy_until(under_way, lengths, now=now)
     load, seen = _recent_calls(session, now), presence.seen(session, now=now)
     met = _who_meets(session, needs)
@@ -72,12 +72,12 @@ def on_rota(
     ]
 
 
-def _spans(shifts: Iterable[RotaShift]) -> dict[int, list[Span]]:
+def _spans(shifts: Iterable[Shift]) -> dict[int, list[Span]]:
     """When each person works, in order; what nobody holds is left out."""
     found: defaultdict[int, list[Span]] = defaultdict(list)
     for shift in shifts:
-        if shift.person is not None:
-            found[shift.person.id].append((shift.start, shift.end))
+        if shift.staff_id is not None:
+            found[shift.staff_id].append((shift.start, shift.end))
     return found
 
 

@@ -21,7 +21,7 @@ from callback_service.domain.wishes import (
     widened_at,
 )
 from callback_service.models.callback import CallbackRequest, Submission
-from callback_service.services.learning import learned_lengths
+from callback_service.services.learning import learned
 from callback_service.services.planning import whom_each_avoids
 from callback_service.services.who_is_free import busy_since, on_rota
 
@@ -82,7 +82,7 @@ def _lines(
         return {one.request.id: _lines_of(one, steps, now) for one, steps in by_time}
     until = max(steps[-1].since for _, steps in by_time)
     people = on_rota(
-        session, until, under_way=busy_since(session), lengths=learned_lengths(session),
+        session, until, under_way=busy_since(session), lengths=learned(session, now=now).lengths,
         needs=needs, now=now, tz=tz,
     )  # fmt: skip
     reach = Reach(people)
