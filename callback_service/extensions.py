@@ -167,6 +167,7 @@ def _prepare_postgresql(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:
         connection.execute(f"SET idle_in_transaction_session_timeout = '{ENDED_AFTER}'")
+        connection.execute("SET TIME ZONE 'UTC'")  # an instant in another zone takes longer to read
         connection.commit()
 
 
