@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeVarTuple
 
-from sqlalchemy import Executable, Result, Row, insert, literal_column
+from sqlalchemy import Executable, Result, Row, insert, literal
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.selectable import TypedReturnsRows
@@ -52,9 +52,8 @@ def put_if_new(session: Session, model: type[Base], values: Given) -> bool:
 
 @cache
 def _put_if_new(model: type[Base], on_server: bool) -> TypedReturnsRows[int]:
-    dialect = postgresql if on_server else sqlite
-    new = dialect.insert(model).on_conflict_do_nothing()
-    return new.returning(literal_column("1"))
+    insert_into = postgresql.insert if on_server else sqlite.insert
+    return insert_into(model).on_conflict_do_nothing().returning(literal(1))
 
 
 def put(session: Session, new: Base) -> None:

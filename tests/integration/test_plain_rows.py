@@ -30,6 +30,18 @@ def test_a_row_that_is_new_is_put_in_with_its_defaults(session: Session) -> None
     assert (len(stored.uid), stored.posted_at) == (32, NOW)
 
 
+def test_a_new_row_is_put_in_and_told_its_key(session: Session) -> None:
+    trigger = PlanTrigger(reason="test", at=NOW)
+    plain_rows.put(session, trigger)
+    assert session.scalars(select(PlanTrigger.id)).all() == [trigger.id]
+
+
+def test_the_session_does_not_get_to_know_a_row_that_is_put_in(session: Session) -> None:
+    trigger = PlanTrigger(reason="test", at=NOW)
+    plain_rows.put(session, trigger)
+    assert trigger not in session
+
+
 def test_a_row_that_another_is_in_the_way_of_is_not(session: Session) -> None:
     plain_rows.put_if_new(session, FormPost, post())
     assert not plain_rows.put_if_new(session, FormPost, post())
