@@ -30,9 +30,10 @@ from tests.support.request_builders import (
     submission_key,
 )
 
-#: With the limits of posts and of texts, encryption, the quote, the audit row and its seal.
-MOST_FOR_AS_SOON_AS_WE_CAN = 30
-MOST_FOR_A_WINDOW = 23
+#: With the limits of posts and of texts, encryption, the quote, the audit row and its seal. Four of
+#: the first are for the rota, where it was not read within the last second.
+MOST_FOR_AS_SOON_AS_WE_CAN = 26
+MOST_FOR_A_WINDOW = 22
 
 
 @pytest.fixture
