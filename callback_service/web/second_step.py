@@ -137,7 +137,7 @@ def finish_replacing() -> ResponseReturnValue:
 @requires(Action.SECURE_OWN_ACCOUNT)
 @fresh
 def renew_codes() -> ResponseReturnValue:
-    """New recovery codes in the place of the old, shown this once. Other browsers are signed out."""
+    """New recovery codes, shown this once: the old ones and the other sign-ins end."""
     with transaction() as session:
         codes = second_step.renew_recovery_codes(
             session,
