@@ -19,7 +19,7 @@ from callback_service.domain.rota_changes import (
 from callback_service.domain.staff import StaffMember
 from callback_service.domain.swaps import SwapState, Terms
 from callback_service.domain.wall_time import Span
-from callback_service.errors import BadInput, Refused
+from callback_service.errors import BadInput, NotFound, Refused
 from callback_service.models.calendar import FeedScope
 from callback_service.models.rota_change import RotaChange, RotaChangeSpan
 from callback_service.models.rota_revision import RotaRevision
