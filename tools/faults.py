@@ -83,7 +83,7 @@ def main() -> int:
     os.environ.setdefault("FLOOD_POSTS", MANY_POSTS)
     watch = Watch()
     given_up = ["-o", f"faulthandler_timeout={LONGEST}"]
-    status = pytest.main(["-q", "-m", "fault", *given_up, "tests"], plugins=[watch])
+    status = pytest.main(["-v", "-m", "fault", *given_up, "tests"], plugins=[watch])
     print(as_table(watch.outcomes))
     found = [asdict(one) for one in watch.outcomes]
     given.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -30,8 +30,8 @@ FUTURES: Final = 20
 FEWEST_FUTURES: Final = 4
 #: Requests ahead, times futures, that are followed: it bounds the time of a quote.
 MOST_STEPS: Final = 800
-#: The share of promises to be kept: a little above the goal, as learning comes after the fact.
-KEPT_SHARE: Final = 0.9825
+#: The share of promises to be kept. More are, as they are rounded up and wait for older ones.
+KEPT_SHARE: Final = 0.98
 #: The share that z is chosen to keep stays within these, however the last promises turned out.
 SHARES: Final = (0.95, 0.995)
 #: z until the first quotes have turned out, and how many results it weighs as much as.

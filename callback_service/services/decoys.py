@@ -110,12 +110,13 @@ def tell(session: Session, *, now: datetime, tz: tzinfo) -> int:
     """Text the duty lead and everybody who may know of decoys, but for who looked; how many looks.
 
     The duty lead is not told what it is about: a manager may not know which records are decoys.
+    Who tells waits for whoever tells just now: many looks of one person are one text.
     """
     untold = session.scalars(
         select(DecoyOpening)
         .where(DecoyOpening.told_at.is_(None))
         .order_by(DecoyOpening.id)
-        .with_for_update(skip_locked=True)
+        .with_for_update()
     ).all()
     for opening in untold:
         _tell_of(session, opening, now=now, tz=tz)

@@ -108,16 +108,25 @@ def _wishes(session: Session, language: str) -> Wishes:
 def key_in(
     session: Session, sid: str, typed: str, *, read: ReadNumber, now: datetime
 ) -> Phone | None:
-    """Keep a number that was keyed in until it is confirmed; None if it is none we ring."""
+    """Keep a number that was keyed in until it is confirmed; None if it is none we ring.
+
+    Each is a try, but for one that is kept already: that is the same webhook, told again.
+    """
     call = _call(session, sid, now=now)
-    call.tries += 1
     try:
         phone = read(typed)
     except BadInput:
-        call.keyed = None
-        return None
-    call.keyed = phone.e164
+        phone = None
+    keyed = phone.e164 if phone else None
+    if keyed is None or keyed != call.keyed:
+        call.tries += 1
+    call.keyed = keyed
     return phone
+
+
+def not_that_number(session: Session, sid: str, *, now: datetime) -> None:
+    """Forget the number that was read back: it is not the one, so the next is another try."""
+    _call(session, sid, now=now).keyed = None
 
 
 def may_try_again(session: Session, sid: str, *, now: datetime) -> bool:

@@ -12,7 +12,6 @@ from werkzeug.datastructures import MultiDict
 from wtforms import StringField
 
 from callback_service.clock import utc_now
-from callback_service.domain.contact import REGIONS, parse_phone
 from callback_service.domain.policy import Action
 from callback_service.errors import BadInput, Refused
 from callback_service.extensions import current_settings, reading, transaction
@@ -29,6 +28,7 @@ from callback_service.services import (
 from callback_service.services import messages as message_log
 from callback_service.web.access import current_staff, requires
 from callback_service.web.addresses import row_id
+from callback_service.web.numbers import known
 
 bp = Blueprint("manager", __name__)
 
@@ -140,11 +140,7 @@ def number() -> ResponseReturnValue:
     form = NumberForm()
     is_stop = request.form.get("do") == "stop"
     try:
-        phone = parse_phone(
-            form.phone.data or "",
-            allow_drama=current_settings().allows_drama_numbers,
-            countries=REGIONS,  # a stop is heeded whether or not we take requests from there
-        )
+        phone = known(form.phone.data or "")
     except BadInput as bad:
         form.phone.errors = [*form.phone.errors, bad.message]
         return _page(form), bad.status

@@ -8,7 +8,7 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, StringField
 
 from callback_service.clock import utc_now
-from callback_service.domain.contact import LineKind, Phone, national, parse_phone
+from callback_service.domain.contact import LineKind, Phone, national
 from callback_service.domain.policy import Action
 from callback_service.errors import BadInput
 from callback_service.extensions import current_settings, reading, transaction
@@ -16,6 +16,7 @@ from callback_service.services import accounts
 from callback_service.services.accounts import OwnTexts
 from callback_service.web.access import current_staff, fresh, requires
 from callback_service.web.account import local_time
+from callback_service.web.numbers import ringable
 
 bp = Blueprint("own_texts", __name__)
 
@@ -31,10 +32,7 @@ class TextsForm(FlaskForm):
         typed = (self.phone.data or "").strip()
         if not typed:
             return None
-        settings = current_settings()
-        phone = parse_phone(
-            typed, allow_drama=settings.allows_drama_numbers, countries=settings.countries
-        )
+        phone = ringable(typed)
         if phone.kind is not LineKind.MOBILE:
             raise BadInput("Enter a mobile number. Landlines get no texts")
         return phone

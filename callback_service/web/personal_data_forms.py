@@ -7,11 +7,11 @@ from typing import Final
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, DateField, RadioField, StringField, TextAreaField
 
-from callback_service.domain.contact import REGIONS, Phone, parse_phone
+from callback_service.domain.contact import Phone
 from callback_service.errors import BadInput
-from callback_service.extensions import current_settings
 from callback_service.models.privacy import About
 from callback_service.web.choices import SelectChoice
+from callback_service.web.numbers import known, ringable
 
 ABOUT: Final = {
     About.ACCESS: "They ask what we hold",
@@ -47,11 +47,7 @@ class FindForm(_Blamed):
         fields = {}
         phone = None
         try:
-            phone = parse_phone(
-                self.phone.data or "",
-                allow_drama=current_settings().allows_drama_numbers,
-                countries=REGIONS,  # whatever we take requests from now
-            )
+            phone = known(self.phone.data or "")
         except BadInput as bad:
             fields["phone"] = bad.message
         if self.about.data not in list(About):
@@ -92,10 +88,7 @@ class CorrectionForm(_Blamed):
         if not typed:
             return None, name
         try:
-            settings = current_settings()
-            phone = parse_phone(
-                typed, allow_drama=settings.allows_drama_numbers, countries=settings.countries
-            )
+            phone = ringable(typed)
         except BadInput as bad:
             raise BadInput(bad.message, {"phone": bad.message}) from bad
         return phone, name or None

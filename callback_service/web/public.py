@@ -114,8 +114,6 @@ def _form(kind: type[OneForm]) -> OneForm:
     """The form as it was sent, or empty. What is sent needs nothing to choose from but a wish."""
     settings = current_settings()
     form = kind(
-        allow_drama=settings.allows_drama_numbers,
-        countries=settings.countries,
         remind_before=settings.texts.remind_before,
     )
     if form.names_a_wish:

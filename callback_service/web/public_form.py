@@ -19,12 +19,13 @@ from wtforms import (
 from wtforms.validators import ValidationError
 
 from callback_service.domain import wording
-from callback_service.domain.contact import Phone, SafeContact, Window, parse_phone
+from callback_service.domain.contact import Phone, SafeContact, Window
 from callback_service.domain.skills import Skill, SkillKind, label
 from callback_service.domain.wishes import NO_WISHES, Wishes, read_wishes
 from callback_service.errors import BadInput
 from callback_service.services.intake import Ask, is_key, new_key
 from callback_service.web.choices import SelectChoice
+from callback_service.web.numbers import ringable
 
 NAME_LIMIT: Final = 60  # characters
 NOTE_LIMIT: Final = 200
@@ -88,14 +89,10 @@ class AskForm(FlaskForm):
     def __init__(
         self,
         *,
-        allow_drama: bool,
-        countries: frozenset[str],
         remind_before: timedelta | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self._allow_drama = allow_drama
-        self._countries = countries
         if remind_before is None:
             del self["reminder"]
         self.offer_wishes(())
@@ -149,9 +146,7 @@ class AskForm(FlaskForm):
 
     def validate_phone(self, field: Field) -> None:
         try:
-            self.parsed_phone = parse_phone(
-                field.data or "", allow_drama=self._allow_drama, countries=self._countries
-            )
+            self.parsed_phone = ringable(field.data or "")
         except BadInput as error:
             raise ValidationError(error.message) from error
 

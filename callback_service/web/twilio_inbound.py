@@ -15,7 +15,7 @@ from werkzeug.exceptions import NotFound as NoSuchPage
 
 from callback_service.clock import utc_now
 from callback_service.domain.calls import CallerId
-from callback_service.domain.contact import Phone, Window, parse_phone
+from callback_service.domain.contact import Phone, Window
 from callback_service.domain.spoken import VoiceLanguage, digits_spoken
 from callback_service.domain.told import VOICES, Told, heard
 from callback_service.errors import BadInput, CallbackServiceError
@@ -25,6 +25,7 @@ from callback_service.gateways.twiml import Said
 from callback_service.services import inbound_calls
 from callback_service.services.voice_words import Line, VoiceWords
 from callback_service.web.access import public
+from callback_service.web.numbers import ringable
 from callback_service.web.twilio import check_signature, posted
 from callback_service.web.twilio_calls import as_twiml, webhook
 
@@ -96,7 +97,7 @@ def number(tag: str) -> ResponseReturnValue:
     spoken = _language(tag)
     with transaction() as session:
         phone = inbound_calls.key_in(
-            session, posted("CallSid"), posted("Digits", 40), read=_ringable, now=utc_now()
+            session, posted("CallSid"), posted("Digits", 40), read=ringable, now=utc_now()
         )
     if phone is None:
         return _ask_again(Line.KEY_IN_AGAIN, spoken)
@@ -111,13 +112,15 @@ def confirm(tag: str) -> ResponseReturnValue:
     """A key after the number was read back: it is right, or it is keyed in again."""
     spoken = _language(tag)
     if posted("Digits", 1) != YES:
+        with transaction() as session:
+            inbound_calls.not_that_number(session, posted("CallSid"), now=utc_now())
         return _ask_again(Line.KEY_IN, spoken)
     try:
         with transaction() as session:
             promised = inbound_calls.take_keyed(
                 session,
                 posted("CallSid"),
-                read=_ringable,
+                read=ringable,
                 language=spoken.tag,
                 now=utc_now(),
                 tz=_zone(),
@@ -169,20 +172,9 @@ def _when(promised: Window, spoken: VoiceLanguage) -> dict[str, str]:
 def _rings_from() -> Phone | None:
     """The number that rings; None if it is withheld, or none that we would ring."""
     try:
-        return _ringable(posted("From"))
+        return ringable(posted("From"))
     except BadInput:
         return None
-
-
-def _ringable(typed: str) -> Phone:
-    """The number that was typed, if it is one we ring. Raises BadInput, for our own lines too."""
-    settings = current_settings()
-    phone = parse_phone(
-        typed, allow_drama=settings.allows_drama_numbers, countries=settings.countries
-    )
-    if phone.e164 in settings.own_numbers:
-        raise BadInput("Enter your own number. This one is ours")
-    return phone
 
 
 def _language(tag: str) -> VoiceLanguage:

@@ -28,9 +28,10 @@ from tests.support.settings import DATA_KEYS, ROOT, SECRET_KEY, make_settings
 Found = TypeVar("Found")
 
 FLASK = (sys.executable, "-m", "flask", "--app", "wsgi")
-STARTS_WITHIN_S = 60.0
-PATIENCE_S = 20.0
-STOPS_WITHIN_S = 15.0
+STARTS_WITHIN_S = 120.0
+#: A busy machine is no fault: only what fails waits so long.
+PATIENCE_S = 60.0
+STOPS_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.05
 LOG_TAIL_CHARS = 3000
 SENDER = "+447700900999"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from callback_service.services.calls import KEY_PRESSED_WITHIN
-from tests.journey.processes import SENDER, House, wait_for
+from tests.journey.processes import PATIENCE_S, SENDER, House, wait_for
 from tests.journey.visitor import Visitor
 from tests.support.builders import PASSWORD
 
@@ -21,7 +21,7 @@ PACE_S = 0.06
 #: Slow enough for the web server to be killed before the double tells it that the phone rings.
 SLOW_PACE_S = 0.5
 #: The service looks up a call that rings after this long, and an unclear one sooner.
-LOOKED_UP_WITHIN_S = KEY_PRESSED_WITHIN.total_seconds() + 20
+LOOKED_UP_WITHIN_S = KEY_PRESSED_WITHIN.total_seconds() + PATIENCE_S
 
 
 @dataclass

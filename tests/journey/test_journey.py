@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from callback_service.domain.wall_time import monday_of
-from tests.journey.processes import House, Part, wait_for
+from tests.journey.processes import PATIENCE_S, House, Part, wait_for
 from tests.journey.visitor import Visitor
 from tests.support.builders import PASSWORD
 
@@ -89,7 +89,7 @@ def test_a_send_nobody_heard_of_is_looked_up_before_it_is_repeated(
         _scheduler(house).kill()
         house.start_scheduler()
         began_at = time.monotonic()
-        wait_for(lambda: _text_state(house) == "sent", "the lookup", within_s=LEASE_S + 15)
+        wait_for(lambda: _text_state(house) == "sent", "the lookup", within_s=LEASE_S + PATIENCE_S)
     record_property("looked_up_after_s", round(time.monotonic() - began_at, 1))
     assert len(house.texts(MOBILE)) == 1
     assert house.ask_twilio("calls-made")["sends"] == 1

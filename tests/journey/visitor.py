@@ -7,6 +7,8 @@ from html import unescape
 
 import requests
 
+from tests.journey.processes import PATIENCE_S
+
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)"(?: value="([^"]*)")?')
 _TAG = re.compile(r"<[^>]+>")
 _CELL = re.compile(r'<td class="app-cover__\w+[^"]*">\s*(\d+)/(\d+)')
@@ -38,11 +40,11 @@ class Visitor:
 
     def open(self, path: str) -> str:
         """Fetch ``path``, go where it leads, and keep its page."""
-        return self._arrive(self._http.get(self._url + path, timeout=20))
+        return self._arrive(self._http.get(self._url + path, timeout=PATIENCE_S))
 
     def get(self, path: str) -> requests.Response:
         """The bare reply to a fetch, as a script on the page gets it."""
-        return self._http.get(self._url + path, allow_redirects=False, timeout=20)
+        return self._http.get(self._url + path, allow_redirects=False, timeout=PATIENCE_S)
 
     def press(self, path: str, **answers: str) -> str:
         """Send a form of the page that is open to ``path``, and go where that leads."""
@@ -53,7 +55,7 @@ class Visitor:
         """Send a form of the page that is open; the bare reply, not followed."""
         hidden = {name: unescape(value or "") for name, value in _HIDDEN.findall(self.page)}
         return self._http.post(
-            self._url + path, data={**hidden, **answers}, allow_redirects=False, timeout=20
+            self._url + path, data={**hidden, **answers}, allow_redirects=False, timeout=PATIENCE_S
         )
 
     def sign_in(self, email: str, password: str, *, code: str | None = None) -> None:

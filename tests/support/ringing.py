@@ -23,7 +23,7 @@ from tests.support.signing_in import next_code
 from tests.twilio_double import Phone, TwilioDouble
 
 CALLER, COUNSELLOR, SERVICE = "+447700900123", "+447700900801", "+441632960001"
-PATIENCE_S = 10.0
+PATIENCE_S = 40.0
 #: How long a second of the exchange lasts where a phone is to ring out.
 SHORT_SECOND_S = 0.02
 

@@ -20,6 +20,7 @@ from callback_service.models.callback import CallbackRequest, Submission
 from callback_service.models.staff import Staff
 from callback_service.models.staff_skill import StaffSkill
 from callback_service.services import inbound_calls, retention
+from callback_service.services.inbound_calls import MOST_TRIES
 from callback_service.services.voice_words import OWN, Line
 from tests.rota_builders import make_pattern
 from tests.support.builders import make_staff
@@ -190,6 +191,27 @@ def test_two_calls_that_key_in_one_number_are_one_request(line: Line1) -> None:
     second = line.ring("01632960555# 1", sender="+266696687")
     assert [said.split(" by ")[0] for said in first] == [said.split(" by ")[0] for said in second]
     assert len(line.requests) == 1
+
+
+def test_a_number_that_the_gateway_tells_four_times_is_one_try(line: Line1) -> None:
+    line.ring(f"2 01632960554# 2 {PUT_DOWN}")
+    keyed, declined = (
+        next(call for call in line.double.webhook_calls if step in call.url)
+        for step in ("en/number", "en/confirm")
+    )
+    for _ in range(3):
+        assert line.double.courier.post(keyed.url, keyed.form).answer == keyed.answer
+    assert line.double.courier.post(declined.url, declined.form).answer == declined.answer
+
+
+@pytest.mark.one_database
+def test_the_same_number_declined_over_and_over_is_read_back_three_times_at_most(
+    line: Line1,
+) -> None:
+    said = line.ring("2" + " 01632960554# 2" * 4)
+    assert sum("0 1 6 3 2, 9 6 0, 5 5 4." in words for words in said) == MOST_TRIES
+    assert said[-1] == GOODBYE
+    assert line.requests == []
 
 
 def test_the_key_after_the_number_was_read_back_told_twice_is_one_request(line: Line1) -> None:
