@@ -16,7 +16,7 @@ from callback_service.errors import Refused
 from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import Attempt, CallbackRequest, Submission
 from callback_service.models.outbox import OutboxMessage, OutboxState
-from callback_service.models.privacy import DataRequest
+from callback_service.models.privacy import About, DataRequest
 from callback_service.models.staff import Staff
 from callback_service.services import (
     attempts,
@@ -261,7 +261,7 @@ def test_a_case_that_a_colleague_has_opened_shows_the_wish_too(session: Session)
     submission = own(session)
     spoken(session, submission)
     case = DataRequest(
-        phone_index=submission.request.phone_index, about=data_requests.About.ACCESS,
+        phone_index=submission.request.phone_index, about=About.ACCESS,
         opened_by_id=manager.id, opened_at=NOW, due_on=REVIEW,
     )  # fmt: skip
     session.add(case)
