@@ -63,6 +63,11 @@ _BEHIND: Final[_Waiting] = (-inf, -len(_PAUSES))
 _NOBODY: Final[_Coming] = (inf, _BEHIND)
 
 
+def _seconds_to(at: datetime, now: datetime) -> float:
+    """0 if it is over."""
+    return 0.0 if at <= now else (at - now).total_seconds()
+
+
 class Before(NamedTuple):
     """Who is served before the newcomer: those who wait, the last due first; and those to come."""
 
@@ -82,7 +87,7 @@ class Queue:
         self._all = sorted(
             (
                 (task.target - now).total_seconds(),
-                0.0 if task.release <= now else (task.release - now).total_seconds(),
+                _seconds_to(task.release, now),
             )
             for task in tasks
         )
@@ -136,7 +141,7 @@ class Seats:
                 for start, end in one.spans
             ]
             self._spans.append([span for span in spans if span[0] <= span[1]])
-            self._free.append(max((one.free_at - now).total_seconds(), 0.0))
+            self._free.append(_seconds_to(one.free_at, now))
             self._add_break(one, now)
             if self._spans[-1] and self._spans[-1][0][0] > _NOTICE:
                 self._shifts_to_come.append((place, self._spans[-1][0][1]))
@@ -319,9 +324,10 @@ def _if_lapsed(
     By any of them where no other meets what is wished for, as the wish is in vain then. Or by the
     same one, once no colleague is on shift any more.
     """
-    at, others = turns[place], [other for other in range(len(turns)) if other != place]
-    if any(open_from[other] <= at for other in others):
-        starts = [max(turns[other], open_from[other]) for other in others]
-    else:
-        starts = [turns[other] for other in others]
-    return max(min([seats.alone_from(place, at), *starts]), at + _LEASE)
+    at, turns, opens = turns[place], [*turns], [*open_from]
+    turns[place] = opens[place] = inf  # they are no colleague of theirs
+    lapses_at = at + _LEASE
+    start = min(map(max, turns, opens) if min(opens) <= at else turns)
+    if start > lapses_at:
+        start = min(start, seats.alone_from(place, at))
+    return max(start, lapses_at)
