@@ -63,11 +63,6 @@ _BEHIND: Final[_Waiting] = (-inf, -len(_PAUSES))
 _NOBODY: Final[_Coming] = (inf, _BEHIND)
 
 
-def _seconds_to(at: datetime, now: datetime) -> float:
-    """0 if it is over."""
-    return 0.0 if at <= now else (at - now).total_seconds()
-
-
 class Before(NamedTuple):
     """Who is served before the newcomer: those who wait, the last due first; and those to come."""
 
@@ -87,7 +82,7 @@ class Queue:
         self._all = sorted(
             (
                 (task.target - now).total_seconds(),
-                _seconds_to(task.release, now),
+                0.0 if task.release <= now else (task.release - now).total_seconds(),
             )
             for task in tasks
         )
@@ -137,14 +132,17 @@ class Seats:
         self._lengths = lengths
         for place, one in enumerate(counsellors):
             spans = [
-                ((start - now).total_seconds(), (end - now).total_seconds() - _MARGIN)
+                (first, last)
                 for start, end in one.spans
+                if (first := (start - now).total_seconds())
+                <= (last := (end - now).total_seconds() - _MARGIN)
             ]
-            self._spans.append([span for span in spans if span[0] <= span[1]])
-            self._free.append(_seconds_to(one.free_at, now))
+            self._spans.append(spans)
+            free_at = one.free_at
+            self._free.append(0.0 if free_at <= now else (free_at - now).total_seconds())
             self._add_break(one, now)
-            if self._spans[-1] and self._spans[-1][0][0] > _NOTICE:
-                self._shifts_to_come.append((place, self._spans[-1][0][1]))
+            if spans and spans[0][0] > _NOTICE:
+                self._shifts_to_come.append((place, spans[0][1]))
             if one.counsellor_id in talked:
                 self._talked.append((place, talked[one.counsellor_id].total_seconds()))
 
@@ -198,6 +196,11 @@ class Seats:
     def first_spans(self) -> list[_Span]:
         """The span in which most of the calls of each begin."""
         return [spans[0] if spans else _NO_SPAN for spans in self._spans]
+
+    @cached_property
+    def first_lasts(self) -> list[float]:
+        """The end of those spans."""
+        return [last for _, last in self.first_spans]
 
     def first_start(self, open_from: Sequence[float]) -> float:
         """The first second at which anybody on shift may ring the newcomer; inf if none may."""
@@ -284,7 +287,7 @@ def start_of_newcomer(
     Whoever comes free takes the released request that is due first. ``open_from`` says from when on
     each counsellor may take the newcomer; until then they take somebody who is due behind.
     """
-    line, breaks, spans = _Line(before, due), future.breaks, seats.first_spans
+    line, breaks, lasts = _Line(before, due), future.breaks, seats.first_lasts
     waiting, coming = line.waiting, line.coming
     turns = seats.turns(future.free)
     places, soonest = range(len(turns)), 0.0
@@ -308,7 +311,7 @@ def start_of_newcomer(
                 if length < 0:
                     length = line.missed(taken, length, at)
             ends = at + length
-            if ends > spans[place][1]:
+            if ends > lasts[place]:
                 ends = seats.ready(place, ends)
             turns[place] = ends
             if ends < soonest:
