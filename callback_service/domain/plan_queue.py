@@ -32,12 +32,13 @@ class Queue:
         # heap of those who came later or are missed.
         self._ready: list[list[int]] = [[] for _ in able]
         self._joined: list[list[int]] = [[] for _ in able]
+        ready = self._ready
         for key, kind, release in zip(self._keys, tasks.kinds, tasks.releases, strict=True):
             if not release and able[kind]:
-                self._ready[kind].append(key)
-        for keys in self._ready:
+                ready[kind].append(key)
+        for keys in ready:
             keys.sort(reverse=True)
-        self.count = sum(map(len, self._ready))
+        self.count = sum(map(len, ready))
         self.coming = [
             at << PLACES | place
             for place, at in enumerate(tasks.releases)
