@@ -33,6 +33,8 @@ class Run:
         self.starts: list[int] = []
         self.facts = facts
         self.queue = Queue(facts, cap=cap, prices=prices)
+        self._able, self._planned_for = facts.able, facts.tasks.planned_for
+        self._is_planned = self._planned_for.count(NOBODY) < len(self._planned_for)
         self._first = [0] * len(facts.able)  # classes before it have nobody left at this instant
         self.calls, self.free_at = list(people.calls), list(people.free_at)
         self._spans = [list(spans) for spans in people.spans]
@@ -79,7 +81,8 @@ class Run:
             return frozenset()
         heappop(self.instants)
         is_idle, until, class_of = self._is_idle, self.until, self.facts.people.classes
-        free_at, calls, came = self.free_at, self.calls, defaultdict[int, list[int]](list)
+        free_at, calls = self.free_at, self.calls
+        came: dict[int, list[int]] = defaultdict(list)
         for person in self.busy.pop(at):
             if free_at[person] != at or is_idle[person]:
                 continue  # planned for something else meanwhile
@@ -121,8 +124,10 @@ class Run:
 
     def _serve(self, at: int, kinds: Collection[int]) -> None:
         """Give waiting tasks of ``kinds``, by rank, to those who are idle."""
-        queue, hands, kept = self.queue, Hands(self, at), list[int]()
-        kind_of, planned_for = self.facts.tasks.kinds, self.facts.tasks.planned_for
+        queue, hands = self.queue, Hands(self, at)
+        kept: list[int] = []
+        kind_of, planned_for = self.facts.tasks.kinds, self._planned_for
+        is_planned = self._is_planned
         for kind in kinds:
             self._first[kind] = 0
         heads = queue.heads(at, kinds)
@@ -130,7 +135,8 @@ class Run:
             place = heads[0] & PLACE
             kind = kind_of[place]
             if (
-                planned_for[place] != NOBODY
+                is_planned
+                and planned_for[place] != NOBODY
                 and self.keeps(place, kind, at)
                 and self._is_somebody_idle(kind, at)
             ):
@@ -149,9 +155,8 @@ class Run:
 
     def _place(self, place: int, kind: int, hands: Hands) -> bool:
         """Give a task to somebody idle, if need be by letting others of this instant change."""
-        at, able = hands.at, self.facts.able[kind]
-        person = None
-        if self.facts.tasks.planned_for[place] != NOBODY:
+        at, able, person = hands.at, self._able[kind], None
+        if self._is_planned and self._planned_for[place] != NOBODY:
             person = self._planned_idle(place, kind, at)
         first = self._first[kind]
         while person is None and first < len(able):

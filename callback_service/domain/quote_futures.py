@@ -301,21 +301,14 @@ def start_of_newcomer(
             else:
                 if coming[0][0] <= at:
                     line.release(at)
-                if waiting:
-                    taken = waiting.pop()
-                elif open_from[place] <= at:
+                if not waiting and open_from[place] <= at:
                     return Starts(at, _if_lapsed(seats, turns, place, open_from))
-                else:
-                    taken = _BEHIND
-                length = next(attempts)
+                taken, length = waiting.pop() if waiting else _BEHIND, next(attempts)
                 if length < 0:
                     length = line.missed(taken, length, at)
             ends = at + length
-            if ends > lasts[place]:
-                ends = seats.ready(place, ends)
-            turns[place] = ends
-            if ends < soonest:
-                soonest = ends
+            turns[place] = ends = ends if ends <= lasts[place] else seats.ready(place, ends)
+            soonest = ends if ends < soonest else soonest
     return None
 
 
