@@ -33,6 +33,7 @@ keepalive = 5
 
 logger_class = ServerLog
 accesslog = None  # addresses can hold one-time links
+forwarded_allow_ips = ""  # whose word counts is TRUSTED_HOPS; else a header SCRIPT_NAME would, too
 control_socket_disable = True  # nothing uses it
 limit_request_line = 4094
 limit_request_fields = 60

@@ -40,6 +40,7 @@ from callback_service.services import (
     handover,
     lines,
     offers,
+    own_erasures,
     planning,
     retention,
     silent_staff,
@@ -192,16 +193,29 @@ def let_posts_in(app: Flask) -> int:
 
 
 def erase(app: Flask) -> int:
-    """Erase what is kept no longer, and clear SQLite's log of what was erased by anybody."""
-    erased, keeping = 0, current_settings().keeping
+    """Erase what callers wish gone by their links and what is kept no longer, and clear SQLite's
+    log of what was erased by anybody."""
+    erased, keeping = _erase_by_links(), current_settings().keeping
     with reading() as session:
         now = database_now(session)
         is_due = retention.erasure_is_due(session, now=now, keeping=keeping)
     if is_due:
         with transaction() as session:
-            erased = retention.erase_old(session, now=now, keeping=keeping).total()
+            erased += retention.erase_old(session, now=now, keeping=keeping).total()
     clear_log()
     return erased
+
+
+def _erase_by_links() -> int:
+    """One wish in each transaction: nobody holds what somebody else waits for."""
+    with reading() as session:
+        waiting = own_erasures.waiting(session)
+    done, keeping = 0, current_settings().keeping
+    for submission_id in waiting:
+        with transaction() as session:
+            now = database_now(session)
+            done += own_erasures.carry_out(session, submission_id, keeping, now=now, tz=_zone())
+    return done
 
 
 def clear_log() -> bool:

@@ -13,7 +13,7 @@ from callback_service.domain.wall_time import Span
 from callback_service.models.rota_change import RotaChange
 from callback_service.models.staff import Staff
 from callback_service.models.swap import Swap
-from callback_service.services import rota_changes, swap_offers, swaps
+from callback_service.services import rota_changes, swap_lists, swap_offers, swaps
 from callback_service.services.rota import resolve
 from callback_service.services.swap_offers import Offer
 from tests.rota_builders import LONDON, local, make_pattern
@@ -69,6 +69,13 @@ class Team:
 
     def undo(self, swap: Swap) -> None:
         swaps.undo(self.session, swap.id, actor_id=self.mo.id, now=NOW, tz=LONDON)
+
+    def trouble_of(self, swap: Swap) -> str | None:
+        """What the list says is wrong with a swap, to who offered it."""
+        line = swap_lists.swap_line(
+            self.session, swap.id, reader_id=swap.offered_by_id, now=NOW, tz=LONDON
+        )
+        return line.trouble
 
     def change(self, change: Change) -> RotaChange:
         return rota_changes.make_change(self.session, change, actor_id=None, now=NOW, tz=LONDON)

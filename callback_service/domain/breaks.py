@@ -15,6 +15,8 @@ BREAK_FROM: Final = timedelta(hours=6)
 #: Breaks begin after this share of a shift, and before as much of it is left.
 EDGE: Final = 0.25
 
+_LENGTHS: Final = [timedelta(minutes=minutes) for minutes in BREAK_MINUTES]
+
 
 class BreakToCome(NamedTuple):
     """A break that begins at some time in ``[earliest, latest]``, once they are free."""
@@ -28,7 +30,8 @@ def break_to_come(duty: Span, *, now: datetime) -> BreakToCome | None:
     """The break of somebody on ``duty`` who has had none: None if it is short, or nearly over."""
     start, end = duty
     lasts = end - start
-    earliest, latest = max(start + EDGE * lasts, now), end - EDGE * lasts
+    edge = EDGE * lasts
+    earliest, latest = max(start + edge, now), end - edge
     if lasts < BREAK_FROM or latest <= now:
         return None
     return BreakToCome(earliest, latest, usual_break(lasts))
@@ -36,5 +39,5 @@ def break_to_come(duty: Span, *, now: datetime) -> BreakToCome | None:
 
 def usual_break(duty: timedelta) -> timedelta:
     """How long the break is in so much duty: the nearest of those that can be chosen."""
-    lengths = [timedelta(minutes=minutes) for minutes in BREAK_MINUTES]
-    return min(lengths, key=lambda one: abs(one - duty * BREAK_SHARE))
+    share = duty * BREAK_SHARE
+    return min(_LENGTHS, key=lambda one: abs(one - share))

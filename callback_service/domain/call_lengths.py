@@ -22,7 +22,7 @@ SHORTEST: Final = timedelta(minutes=1)
 LONGEST: Final = timedelta(hours=2)
 
 _NORMAL: Final = NormalDist()
-_ALMOST_ALL: Final = 1 - 2**-52  # the normal knows no value that all are above
+_LEAST: Final = 2**-52  # of chances: the normal knows no value that all are above
 #: The middles of 500 parts of a standard normal that are as likely as each other.
 _LIKELY: Final = tuple(_NORMAL.inv_cdf((part + 0.5) / 500) for part in range(500))
 _MOST: Final = LONGEST.total_seconds()
@@ -74,8 +74,9 @@ class CallLengths:
         talked = min(max(talked, 0.0), _MOST)
         share = _above(self._z(talked + _WRAP_UP))
         mu, sigma, inverse = self._mu, self._sigma, _NORMAL.inv_cdf
-        shares = (share * min(1 - u, _ALMOST_ALL) for u in chances)
-        return [max(exp(mu - sigma * inverse(above)) - talked, _WRAP_UP) for above in shares]
+        shares = [share * (1 - u if u > _LEAST else 1 - _LEAST) for u in chances]
+        lefts = [exp(mu - sigma * inverse(above)) - talked for above in shares]
+        return [left if left > _WRAP_UP else _WRAP_UP for left in lefts]  # quicker than max
 
     def _z(self, lasted: float) -> float:
         return (log(lasted) - self._mu) / self._sigma

@@ -166,7 +166,8 @@ DATA_MAP: Final[Mapping[str, Mapping[Fate, str]]] = {
     },
     "staff_skill": {Kept.LEAVERS: "staff_id kind value"},
     "submission": {
-        Kept.CALLERS: "key_digest fingerprint wish_language wish_gender wishes_same_counsellor",
+        Kept.CALLERS: "key_digest fingerprint wish_language wish_gender wishes_same_counsellor "
+        "erasure_asked_at",
         Stays.COURSE: "id request_id consent_version consented_at may_text may_leave_voicemail "
         "created_at withdrawn_at",
     },

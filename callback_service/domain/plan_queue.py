@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import Final
 
@@ -32,28 +32,30 @@ class Queue:
         # heap of those who came later or are missed.
         self._ready: list[list[int]] = [[] for _ in able]
         self._joined: list[list[int]] = [[] for _ in able]
+        ready = self._ready
+        self.coming: list[int] = []
         for key, kind, release in zip(self._keys, tasks.kinds, tasks.releases, strict=True):
-            if not release and able[kind]:
-                self._ready[kind].append(key)
-        for keys in self._ready:
+            if not able[kind]:
+                continue
+            if release:
+                self.coming.append(release << PLACES | key & PLACE)
+            else:
+                ready[kind].append(key)
+        for keys in [*ready, self.coming]:
             keys.sort(reverse=True)
-        self.count = sum(map(len, self._ready))
-        self.coming = [
-            at << PLACES | place
-            for place, at in enumerate(tasks.releases)
-            if at and able[tasks.kinds[place]]
-        ]
-        self.coming.sort(reverse=True)
+        self.count = sum(map(len, ready))
 
     @property
     def next_release(self) -> int:
         """The instant at which the next task may be rung that may not yet; NEVER without one."""
         return self.coming[-1] >> PLACES if self.coming else NEVER
 
-    def release(self, at: int) -> set[int]:
+    def release(self, at: int) -> Set[int]:
         """Let those tasks wait that may be rung from ``at`` on; their kinds."""
-        coming, kinds = self.coming, set[int]()
-        before, last = len(coming), at << PLACES | PLACE
+        coming, last = self.coming, at << PLACES | PLACE
+        if not coming or coming[-1] > last:
+            return frozenset()
+        kinds, before = set[int](), len(coming)
         while coming and coming[-1] <= last:
             place = coming.pop() & PLACE
             kind = self._kind_of[place]
@@ -106,7 +108,7 @@ class Queue:
             self.drop_head(kind)
         else:
             ready.pop()
-            if ready and self._missed_at[ready[-1] & PLACE] >= at:
+            if ready and (not self._cap or self._missed_at[ready[-1] & PLACE] >= at):
                 return ready[-1] - self.lift[kind]
         return self.head(kind, at)[0]
 

@@ -6,8 +6,9 @@ is to take less than half a second.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator
-from heapq import heapify, heappop, heappush, heapreplace
+from heapq import heappop, heappush, heapreplace
 from typing import Final
 
 from callback_service.domain.plan_facts import NOBODY, PLACE, PLACES, Facts
@@ -32,13 +33,16 @@ class Run:
         self.starts: list[int] = []
         self.facts = facts
         self.queue = Queue(facts, cap=cap, prices=prices)
+        self._able, self._planned_for = facts.able, facts.tasks.planned_for
+        self._is_planned = self._planned_for.count(NOBODY) < len(self._planned_for)
         self._first = [0] * len(facts.able)  # classes before it have nobody left at this instant
         self.calls, self.free_at = list(people.calls), list(people.free_at)
         self._spans = [list(spans) for spans in people.spans]
         self.until = [-1] * len(people.classes)  # the end of the shift they are on, for starts
         self._is_idle = [False] * len(people.classes)
         self._idle_count = 0
-        self._idle: list[list[int]] = [[] for _ in facts.kinds_of]  # heaps of calls, person
+        #: Calls and person, by class: the fewest calls last.
+        self._idle: list[list[int]] = [[] for _ in facts.kinds_of]
         #: Who comes free when, for all who are not idle; and those instants, as a heap.
         self.busy: dict[int, list[int]] = {}
         for person, at in enumerate(self.free_at):
@@ -77,23 +81,24 @@ class Run:
             return frozenset()
         heappop(self.instants)
         is_idle, until, class_of = self._is_idle, self.until, self.facts.people.classes
-        came: dict[int, list[int]] = {}
+        free_at, calls = self.free_at, self.calls
+        came: dict[int, list[int]] = defaultdict(list)
         for person in self.busy.pop(at):
-            if self.free_at[person] != at or is_idle[person]:
+            if free_at[person] != at or is_idle[person]:
                 continue  # planned for something else meanwhile
             if at <= until[person] or self.is_on_shift(person, at):
                 is_idle[person] = True
-                came.setdefault(class_of[person], []).append(self.calls[person] << PLACES | person)
+                came[class_of[person]].append(calls[person] << PLACES | person)
         for one, entries in came.items():
             self._idle[one] += entries
-            heapify(self._idle[one])
+            self._idle[one].sort(reverse=True)
             self._idle_count += len(entries)
         return frozenset().union(*[self.facts.kinds_of[one] for one in came])
 
-    def _make_idle(self, person: int) -> None:
-        """Let somebody wait for a task."""
+    def _put_back(self, person: int) -> None:
+        """Let somebody wait for a task again who was taken last."""
         class_of = self.facts.people.classes[person]
-        heappush(self._idle[class_of], self.calls[person] << PLACES | person)
+        self._idle[class_of].append(self.calls[person] << PLACES | person)
         self._is_idle[person] = True
         self._idle_count += 1
 
@@ -119,8 +124,10 @@ class Run:
 
     def _serve(self, at: int, kinds: Collection[int]) -> None:
         """Give waiting tasks of ``kinds``, by rank, to those who are idle."""
-        queue, hands, kept = self.queue, Hands(self, at), list[int]()
-        kind_of, planned_for = self.facts.tasks.kinds, self.facts.tasks.planned_for
+        queue, hands = self.queue, Hands(self, at)
+        kept: list[int] = []
+        kind_of, planned_for = self.facts.tasks.kinds, self._planned_for
+        is_planned = self._is_planned
         for kind in kinds:
             self._first[kind] = 0
         heads = queue.heads(at, kinds)
@@ -128,7 +135,8 @@ class Run:
             place = heads[0] & PLACE
             kind = kind_of[place]
             if (
-                planned_for[place] != NOBODY
+                is_planned
+                and planned_for[place] != NOBODY
                 and self.keeps(place, kind, at)
                 and self._is_somebody_idle(kind, at)
             ):
@@ -147,9 +155,8 @@ class Run:
 
     def _place(self, place: int, kind: int, hands: Hands) -> bool:
         """Give a task to somebody idle, if need be by letting others of this instant change."""
-        at, able = hands.at, self.facts.able[kind]
-        person = None
-        if self.facts.tasks.planned_for[place] != NOBODY:
+        at, able, person = hands.at, self._able[kind], None
+        if self._is_planned and self._planned_for[place] != NOBODY:
             person = self._planned_idle(place, kind, at)
         first = self._first[kind]
         while person is None and first < len(able):
@@ -167,7 +174,7 @@ class Run:
         """Whether a task could be begun now; where it could not, there is no need to keep it."""
         for class_of in self.facts.able[kind]:
             if (person := self.take_idle(class_of, at)) is not None:
-                self._make_idle(person)
+                self._put_back(person)
                 return True
         return False
 
@@ -186,7 +193,7 @@ class Run:
         """Take the idle person of a class with the fewest calls; those whose shift is over go."""
         idle = self._idle[class_of]
         while idle:
-            entry = heappop(idle)
+            entry = idle.pop()
             person = entry & PLACE
             if self._is_idle[person] and entry >> PLACES == self.calls[person]:
                 self._is_idle[person] = False

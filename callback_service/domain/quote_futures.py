@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from heapq import heappop, heappush
+from itertools import chain, repeat
 from math import inf, log
 from random import Random
 from typing import Final, NamedTuple
@@ -47,16 +48,19 @@ _NOTICE: Final = SICK_NOTICE.total_seconds()
 
 _AT_ONCE: Final = 100  # draws: each costs less so
 
-#: When a request is to be rung by, and how often it was tried.
+#: When a request is to be rung by, and how often it was tried: below zero both, so that in order
+#: the next one is the last.
 _Waiting = tuple[float, int]
-#: The same with the second it may be rung from.
-_Coming = tuple[float, float, int]
+#: The second it may be rung from, and the same.
+_Coming = tuple[float, _Waiting]
 #: First and last second at which a call may start.
 _Span = tuple[float, float]
 _NO_SPAN: Final[_Span] = (inf, -inf)
 _NO_BREAK: Final[_Span] = (inf, inf)
 #: Somebody who is due behind the newcomer, and comes no second time.
-_BEHIND: Final[_Waiting] = (inf, len(_PAUSES))
+_BEHIND: Final[_Waiting] = (-inf, -len(_PAUSES))
+#: Stands behind all who come.
+_NOBODY: Final[_Coming] = (inf, _BEHIND)
 
 
 class Before(NamedTuple):
@@ -89,8 +93,9 @@ class Queue:
     def before(self, due: float) -> Before:
         """Those due by then."""
         some = self._due_by(due)
-        waiting = [(target, 0) for target, release in reversed(some) if not release]
-        return Before(waiting, sorted((release, target, 0) for target, release in some if release))
+        waiting = [(-target, 0) for target, release in reversed(some) if not release]
+        coming = [(release, (-target, 0)) for target, release in some if release]
+        return Before(waiting, sorted(coming))
 
 
 class Future(NamedTuple):
@@ -127,14 +132,17 @@ class Seats:
         self._lengths = lengths
         for place, one in enumerate(counsellors):
             spans = [
-                ((start - now).total_seconds(), (end - now).total_seconds() - _MARGIN)
+                (first, last)
                 for start, end in one.spans
+                if (first := (start - now).total_seconds())
+                <= (last := (end - now).total_seconds() - _MARGIN)
             ]
-            self._spans.append([span for span in spans if span[0] <= span[1]])
-            self._free.append(max((one.free_at - now).total_seconds(), 0.0))
+            self._spans.append(spans)
+            free_at = one.free_at
+            self._free.append(0.0 if free_at <= now else (free_at - now).total_seconds())
             self._add_break(one, now)
-            if self._spans[-1] and self._spans[-1][0][0] > _NOTICE:
-                self._shifts_to_come.append((place, self._spans[-1][0][1]))
+            if spans and spans[0][0] > _NOTICE:
+                self._shifts_to_come.append((place, spans[0][1]))
             if one.counsellor_id in talked:
                 self._talked.append((place, talked[one.counsellor_id].total_seconds()))
 
@@ -158,43 +166,52 @@ class Seats:
 
     def sampled(self, futures: int, chance: Random) -> list[Future]:
         """When each comes free and takes a break, in so many futures; some are off sick."""
-        found = [Future(list(self._free), [inf] * len(self._free)) for _ in range(futures)]
-        for place, talked in self._talked:
-            chances = [chance.random() for _ in range(futures)]
-            lefts = self._lengths.remaining(talked, chances)
-            for future, left in zip(found, lefts, strict=True):
-                future.free[place] = left
         random = chance.random
-        for place, (earliest, latest) in enumerate(self._breaks):
-            if earliest < inf:
-                for future in found:
-                    future.breaks[place] = earliest + (latest - earliest) * random()
+        free, breaks = ([[at] * futures for at in self._free], [])
+        for place, talked in self._talked:
+            free[place] = self._lengths.remaining(talked, [random() for _ in range(futures)])
+        for earliest, latest in self._breaks:
+            width = latest - earliest
+            breaks.append(
+                [earliest + width * random() for _ in range(futures)]
+                if earliest < inf
+                else [inf] * futures
+            )
         for number in _some(futures * len(self._shifts_to_come), SICK_SHARE, chance):
             place, last = self._shifts_to_come[number // futures]
-            found[number % futures].free[place] = last + 1
-        return found
+            free[place][number % futures] = last + 1
+        return [
+            Future(list(frees), list(own))
+            for frees, own in zip(zip(*free, strict=True), zip(*breaks, strict=True), strict=True)
+        ]
 
-    def turns(self, free: Iterable[float]) -> list[tuple[float, int]]:
-        """Who may begin a call, and when, in order; given when they come free."""
-        found = [(self.ready(place, at), place) for place, at in enumerate(free)]
-        return sorted((at, place) for at, place in found if at is not None)
+    def turns(self, free: Iterable[float]) -> list[float]:
+        """When each may first begin a call, given when they come free; inf if they may not."""
+        return [
+            at if start <= at <= last else self.ready(place, at)
+            for place, (at, (start, last)) in enumerate(zip(free, self.first_spans, strict=True))
+        ]
 
     @cached_property
     def first_spans(self) -> list[_Span]:
         """The span in which most of the calls of each begin."""
         return [spans[0] if spans else _NO_SPAN for spans in self._spans]
 
+    @cached_property
+    def first_lasts(self) -> list[float]:
+        """The end of those spans."""
+        return [last for _, last in self.first_spans]
+
     def first_start(self, open_from: Sequence[float]) -> float:
         """The first second at which anybody on shift may ring the newcomer; inf if none may."""
-        starts = (self.ready(place, opens) for place, opens in enumerate(open_from))
-        return min((start for start in starts if start is not None), default=inf)
+        return min((self.ready(place, opens) for place, opens in enumerate(open_from)), default=inf)
 
-    def ready(self, place: int, at: float) -> float | None:
-        """The first second from ``at`` on at which a call may start; None if there is none."""
+    def ready(self, place: int, at: float) -> float:
+        """The first second from ``at`` on at which a call may start; inf if there is none."""
         for start, last in self._spans[place]:
             if at <= last:
                 return max(at, start)
-        return None
+        return inf
 
     def alone_from(self, place: int, at: float) -> float:
         """When the last colleague leaves who is on shift at ``at``; that itself without one."""
@@ -224,42 +241,37 @@ def draws(lengths: CallLengths, lapses: float, chance: Random) -> Iterator[float
     taken = len(answered) / (1 - UNANSWERED_SHARE)
     lapsed = round(taken * lapses / (1 - lapses))
     likely = [*answered, *[UNANSWERED] * (round(taken) - len(answered)), *[LAPSED] * lapsed]
-    while True:
-        yield from chance.choices(likely, k=_AT_ONCE)
+    return chain.from_iterable(chance.choices(likely, k=_AT_ONCE) for _ in repeat(None))
 
 
 class _Line:
     """Who is served before a newcomer ``due`` then, in one future; some of them more than once."""
 
     def __init__(self, before: Before, due: float) -> None:
-        self.waiting, self.coming = before.waiting.copy(), before.coming.copy()
-        self.released: list[_Waiting] = []  # a heap of those released meanwhile
+        self.waiting, self.coming = before.waiting.copy(), [*before.coming, _NOBODY]
         self._due = due
 
-    def next(self, at: float) -> _Waiting | None:
-        """Who is rung next by somebody free ``at`` then; None if it is the newcomer's turn."""
-        waiting, coming, released = self.waiting, self.coming, self.released
-        while coming and coming[0][0] <= at:
-            heappush(released, heappop(coming)[1:])
-        if released and not (waiting and waiting[-1] <= released[0]):
-            return heappop(released)
-        return waiting.pop() if waiting else None
+    def release(self, at: float) -> None:
+        """Let those wait who may be rung from ``at`` on."""
+        while self.coming[0][0] <= at:
+            insort(self.waiting, heappop(self.coming)[1])
 
     def missed(self, one: _Waiting, drawn: float, at: float) -> float:
-        """Let somebody come again whom nobody spoke with; how many seconds that took."""
-        target, tries = one
-        if drawn == LAPSED:
-            self._come((at + _LEASE, target, tries))
-            return _LEASE
-        if tries < len(_PAUSES):
-            release = at + _IN_VAIN + _PAUSES[tries]
-            self._come((release, release + _SLACK, tries + 1))
-        return _IN_VAIN
+        """Let somebody come again whom nobody spoke with; how many seconds that took.
 
-    def _come(self, one: _Coming) -> None:
-        """Let somebody come, if they are due before the newcomer."""
-        if one[1] <= self._due:
-            heappush(self.coming, one)
+        Only if they are due before the newcomer.
+        """
+        if drawn == LAPSED:
+            lasted, release = _LEASE, at + _LEASE
+        else:
+            lasted, tries = _IN_VAIN, -one[1]
+            if tries == len(_PAUSES):
+                return lasted
+            release = at + _IN_VAIN + _PAUSES[tries]
+            one = -release - _SLACK, -tries - 1
+        if -one[0] <= self._due:
+            heappush(self.coming, (release, one))
+        return lasted
 
 
 def start_of_newcomer(
@@ -275,47 +287,43 @@ def start_of_newcomer(
     Whoever comes free takes the released request that is due first. ``open_from`` says from when on
     each counsellor may take the newcomer; until then they take somebody who is due behind.
     """
-    line, breaks, spans = _Line(before, due), future.breaks, seats.first_spans
-    waiting, coming, released = line.waiting, line.coming, line.released
+    line, breaks, lasts = _Line(before, due), future.breaks, seats.first_lasts
+    waiting, coming = line.waiting, line.coming
     turns = seats.turns(future.free)
-    for turn, (at, place) in enumerate(turns):  # it grows meanwhile
-        if breaks[place] <= at:
-            length, breaks[place] = seats.break_lengths[place], inf
-        else:
-            if released or (coming and coming[0][0] <= at):
-                taken = line.next(at)
+    places, soonest = range(len(turns)), 0.0
+    while soonest < inf:
+        soonest = inf  # of second turns: until then the order of the first ones holds
+        for place in sorted(places, key=turns.__getitem__):
+            if (at := turns[place]) >= soonest:
+                break
+            if breaks[place] <= at:
+                length, breaks[place] = seats.break_lengths[place], inf
             else:
-                taken = waiting.pop() if waiting else None
-            if taken is None and open_from[place] <= at:
-                return Starts(at, _if_lapsed(seats, turns[turn + 1 :], at, place, open_from))
-            length = next(attempts)
-            if length < 0:
-                length = line.missed(taken or _BEHIND, length, at)
-        ends = at + length
-        start, last = spans[place]
-        following = ends if start <= ends <= last else seats.ready(place, ends)
-        if following is not None:
-            insort(turns, (following, place), turn)  # later than this turn
+                if coming[0][0] <= at:
+                    line.release(at)
+                if not waiting and open_from[place] <= at:
+                    return Starts(at, _if_lapsed(seats, turns, place, open_from))
+                taken, length = waiting.pop() if waiting else _BEHIND, next(attempts)
+                if length < 0:
+                    length = line.missed(taken, length, at)
+            ends = at + length
+            turns[place] = ends = ends if ends <= lasts[place] else seats.ready(place, ends)
+            soonest = ends if ends < soonest else soonest
     return None
 
 
 def _if_lapsed(
-    seats: Seats,
-    following: Iterable[tuple[float, int]],
-    at: float,
-    place: int,
-    open_from: Sequence[float],
+    seats: Seats, turns: Sequence[float], place: int, open_from: Sequence[float]
 ) -> float:
-    """When the newcomer is rung whose offer to ``place`` at ``at`` lapses: by a colleague.
+    """When the newcomer is rung whose offer to ``place`` lapses at their turn: by a colleague.
 
     By any of them where no other meets what is wished for, as the wish is in vain then. Or by the
     same one, once no colleague is on shift any more.
     """
-    holds = any(opens <= at for other, opens in enumerate(open_from) if other != place)
-    others = [
-        (max(turn, open_from[other]) if holds else turn, other)
-        for turn, other in following
-        if other != place
-    ]
-    alone = seats.alone_from(place, at)
-    return max(min([alone, *(turn for turn, _ in others)]), at + _LEASE)
+    at, turns, opens = turns[place], [*turns], [*open_from]
+    turns[place] = opens[place] = inf  # they are no colleague of theirs
+    lapses_at = at + _LEASE
+    start = min(map(max, turns, opens) if min(opens) <= at else turns)
+    if start > lapses_at:
+        start = min(start, seats.alone_from(place, at))
+    return max(start, lapses_at)

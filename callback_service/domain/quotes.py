@@ -142,7 +142,7 @@ def forecast(
     queue, lengths = Queue(tasks, now=now), habits.lengths
     seats = Seats(people, talked, lengths, now=now)
     due = max(NEWCOMER_DUE.total_seconds(), latest)
-    opens = [_open_from(one, steps, now) for one in people]
+    opens = [_open_from(one, steps, now) if steps else 0.0 for one in people]
     mean = repeat(lengths.mean)
     expected = start_of_newcomer(seats, seats.expected(), queue.before(due), due, mean, opens)
     if expected is None:

@@ -40,6 +40,7 @@ _PLACE_HELD = text("place IS NOT NULL")
 _OFFER_OPEN = text("ended_at IS NULL")
 _LET_GO = "ending IN ('released', 'declined')"
 _WINDOW_OPEN = text("ended_at IS NULL")
+_ERASURE_ASKED = text("erasure_asked_at IS NOT NULL")
 
 
 class CallbackRequest(Base):
@@ -146,6 +147,10 @@ class Submission(Base):
     """
 
     __tablename__ = "submission"
+    __table_args__ = (
+        Index("ix_submission_erasure_asked", "erasure_asked_at",
+              sqlite_where=_ERASURE_ASKED, postgresql_where=_ERASURE_ASKED),
+    )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key_digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)  # SHA-256 of the key
@@ -160,6 +165,7 @@ class Submission(Base):
     wishes_same_counsellor: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
+    erasure_asked_at: Mapped[datetime | None]  # by its link, until that is carried out
 
     request: Mapped[CallbackRequest] = relationship()
     window: Mapped[ContactWindow] = relationship(back_populates="submission")

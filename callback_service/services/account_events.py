@@ -21,7 +21,7 @@ TEXTED: Final[Mapping[str, str]] = {
     "staff.password_set": "a new password was set",
     "staff.link_made": "a link for a new password was made",
     "staff.app_set_up": "an app for codes was set up",
-    "staff.codes_renewed": "new spare codes were made",
+    "staff.codes_renewed": "new spare codes were made, other sign-ins ended",
     "staff.recovery_code_used": "a spare code was used",
     "staff.passkey_added": "a passkey was added",
     "staff.passkey_removed": "a passkey was removed",

@@ -83,15 +83,17 @@ def _check_looks(session: Session, actor_id: int, *, now: datetime) -> None:
         raise TooMany("You have looked up as many numbers today as one person may.")
 
 
-def ask_for_erasure_by_caller(
-    session: Session, e164: str, *, now: datetime, tz: tzinfo
-) -> DataRequest:
-    """The open case in which a caller, by their own link, asks for all of theirs to be erased."""
-    case, _ = _case_of(session, e164, About.ERASURE, opened_by_id=None, now=now, tz=tz)
+def note_wish(
+    session: Session, e164: str, *, asked_at: datetime, now: datetime, tz: tzinfo
+) -> None:
+    """See to it that there is an open case of a number whose link asked for all to be erased.
+
+    Anybody who types a number gets a link, so that is a wish, for a person to look into.
+    """
+    case, _ = _case_of(session, e164, About.ERASURE, opened_by_id=None, now=asked_at, tz=tz)
     if case.asked_at is None:
-        case.asked_at = now
+        case.asked_at = asked_at
         _note(session, "data_request.erasure_asked", case, actor_id=None, now=now)
-    return case
 
 
 def _case_of(

@@ -92,11 +92,17 @@ def _forget_caller(session: Session, request: CallbackRequest) -> None:
     request.reference = f"0{request.id:x}"  # no reference that was spoken has a nought
     _keep_the_day_only(request)
     for submission in session.scalars(_of(Submission, request.id)):
-        submission.key_digest = sha256(f"erased:{submission.id}".encode()).digest()
-        submission.fingerprint = NO_FINGERPRINT
+        end_link(submission)
+        submission.erasure_asked_at = None
         submission.wish_language = submission.wish_gender = None
         submission.wishes_same_counsellor = False
         _keep_the_day_only(submission)
+
+
+def end_link(submission: Submission) -> None:
+    """From now on the link of this posting is one of those that we do not know."""
+    submission.key_digest = sha256(f"erased:{submission.id}".encode()).digest()
+    submission.fingerprint = NO_FINGERPRINT
 
 
 def _forget_course(session: Session, request_id: int) -> None:

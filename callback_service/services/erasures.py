@@ -1,29 +1,28 @@
-"""Erasing on somebody's wish: asked for by one person and carried out by another, or by the caller.
+"""Erasing all of a number on somebody's wish: asked for by one person, carried out by another.
 
 Under a hold nothing is erased. What is on its way just now (a text, a call) is waited for.
 """
 
 from __future__ import annotations
 
-from datetime import date, datetime, tzinfo
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from callback_service.domain.lifecycle import Disposition, Outcome, RequestState
+from callback_service.domain.lifecycle import Disposition, RequestState
 from callback_service.domain.policy import Action
 from callback_service.domain.retention import Keeping, Kept
 from callback_service.errors import Refused
 from callback_service.models.call import InboundCall
-from callback_service.models.callback import Attempt, CallbackRequest, Submission
+from callback_service.models.callback import CallbackRequest
 from callback_service.models.inbound import InboundText
 from callback_service.models.number import LineLookup, SaidBy
 from callback_service.models.outbox import OutboxMessage
 from callback_service.models.privacy import CaseEnding, DataRequest, LegalHold, RecordKind
 from callback_service.services import (
     audit,
-    data_requests,
     emptying,
     erasure_runs,
     form_posts,
@@ -43,7 +42,6 @@ ON_HOLD: Final = (
     "Say so to whoever asks, and that they may complain. It can be erased once the hold is ended."
 )
 JUST_NOW: Final = "They are being rung or texted just now. Try again in a few minutes."
-NOT_FROM_HERE: Final = "We cannot erase this from here just now. Please call us."
 
 
 @allowed(Action.HANDLE_DATA_REQUESTS)
@@ -56,9 +54,12 @@ def ask(
     actor_id: int,
     now: datetime,
 ) -> None:
-    """Ask for all that is held in a case to be erased: another person confirms it."""
+    """Ask for all that is held in a case to be erased: another person confirms it.
+
+    What came by a link is no more than a wish: whoever asks has made sure whose number it is.
+    """
     case = locked_case(session, case_id)
-    if case.asked_at is not None:
+    if case.asked_by_id is not None:
         raise Refused("An erasure is asked for already: another person confirms it.")
     rows = requests_of(session, case.phone_index)
     if not is_any_barred(session, rows, actor_id):  # to them it is a number we do not know
@@ -85,7 +86,7 @@ def confirm(
 ) -> None:
     """Erase all that is held under the number of a case. Never by the person who asked for it."""
     case = locked_case(session, case_id)
-    if case.asked_at is None or case.phone is None:
+    if case.asked_by_id is None or case.phone is None:
         raise Refused("No erasure is asked for.")
     if case.asked_by_id == actor_id:
         raise Refused("You asked for this erasure: another person must confirm it.")
@@ -96,7 +97,7 @@ def confirm(
     _check_holds(session, rows)
     _check_at_rest(session, rows)
     for request in rows:
-        _close_and_empty(session, request, keeping, actor_id=actor_id, now=now)
+        close_and_empty(session, request, keeping, actor_id=actor_id, now=now)
     _heed_wishes(session, case, case.phone, actor_id=actor_id, now=now)
     _forget_number(session, case.phone_index, keeping, now=now)
     case.ended_at, case.ended_by_id, case.ending = now, actor_id, CaseEnding.ERASED
@@ -116,7 +117,7 @@ def _check_at_rest(session: Session, rows: list[CallbackRequest]) -> None:
         raise Refused(JUST_NOW)
 
 
-def _close_and_empty(
+def close_and_empty(
     session: Session,
     request: CallbackRequest,
     keeping: Keeping,
@@ -124,6 +125,7 @@ def _close_and_empty(
     actor_id: int | None,
     now: datetime,
 ) -> None:
+    """Erase one request, held by its lock, that nothing keeps: an open one is taken back first."""
     if request.state is not RequestState.CLOSED:
         requests.close(session, request, Disposition.WITHDRAWN, actor_id=actor_id, now=now)
         session.flush()
@@ -170,49 +172,6 @@ def _empty_cases(session: Session, index: bytes | None) -> None:
     """The number and the words of every case about it: that there was one stays."""
     rows = update(DataRequest).where(DataRequest.phone_index == index)
     session.execute(rows.values(phone_sealed=None, phone_index=None, words_sealed=None))
-
-
-def erase_own(
-    session: Session, submission: Submission, keeping: Keeping, *, now: datetime, tz: tzinfo
-) -> date | None:
-    """Erase a request on the word of who holds its link; None once it is.
-
-    Where somebody spoke with us, or others asked under the same request, it is not theirs alone
-    to decide: a manager does, and the day is returned by which. The call is taken back meanwhile.
-    """
-    request = lock_request(session, submission.request_id)
-    if request.phone is None:
-        return None
-    if request.state is RequestState.CALLING or is_in_the_air(session, request.id):
-        raise Refused("We are ringing or texting you just now. Try again in a few minutes.")
-    if held_among(session, [request.id]):
-        raise Refused(NOT_FROM_HERE)
-    if _is_theirs_alone(session, request):
-        _close_and_empty(session, request, keeping, actor_id=None, now=now)
-        erasure_runs.note(session, 1, now=now)
-        return None
-    requests.withdraw(session, submission, now=now, tz=tz)
-    return data_requests.ask_for_erasure_by_caller(session, request.phone, now=now, tz=tz).due_on
-
-
-def _is_theirs_alone(session: Session, request: CallbackRequest) -> bool:
-    spoken = select(Attempt.id).where(
-        Attempt.request_id == request.id, Attempt.outcome == Outcome.ANSWERED
-    )
-    posts = session.scalars(select(Submission.id).where(Submission.request_id == request.id)).all()
-    return len(posts) == 1 and session.scalar(spoken.limit(1)) is None
-
-
-def erasure_due_on(session: Session, request: CallbackRequest) -> date | None:
-    """By when an erasure is decided that the caller asked for; None if none is asked for."""
-    return session.scalar(
-        select(DataRequest.due_on).where(
-            DataRequest.phone_index == request.phone_index,
-            DataRequest.ended_at.is_(None),
-            DataRequest.asked_at.is_not(None),
-            DataRequest.asked_by_id.is_(None),
-        )
-    )
 
 
 def _note(

@@ -127,9 +127,15 @@ def give_recovery_code(
     return _enter(session, row, staff, caller=caller, by=Proof.RECOVERY_CODE, now=now)
 
 
-def renew_recovery_codes(session: Session, staff_id: int, *, now: datetime) -> tuple[str, ...]:
-    """New recovery codes in the place of the old, kept nowhere else."""
+def renew_recovery_codes(
+    session: Session, staff_id: int, *, keep: int | None, now: datetime
+) -> tuple[str, ...]:
+    """New recovery codes in the place of the old, kept nowhere else.
+
+    Whoever found the old ones may be in with one: of the sign-ins only ``keep`` goes on.
+    """
     staff = session.get_one(Staff, staff_id, with_for_update=True)
+    sign_in.end_all(session, staff_id, keep=keep)
     tell(session, "staff.codes_renewed", staff, now=now)
     return _new_codes(session, staff, now=now)
 

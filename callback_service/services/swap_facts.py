@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import and_, not_, or_, select
 from sqlalchemy.orm import Session
 
+from callback_service.domain.policy import Action
 from callback_service.domain.rota import MAY_HOLD, Duty, Shift, Source
 from callback_service.domain.rota_changes import Override
 from callback_service.domain.swaps import (
@@ -20,13 +21,16 @@ from callback_service.domain.swaps import (
     replacements,
 )
 from callback_service.domain.wall_time import Span
+from callback_service.errors import NotFound
 from callback_service.models.rota_change import RotaChange, RotaChangeSpan
 from callback_service.models.staff import Staff
 from callback_service.models.swap import Swap
+from callback_service.services.permission import may
 from callback_service.services.rota import resolve
 from callback_service.services.rota_change_rows import span_in_words
 from callback_service.services.rota_handing_on import puts_on_duty
 
+NO_SUCH: Final = "There is no such swap."
 BEGAN: Final = "The shift began before the swap was agreed."
 MOVED: Final = "The rota was changed: the shift is no longer as it was offered."
 _OVERLAPPING: Final = "Shifts that overlap are exchanged only where both are of the patterns."
@@ -53,6 +57,19 @@ def may_hold(session: Session, staff_id: int, duty: Duty) -> bool:
     """Whether somebody has an active account and may have the duty."""
     staff = session.get(Staff, staff_id)
     return staff is not None and staff.is_active and staff.role in MAY_HOLD[duty]
+
+
+def check_known(session: Session, row: Swap | None, *, reader_id: int) -> Swap:
+    """The swap, if it is there for this person: managers, both sides, and for an offer to all
+    whoever may have the duty. Raises NotFound alike for everybody else and for what is not there.
+    """
+    if row is None:
+        raise NotFound(NO_SUCH)
+    is_for_all = row.to_id is None and may_hold(session, reader_id, row.duty)
+    is_side = reader_id in {row.offered_by_id, row.to_id, row.taken_by_id}
+    if not (is_for_all or is_side or may(session, Action.EDIT_ROTA, reader_id)):
+        raise NotFound(NO_SUCH)
+    return row
 
 
 def lapse_reason(

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.rota import Duty, Source
 from callback_service.domain.swaps import OPEN, SWAPPABLE, SwapState, replacements
-from callback_service.errors import NotFound
 from callback_service.models.swap import Swap
 from callback_service.services import rest_checks
 from callback_service.services.rota import resolve
@@ -19,6 +18,7 @@ from callback_service.services.rota_preview import Breakage, what_would_break
 from callback_service.services.swap_facts import (
     MOVED,
     changes_of,
+    check_known,
     first_clash,
     lapse_reason,
     moves_of,
@@ -65,16 +65,12 @@ def list_swaps(session: Session, *, now: datetime, tz: tzinfo) -> list[SwapLine]
     return [_line(session, row, now=now, tz=tz) for row in rows]
 
 
-def swap_line(session: Session, swap_id: int, *, now: datetime, tz: tzinfo) -> SwapLine:
-    """One swap; raises NotFound."""
-    return _line(session, _row(session, swap_id), now=now, tz=tz)
-
-
-def _row(session: Session, swap_id: int) -> Swap:
-    row = session.get(Swap, swap_id)
-    if row is None:
-        raise NotFound("There is no such swap.")
-    return row
+def swap_line(
+    session: Session, swap_id: int, *, reader_id: int, now: datetime, tz: tzinfo
+) -> SwapLine:
+    """One swap; raises NotFound where it is not there for this person."""
+    row = check_known(session, session.get(Swap, swap_id), reader_id=reader_id)
+    return _line(session, row, now=now, tz=tz)
 
 
 def _line(session: Session, row: Swap, *, now: datetime, tz: tzinfo) -> SwapLine:
@@ -133,8 +129,8 @@ class Meaning:
 def meaning_of(
     session: Session, swap_id: int, taker_id: int, *, now: datetime, tz: tzinfo
 ) -> Meaning:
-    """What it would mean if ``taker_id`` had the shift."""
-    row = _row(session, swap_id)
+    """What it would mean if ``taker_id`` had the shift of a swap that is there."""
+    row = session.get_one(Swap, swap_id)
     terms = row.terms(taker_id)
     moves = moves_of(session, terms, tz=tz)
     impossible = lapse_reason(session, row, taker_id, now=now, tz=tz)

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from callback_service.domain.policy import Action
 from callback_service.domain.swaps import OPEN, Move, SwapState, check_move
 from callback_service.domain.wall_time import ONE_DAY
-from callback_service.errors import NotFound, Refused
+from callback_service.errors import Refused
 from callback_service.models.swap import Swap
 from callback_service.services import audit
 from callback_service.services.cover_warnings import given_reason
@@ -34,6 +34,7 @@ from callback_service.services.rota_texts import tell_of_swap
 from callback_service.services.swap_facts import (
     BEGAN,
     changes_of,
+    check_known,
     first_clash,
     lapse_reason,
     may_hold,
@@ -62,7 +63,7 @@ def take_swap(
     Without approval it holds at once, unless it would cost cover, a promise or rest: then a manager
     decides all the same. Look at the state of what comes back: it may have lapsed.
     """
-    row = _locked(session, swap_id, also=[staff_id])
+    row = _locked(session, swap_id, actor_id, also=[staff_id])
     if row.taken_by_id == staff_id and row.state in {SwapState.TAKEN, SwapState.APPROVED}:
         return row  # the button was pressed twice
     _check_taking(session, row, staff_id)
@@ -97,7 +98,7 @@ def _check_taking(session: Session, row: Swap, staff_id: int) -> None:
     if row.taken_by is not None and row.state is not SwapState.OFFERED:
         raise Refused(f"{row.taken_by.name} took this shift first.")
     check_move(row.state, SwapState.TAKEN)
-    if row.to_id not in {None, staff_id}:
+    if row.to_id not in {None, staff_id}:  # a manager may see it, and acts for the wrong person
         raise Refused("This shift is offered to somebody else.")
     if staff_id == row.offered_by_id or not may_hold(session, staff_id, row.duty):
         raise Refused(NOBODY_ABLE)
@@ -117,7 +118,7 @@ def _lapsed(
 @allowed(Action.WORK_OWN_SHIFTS)
 def give_up(session: Session, swap_id: int, *, actor_id: int, now: datetime) -> None:
     """Un-take a shift before it is approved: it is offered again."""
-    row = _locked(session, swap_id)
+    row = _locked(session, swap_id, actor_id)
     if row.taken_by_id != actor_id and not may(session, Action.EDIT_ROTA, actor_id):
         raise Refused("Only who took the shift can give it back.")
     check_move(row.state, SwapState.OFFERED)
@@ -128,7 +129,7 @@ def give_up(session: Session, swap_id: int, *, actor_id: int, now: datetime) -> 
 @allowed(Action.WORK_OWN_SHIFTS)
 def withdraw(session: Session, swap_id: int, *, actor_id: int, now: datetime) -> None:
     """Take an offer back before it is approved; or, as who alone was asked, say no to it."""
-    row = _locked(session, swap_id)
+    row = _locked(session, swap_id, actor_id)
     if row.state is SwapState.OFFERED and row.to is not None and row.to_id == actor_id:
         row.reason = f"{row.to.name} cannot take it."
     elif row.offered_by_id != actor_id and not may(session, Action.EDIT_ROTA, actor_id):
@@ -151,7 +152,7 @@ def approve(
 
     Raises RestBroken where it breaks rest and no reason is given; with one, that is allowed.
     """
-    row = _locked(session, swap_id)
+    row = _locked(session, swap_id, actor_id)
     check_move(row.state, SwapState.APPROVED)
     taker_id = row.taken_by_id or 0
     if not may_hold(session, taker_id, row.duty):
@@ -193,7 +194,7 @@ def _carry_out(
 def decline(session: Session, swap_id: int, *, reason: str, actor_id: int, now: datetime) -> None:
     """Decline a swap that was taken, with a reason that both will read."""
     reason = given_reason(reason)
-    row = _locked(session, swap_id)
+    row = _locked(session, swap_id, actor_id)
     check_move(row.state, SwapState.DECLINED)
     row.reason = reason
     _move(session, row, SwapState.DECLINED, actor_id=actor_id, now=now)
@@ -203,7 +204,7 @@ def decline(session: Session, swap_id: int, *, reason: str, actor_id: int, now: 
 @allowed(Action.EDIT_ROTA)
 def undo(session: Session, swap_id: int, *, actor_id: int, now: datetime, tz: tzinfo) -> None:
     """Bring both people back to their own shifts, before the first of them begins."""
-    row = _locked(session, swap_id)
+    row = _locked(session, swap_id, actor_id)
     check_move(row.state, SwapState.UNDONE)
     if row.begins_at <= now:
         raise Refused("The shift has begun. Change the rota for that time instead.")
@@ -235,11 +236,9 @@ def lapse_begun(session: Session, *, now: datetime) -> int:
     return len(rows)
 
 
-def _locked(session: Session, swap_id: int, *, also: Sequence[int] = ()) -> Swap:
-    """The swap, under its lock and those of the accounts it speaks of."""
-    seen = session.get(Swap, swap_id)
-    if seen is None:
-        raise NotFound("There is no such swap.")
+def _locked(session: Session, swap_id: int, actor_id: int, *, also: Sequence[int] = ()) -> Swap:
+    """The swap, under its lock and those of the accounts it speaks of; NotFound to third people."""
+    seen = check_known(session, session.get(Swap, swap_id), reader_id=actor_id)
     taker_id = seen.taken_by_id
     people = {seen.offered_by_id, taker_id, seen.to_id, *also}
     lock_people(session, sorted(staff_id for staff_id in people if staff_id is not None))

@@ -75,6 +75,7 @@ DEEDS: Final[Mapping[str, str]] = {
     "request.closed": "Closed the request",
     "request.corrected": "Put a number or a name right",
     "request.erased": "Erased what the caller told us",
+    "request.erasure_asked": "Asked by a link to have it erased",
     "request.escalated": "Escalated the request",
     "request.given_back": "Gave the request back",
     "request.history_read": "Read the history of the request",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flask import Flask, Request
+from flask import Flask, Request, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 
 class FormRequest(Request):
@@ -21,3 +22,15 @@ class FormRequest(Request):
 def init_app(app: Flask) -> None:
     """Have ``app`` read its requests so."""
     app.request_class = FormRequest
+    app.before_request(_refuse_what_never_ends)
+
+
+def _refuse_what_never_ends() -> None:
+    """Refuse a body that comes in chunks, without its length, and reaches the limit.
+
+    Werkzeug stops reading there without a word, and half a form would be taken for a whole one.
+    """
+    limit = request.max_content_length
+    is_chunked = request.content_length is None and "Transfer-Encoding" in request.headers
+    if is_chunked and limit is not None and len(request.get_data()) >= limit:
+        raise RequestEntityTooLarge

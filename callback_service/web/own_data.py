@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Final
 
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
 from callback_service.clock import utc_now
 from callback_service.domain.retention import Kept, spoken_length
-from callback_service.errors import Refused
 from callback_service.extensions import current_settings, reading, transaction
+from callback_service.models.callback import Submission
 from callback_service.models.outbox import TextKind
-from callback_service.services import erasures, intake, text_wording
+from callback_service.services import intake, own_erasures, text_wording
 from callback_service.web.access import public
 
 bp = Blueprint("own_data", __name__)
@@ -49,57 +49,38 @@ def privacy() -> str:
 @bp.get("/manage/<token>/erase")
 @public
 def ask(token: str) -> ResponseReturnValue:
-    """What would be erased, and the button that does it."""
+    """What would be erased, and the button that does it: in the same words for every number."""
     with reading() as session:
-        submission = intake.submission_by_key(session, token)
-        if submission is None or submission.request.phone is None:
+        submission = _by_link(session, token)
+        if submission is None:
             return _unknown()
-        due = erasures.erasure_due_on(session, submission.request)
-        ending = submission.request.phone[-3:]
-        is_open = submission.withdrawn_at is None and submission.request.closed_at is None
-    return render_template(
-        "public/erase.html",
-        token=token,
-        number_ending=ending,
-        is_open=is_open,
-        due=_spoken_day(due) if due else None,
-    )
+        ending = (submission.request.phone or "")[-3:]
+    return render_template("public/erase.html", token=token, number_ending=ending)
 
 
 @bp.post("/manage/<token>/erase")
 @public
 def erase(token: str) -> ResponseReturnValue:
-    """Erase what was told with this link, or have a manager decide where it is not theirs alone."""
-    settings = current_settings()
-    try:
-        with transaction() as session:
-            submission = intake.submission_by_key(session, token)
-            if submission is None:
-                return _unknown()
-            due = erasures.erase_own(
-                session,
-                submission,
-                settings.keeping,
-                now=utc_now(),
-                tz=settings.service_time_zone,
-            )
-    except Refused as refusal:
-        page = render_template("public/erase.html", token=token, trouble=refusal.message)
-        return page, refusal.status
-    if due is None:
-        return redirect(url_for("own_data.erased"), code=303)
-    return redirect(url_for("own_data.ask", token=token), code=303)
+    """Take back what was sent with this link, end it, and have what was told erased."""
+    with transaction() as session:
+        submission = _by_link(session, token)
+        if submission is None:
+            return _unknown()
+        tz = current_settings().service_time_zone
+        own_erasures.ask(session, submission, now=utc_now(), tz=tz)
+    return redirect(url_for("own_data.erased"), code=303)
+
+
+def _by_link(session: Session, token: str) -> Submission | None:
+    submission = intake.submission_by_key(session, token)
+    return submission if submission is not None and submission.request.phone else None
 
 
 @bp.get("/erased")
 @public
 def erased() -> str:
-    """It is gone."""
+    """What happens now."""
     return render_template("public/erased.html")
-
-
-def _spoken_day(day: date) -> str:
-    return f"{day.day} {day:%B %Y}"
 
 
 def _unknown() -> ResponseReturnValue:

@@ -137,9 +137,14 @@ def finish_replacing() -> ResponseReturnValue:
 @requires(Action.SECURE_OWN_ACCOUNT)
 @fresh
 def renew_codes() -> ResponseReturnValue:
-    """New recovery codes in the place of the old, shown this once."""
+    """New recovery codes, shown this once: the old ones and the other sign-ins end."""
     with transaction() as session:
-        codes = second_step.renew_recovery_codes(session, current_staff().id, now=clock.utc_now())
+        codes = second_step.renew_recovery_codes(
+            session,
+            current_staff().id,
+            keep=access.current_sign_in_id(),
+            now=clock.utc_now(),
+        )
     return _codes_page(codes, onwards=url_for("account.own"))
 
 

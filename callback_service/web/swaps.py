@@ -187,7 +187,7 @@ def take_form(swap_id: int) -> ResponseReturnValue:
     """Show what taking a shift would mean, and ask."""
     now = clock.utc_now()
     with reading() as session:
-        line = swap_lists.swap_line(session, swap_id, now=now, tz=zone())
+        line = _line(session, swap_id, now)
         _check_offered(line)
         taker_id = _taker(line)
         people = _takers(session, line)
@@ -205,6 +205,11 @@ def take_form(swap_id: int) -> ResponseReturnValue:
         is_me=taker_id == current_staff().id,
         **breakage_in_words(meaning.breakage),
     )
+
+
+def _line(session: Session, swap_id: int, now: datetime) -> SwapLine:
+    me = current_staff().id
+    return swap_lists.swap_line(session, swap_id, reader_id=me, now=now, tz=zone())
 
 
 def _check_offered(line: SwapLine) -> None:
@@ -266,7 +271,7 @@ def decide_form(swap_id: int) -> ResponseReturnValue:
 def _decide_page(swap_id: int, approval: ApproveForm, form: DeclineForm) -> str:
     now = clock.utc_now()
     with reading() as session:
-        line = swap_lists.swap_line(session, swap_id, now=now, tz=zone())
+        line = _line(session, swap_id, now)
         if line.state is not SwapState.TAKEN or line.taken_by_id is None:
             raise Refused("This swap does not wait for a manager.")
         meaning = swap_lists.meaning_of(session, swap_id, line.taken_by_id, now=now, tz=zone())

@@ -18,6 +18,7 @@ from callback_service.services import (
     data_requests,
     erasures,
     legal_holds,
+    own_erasures,
     requests,
     retention,
 )
@@ -26,12 +27,14 @@ from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.request_builders import (
     CALLER,
+    an_ask,
     make_manager,
     make_request,
     make_shift,
     mobile,
     phone_of,
     stored,
+    take,
 )
 
 LATER = NOW + USUAL.lasts(Kept.CALLERS)
@@ -59,6 +62,11 @@ def find(staff_id: int) -> int:
 def erase() -> int:
     with transaction() as session:
         return retention.erase_old(session, now=LATER)[Kept.CALLERS]
+
+
+def carry_out(submission_id: int) -> bool:
+    with transaction() as session:
+        return own_erasures.carry_out(session, submission_id, USUAL, now=NOW, tz=LONDON)
 
 
 def hold(request_id: int, staff_id: int) -> str:
@@ -126,6 +134,21 @@ def test_clocks_that_run_at_once_empty_each_request_once_and_count_it_once(
     assert sum(end.value for end in ends) == 12
     with stored(app) as session:
         assert session.scalar(select(func.sum(Figure.count))) == 36
+
+
+def test_ticks_that_carry_out_one_link_at_once_empty_its_request_once_and_count_it_once(
+    app: Flask, settings: Settings
+) -> None:
+    with stored(app) as session:
+        make_shift(session)
+        submission = take(session, an_ask(name="Robin"))
+        own_erasures.ask(session, submission, now=NOW, tz=LONDON)
+        submission_id = submission.id
+    ends = race(settings, carry_out, [(submission_id,)] * 4)
+    assert not [end.sentence for end in ends if end.refused_with]
+    assert sorted(end.value for end in ends) == [False, False, False, True]
+    with stored(app) as session:
+        assert session.scalar(select(func.sum(Figure.count))) == 3
 
 
 def test_what_is_put_on_hold_while_the_clock_runs_is_held_or_was_erased_and_never_both(

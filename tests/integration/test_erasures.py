@@ -15,7 +15,7 @@ from callback_service.domain.lifecycle import Disposition, RequestState
 from callback_service.domain.retention import USUAL, Kept
 from callback_service.errors import BadInput, NotFound, Refused, TooMany
 from callback_service.models.audit import AuditEntry
-from callback_service.models.callback import Attempt, CallbackRequest, Submission
+from callback_service.models.callback import CallbackRequest
 from callback_service.models.inbound import InboundText
 from callback_service.models.number import Suppression
 from callback_service.models.outbox import OutboxMessage, OutboxState
@@ -35,7 +35,6 @@ from callback_service.services import (
     escalation,
     form_posts,
     inbound_texts,
-    intake,
     legal_holds,
     requests,
     retention,
@@ -43,7 +42,6 @@ from callback_service.services import (
     suppression,
 )
 from callback_service.services.intake import Ask
-from callback_service.services.text_limits import TOO_MANY_BY_FORM
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.request_builders import (
@@ -57,7 +55,6 @@ from tests.support.request_builders import (
     mobile,
     offer,
     phone_of,
-    take,
 )
 
 REVIEW = (NOW + timedelta(days=60)).date()
@@ -382,102 +379,6 @@ class TestWishesAfterwards:
         accept(session, make_request(session), counsellor)
 
 
-class TestByTheirOwnLink:
-    def own(self, session: Session) -> Submission:
-        make_shift(session)
-        submission = take(session, an_ask(name="Robin", may_text=True))
-        session.commit()
-        return submission
-
-    def erase(self, session: Session, submission: Submission) -> date | None:
-        due = erasures.erase_own(session, submission, USUAL, now=NOW, tz=LONDON)
-        session.commit()
-        return due
-
-    def test_it_goes_at_once_and_the_call_with_it(self, session: Session) -> None:
-        submission = self.own(session)
-        assert self.erase(session, submission) is None
-        request = submission.request
-        assert (request.phone, request.state) == (None, RequestState.CLOSED)
-        text = session.scalars(select(OutboxMessage)).one()
-        assert (text.state, text.body, text.to) == (OutboxState.DROPPED, "", None)
-
-    def test_twice_is_as_once(self, session: Session) -> None:
-        submission = self.own(session)
-        assert [self.erase(session, submission) for _ in range(2)] == [None, None]
-
-    def test_erasing_again_and_again_does_not_bring_more_texts_about(
-        self, session: Session
-    ) -> None:
-        make_shift(session)
-        for _ in range(3):
-            submission = take(session, an_ask(may_text=True))
-            session.commit()
-            for text in session.scalars(select(OutboxMessage)):
-                if text.state is OutboxState.QUEUED:
-                    text.state = OutboxState.SENT
-            session.commit()
-            self.erase(session, submission)
-        take(session, an_ask(may_text=True))
-        reasons = session.scalars(select(OutboxMessage.reason).order_by(OutboxMessage.id)).all()
-        assert reasons[-1] == TOO_MANY_BY_FORM
-
-    def test_the_digest_they_are_counted_by_goes_after_a_day(self, session: Session) -> None:
-        submission = self.own(session)
-        self.erase(session, submission)
-        assert session.scalars(select(OutboxMessage.to_index)).one() is not None
-        retention.erase_old(session, now=NOW + timedelta(days=1))
-        session.expire_all()
-        assert session.scalars(select(OutboxMessage.to_index)).one() is None
-
-    def test_after_a_conversation_a_manager_decides(
-        self, session: Session, confirmer: Staff
-    ) -> None:
-        submission = self.own(session)
-        request = submission.request
-        counsellor = make_shift(session, name="Bo")
-        session.add(
-            Attempt(
-                request_id=request.id,
-                counsellor_id=counsellor.id,
-                number=1,
-                started_at=NOW,
-                ended_at=NOW,
-                outcome="answered",
-            )
-        )
-        session.commit()
-        assert self.erase(session, submission) == date(2026, 12, 25)
-        assert request.name == "Robin"
-        assert request.state is RequestState.CLOSED
-        [row] = data_requests.open_cases(session, now=NOW, tz=LONDON)
-        assert (row.opened_by, row.is_erasure_asked) == (None, True)
-        confirm(session, row.case_id, confirmer)
-        session.refresh(request)
-        assert request.name is None
-
-    def test_where_two_asked_one_of_them_does_not_decide_for_both(self, session: Session) -> None:
-        mine = self.own(session)
-        take(session, an_ask(name="Kim"))
-        session.commit()
-        assert self.erase(session, mine) is not None
-        assert mine.withdrawn_at is not None
-        assert mine.request.state is RequestState.WAITING
-        assert mine.request.phone is not None
-
-    def test_a_hold_is_not_told_of(self, session: Session, asker: Staff) -> None:
-        submission = self.own(session)
-        legal_holds.place(
-            session, submission.request_id, reason="A court", review_on=REVIEW,
-            actor_id=asker.id, now=NOW, tz=LONDON,
-        )  # fmt: skip
-        with pytest.raises(Refused) as refusal:
-            self.erase(session, submission)
-        assert "hold" not in refusal.value.message
-        session.rollback()
-        assert submission.request.phone is not None
-
-
 class TestPuttingRight:
     def correct(
         self, session: Session, case_id: int, request: CallbackRequest, staff: Staff,
@@ -527,15 +428,6 @@ class TestPuttingRight:
         case_id = a_case(session, asker, about=About.CORRECTION)
         with pytest.raises(NotFound):
             self.correct(session, case_id, other, asker, name="Nobody")
-
-
-def test_a_link_that_was_erased_is_like_one_that_never_was(session: Session) -> None:
-    make_shift(session)
-    key = intake.new_key()
-    submission = take(session, an_ask(key=key))
-    erasures.erase_own(session, submission, USUAL, now=NOW, tz=LONDON)
-    session.commit()
-    assert intake.submission_by_key(session, key) is None
 
 
 class TestAFormThatWaitsOutsideTheQueue:

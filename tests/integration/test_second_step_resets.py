@@ -110,7 +110,7 @@ def test_asking_takes_nothing_away(team: Team) -> None:
 
 
 def test_the_second_person_ends_second_step_password_and_sign_ins(team: Team) -> None:
-    second_step.renew_recovery_codes(team.session, team.owner.id, now=team.now)
+    second_step.renew_recovery_codes(team.session, team.owner.id, keep=None, now=team.now)
     _, token = half_in(team)
     team.confirm(team.ask(), team.boss)
     assert not team.knows()

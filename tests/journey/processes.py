@@ -238,6 +238,11 @@ class House:
         with self._engine.connect() as connection:
             return connection.execute(text(query)).first()
 
+    def rows(self, query: str) -> Sequence[Any]:
+        """All rows of ``query`` over a connection of its own."""
+        with self._engine.connect() as connection:
+            return connection.execute(text(query)).all()
+
     def run(self, statement: str) -> None:
         """Change the database over a connection of its own."""
         with self._engine.begin() as connection:

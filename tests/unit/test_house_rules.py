@@ -27,6 +27,19 @@ RUNS_DATA = {
 }  # fmt: skip
 
 
+#: Ways out to other machines. Whoever is given callers' data is named in the papers on privacy.
+WAYS_OUT = {
+    "aiohttp", "ftplib", "http.client", "httpx", "requests", "smtplib", "socket", "twilio",
+    "urllib.request", "urllib3", "websocket", "xmlrpc",
+}  # fmt: skip
+#: What makes Twilio record or write down what is said.
+RECORDS = {
+    "Record", "Recording", "Siprec", "Stream", "Transcription", "record",
+    "recording_status_callback", "recordings", "transcribe", "transcriptions",
+}  # fmt: skip
+GATEWAYS = {"heartbeat", "signature", "twiml"}  # and all that begin with twilio
+
+
 def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
@@ -104,6 +117,56 @@ def test_no_module_makes_code_commands_objects_or_templates_of_data(path: Path) 
 )  # fmt: skip
 def test_the_search_for_such_names_finds_them(code: str) -> None:
     assert names_in(code) & RUNS_DATA
+
+
+def imports_of(code: str) -> set[str]:
+    """The modules that ``code`` imports, and the packages they are in."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.update({node.module, *(f"{node.module}.{alias.name}" for alias in node.names)})
+    return found | {one.split(".")[0] for one in found}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_nothing_leaves_but_to_twilio_and_the_watch_from_outside(path: Path) -> None:
+    is_gateway = path.parent.name == "gateways" and (
+        path.stem in GATEWAYS or path.stem.startswith("twilio")
+    )
+    assert is_gateway or not imports_of(path.read_text(encoding="utf-8")) & WAYS_OUT
+
+
+@pytest.mark.parametrize(
+    "code", ["import requests", "from urllib.request import urlopen", "from http import client",
+             "from twilio.rest import Client", "import urllib3.util"],
+)  # fmt: skip
+def test_the_search_for_ways_out_finds_them(code: str) -> None:
+    assert imports_of(code) & WAYS_OUT
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_no_call_is_ever_recorded(path: Path) -> None:
+    """Twilio records where it is asked to: by an argument, a verb or an address of its own."""
+    code = path.read_text(encoding="utf-8")
+    if path.parent.name == "gateways" or path.stem.startswith("twilio"):
+        assert names_in(code).isdisjoint(RECORDS)
+        assert arguments_in(code).isdisjoint(RECORDS)
+
+
+def arguments_in(code: str) -> set[str]:
+    """Every argument that is given by its name."""
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    return {given.arg for call in calls for given in call.keywords if given.arg}
+
+
+@pytest.mark.parametrize(
+    "code", ["Dial(record='record-from-answer')", "from twilio.twiml.voice_response import Record",
+             "client.calls(sid).recordings.create()"],
+)  # fmt: skip
+def test_the_search_for_recording_finds_it(code: str) -> None:
+    assert (names_in(code) | arguments_in(code)) & RECORDS
 
 
 def test_journeys_are_where_make_test_looks_for_them() -> None:

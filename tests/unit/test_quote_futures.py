@@ -237,8 +237,7 @@ class TestWhoIsOffSick:
     def free_at(self, *spans: tuple[datetime, datetime], futures: int = 4000) -> list[float]:
         seats = Seats([Availability(1, NOW, spans)], {}, PRIOR, now=NOW)
         chance = Random(1)  # noqa: S311 - the same chance again
-        found = [seats.ready(0, one.free[0]) for one in seats.sampled(futures, chance)]
-        return [start for start in found if start is not None]
+        return [seats.ready(0, one.free[0]) for one in seats.sampled(futures, chance)]
 
     def test_is_away_for_a_shift_that_has_not_begun_and_back_for_the_next(self) -> None:
         found = self.free_at(self.LATER, self.AFTER)

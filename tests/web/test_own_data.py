@@ -15,10 +15,11 @@ from werkzeug.test import TestResponse
 
 from callback_service import create_app
 from callback_service.domain.wording import forbidden_words
-from callback_service.models.callback import Attempt, CallbackRequest
+from callback_service.models.callback import CallbackRequest
 from callback_service.models.outbox import FOR_CALLERS
 from callback_service.services import intake
 from callback_service.services.text_wording import wording
+from callback_service.ticks import erase as erase_tick
 from callback_service.web.own_data import TEXTS
 from tests.support.builders import NOW
 from tests.support.pages import csrf_token
@@ -65,39 +66,18 @@ class TestErasing:
         with seen(app) as session:
             assert session.scalars(select(CallbackRequest.phone_sealed)).one() is not None
 
-    def test_it_is_gone_and_the_link_with_it(
+    def test_the_link_is_dead_at_once_and_all_is_gone_after_the_tick(
         self, app: Flask, client: FlaskClient, key: str
     ) -> None:
         answer = erase(client, key)
         assert answer.location == "/erased"
-        assert "We no longer have your number" in words(client.get("/erased"))
-        with seen(app) as session:
-            assert session.scalars(select(CallbackRequest.phone_sealed)).one() is None
+        assert "gone within a few minutes" in words(client.get("/erased"))
         for page in (f"/manage/{key}", f"/done/{key}", f"/manage/{key}/erase"):
             assert client.get(page).status_code == 404, page
-
-    def test_after_a_conversation_it_says_by_when(
-        self, app: Flask, client: FlaskClient, key: str
-    ) -> None:
-        with stored(app) as session:
-            request = session.scalars(select(CallbackRequest)).one()
-            counsellor = make_shift(session, name="Bo")
-            session.add(
-                Attempt(
-                    request_id=request.id,
-                    counsellor_id=counsellor.id,
-                    number=1,
-                    started_at=NOW,
-                    ended_at=NOW,
-                    outcome="answered",
-                )
-            )
-        answer = erase(client, key)
-        assert answer.location == f"/manage/{key}/erase"
-        page = words(client.get(answer.location))
-        assert "by 25 December 2026" in page
-        assert "Erase it" not in page
-        assert erase(client, key).status_code == 303
+        with app.app_context():
+            assert erase_tick(app) == 1
+        with seen(app) as session:
+            assert session.scalars(select(CallbackRequest.phone_sealed)).one() is None
 
     def test_a_key_that_is_none_and_one_that_was_answer_alike(
         self, client: FlaskClient, key: str

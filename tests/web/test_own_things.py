@@ -17,6 +17,7 @@ from callback_service.domain.resets import LossReason
 from callback_service.domain.rota import Duty
 from callback_service.domain.rota_changes import LeaveReason
 from callback_service.domain.staff import Role
+from callback_service.domain.swaps import SwapState
 from callback_service.domain.wall_time import EVERY_DAY, mask_from_weekdays
 from callback_service.models.api_token import ApiToken
 from callback_service.models.availability import LeaveRequest, Unavailability
@@ -24,6 +25,7 @@ from callback_service.models.calendar import CalendarFeed, FeedScope
 from callback_service.models.rota_change import ChangeKind, RotaChange
 from callback_service.models.second_step_reset import SecondStepReset
 from callback_service.models.staff import Passkey, Staff
+from callback_service.models.swap import Swap
 from callback_service.services import api_tokens, feeds
 from tests.support.builders import make_staff
 from tests.support.pages import csrf_token, without_chance
@@ -72,6 +74,33 @@ def an_open_shift_taken(session: Session, owner: Staff, now: datetime) -> RotaCh
     )  # fmt: skip
 
 
+def a_swap(session: Session, owner: Staff, now: datetime, **how: Any) -> Swap:
+    """A shift that one colleague offers to another, or as ``how`` says."""
+    start, other = now + timedelta(days=30), make_staff(session, name="Other").id
+    about: dict[str, Any] = {"state": SwapState.OFFERED, "duty": Duty.COUNSELLING, "to_id": other}
+    about |= how
+    if about["state"] is not SwapState.OFFERED:
+        about |= {"taken_by_id": other, "taken_at": now}
+    return Swap(
+        **about, offered_by_id=owner.id, starts_at=start, ends_at=start + timedelta(hours=8),
+        begins_at=start, created_by_id=owner.id, created_at=now,
+        ended_at=now if about["state"] is SwapState.DECLINED else None,
+    )  # fmt: skip
+
+
+def a_swap_taken(session: Session, owner: Staff, now: datetime) -> Swap:
+    return a_swap(session, owner, now, state=SwapState.TAKEN)
+
+
+def a_swap_that_is_over(session: Session, owner: Staff, now: datetime) -> Swap:
+    return a_swap(session, owner, now, state=SwapState.DECLINED, reason="No")
+
+
+def an_offer_of_a_duty_lead(session: Session, owner: Staff, now: datetime) -> Swap:
+    owner.role = Role.MANAGER
+    return a_swap(session, owner, now, duty=Duty.DUTY_LEAD, to_id=None)
+
+
 def a_reset(session: Session, owner: Staff, now: datetime) -> SecondStepReset:
     boss = make_staff(session, role=Role.ADMINISTRATOR)
     return SecondStepReset(
@@ -94,12 +123,20 @@ OWN = [
     ("POST", "/lost-phones/{}/call-off", a_reset),
     ("POST", "/lost-phones/{}/call-off", a_reset_that_is_over),
 ]
-#: Managers may call off anybody's reset.
+OWN += [
+    (method, f"/rota/swaps/{{}}/{act}", make)
+    for make in (a_swap, a_swap_taken, a_swap_that_is_over, an_offer_of_a_duty_lead)
+    for method, act in [
+        ("GET", "take"), ("POST", "take"), ("POST", "withdraw"), ("POST", "give-up"),
+    ]
+]  # fmt: skip
+#: Managers may call off anybody's reset, and see to anybody's swap.
+FOR_MANAGERS = "lost-phones", "swaps"
 WHOSE = [
     (role, *one)
     for role in (Role.COUNSELLOR, Role.MANAGER)
     for one in OWN
-    if role is Role.COUNSELLOR or "lost-phones" not in one[1]
+    if role is Role.COUNSELLOR or not any(room in one[1] for room in FOR_MANAGERS)
 ]
 
 

@@ -22,7 +22,8 @@ from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.privacy import DataRequest, LegalHold
 from callback_service.models.staff import Staff
-from callback_service.services import bars, requests
+from callback_service.services import bars, data_requests, requests
+from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.pages import csrf_token, submit, without_chance
 from tests.support.request_builders import CALLER, make_request, make_shift, mobile, seen, stored
@@ -72,6 +73,26 @@ def found(client: FlaskClient, phone: str = CALLER) -> str:
     answer = press(client, "/personal-data", phone=phone, **FIND)
     assert answer.status_code == 303, words(answer)
     return answer.location
+
+
+def test_what_a_link_asked_for_is_a_wish_that_two_of_us_look_into(
+    app: Flask, manager: FlaskClient, colleague: FlaskClient, request_id: int
+) -> None:
+    with stored(app) as session:
+        number = session.get_one(CallbackRequest, request_id).phone or ""
+        data_requests.note_wish(session, number, asked_at=NOW, now=NOW, tz=LONDON)
+    assert "Erasure wished for" in words(manager.get("/personal-data"))
+    path = found(manager)
+    page = words(manager.get(path))
+    assert "Anybody who knows a number can get a link for it" in page
+    assert "Erase all of it for good" not in page
+    press(colleague, f"{path}/erasure/confirm")
+    assert "No erasure is asked for" in words(colleague.get(path))
+    assert press(manager, f"{path}/erasure").status_code == 303
+    assert "Another manager must confirm it" in words(manager.get(path))
+    assert press(colleague, f"{path}/erasure/confirm").status_code == 303
+    with seen(app) as session:
+        assert session.get_one(CallbackRequest, request_id).phone_sealed is None
 
 
 class TestFinding:

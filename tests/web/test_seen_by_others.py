@@ -13,25 +13,34 @@ import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain.contact import national
 from callback_service.domain.lifecycle import Disposition, Outcome
 from callback_service.domain.presence import Rests
+from callback_service.extensions import db
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.number import SaidBy
-from callback_service.models.outbox import FOR_CALLERS, OutboxMessage
+from callback_service.models.outbox import FOR_CALLERS, OutboxMessage, OutboxState
 from callback_service.models.staff import Staff
-from callback_service.services import attempts, requests, suppression
+from callback_service.services import (
+    attempts,
+    data_requests,
+    legal_holds,
+    requests,
+    suppression,
+)
+from callback_service.ticks import erase as erase_tick
 from callback_service.web.public_form import window_value
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
-from tests.support.pages import without_chance
+from tests.support.pages import csrf_token, without_chance
 from tests.support.request_builders import (
     CALLER,
     LATE_TONIGHT,
     accept,
+    make_manager,
     make_request,
     make_shift,
     member,
@@ -169,6 +178,88 @@ def test_whom_to_ring_when_it_cannot_wait_is_said_everywhere(
     assert shown.status_code == 200
     for number in ("999", "116123", "08001111"):
         assert f'href="tel:{number}"' in shown.text, number
+
+
+def erasing(session: Session) -> None:
+    """Its owner asked by their own link for all to be erased, after a conversation."""
+    request = make_request(session, CALLER)
+    data_requests.note_wish(session, request.phone or "", asked_at=NOW, now=NOW, tz=LONDON)
+    requests.close(session, request, Disposition.HELPED, now=NOW)
+
+
+def held(session: Session) -> None:
+    request = make_request(session, CALLER)
+    legal_holds.place(
+        session, request.id, reason="A court", review_on=NOW.date() + timedelta(days=9),
+        actor_id=make_manager(session).id, now=NOW, tz=LONDON,
+    )  # fmt: skip
+
+
+def texted(session: Session) -> None:
+    make_request(session, CALLER, may_text=True)
+    for text in session.scalars(select(OutboxMessage)):
+        text.state, text.lease_until = OutboxState.SENDING, NOW + timedelta(minutes=5)
+
+
+def erased(client: FlaskClient, phone: str) -> list[tuple[int, str]]:
+    """What a link shows around *Erase*, without the key and what is drawn at random."""
+    when = window_value(LATE_TONIGHT)
+    key = send_form(client, phone=phone, messages="text", when=when).location.rpartition("/")[2]
+    path = f"/manage/{key}/erase"
+    before = client.get(path)
+    fields = {"csrf_token": csrf_token(before.text)}
+    answers = [before, client.post(path, data=fields), client.get("/erased")]
+    answers += [client.get(page) for page in (path, f"/manage/{key}", f"/done/{key}")]
+    answers.append(client.post(path, data=fields))
+    return [(one.status_code, same_words(one.text, key) + str(one.location)) for one in answers]
+
+
+def same_words(page: str, key: str) -> str:
+    shown = without_chance(html.unescape(page)).replace(key, "KEY")
+    return re.sub(r"(ends in )\d{3}", r"\1END", shown)
+
+
+@pytest.mark.parametrize("past", [*KNOWN, erasing, held, texted])
+def test_erasing_by_a_link_looks_the_same_whatever_the_number_has_behind_it(
+    app: Flask, past: Callable[[Session], None]
+) -> None:
+    with stored(app) as session:
+        past(session)
+    of_stranger = erased(app.test_client(), STRANGER)
+    assert [status for status, _ in of_stranger] == [200, 303, 200, 404, 404, 404, 404]
+    assert erased(app.test_client(), CALLER) == of_stranger
+    with app.app_context():
+        erase_tick(app)
+    assert erased(app.test_client(), CALLER) == of_stranger
+
+
+def statements(app: Flask, phone: str) -> int:
+    """How many statements the database is sent while *Erase* is pressed."""
+    client, sent = app.test_client(), []
+    key = send_form(client, phone=phone).location.rpartition("/")[2]
+    path = f"/manage/{key}/erase"
+    fields = {"csrf_token": csrf_token(client.get(path).text)}
+
+    def note(*args: object) -> None:
+        sent.append(args[2])
+
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert client.post(path, data=fields).status_code == 303
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    return len(sent)
+
+
+@pytest.mark.parametrize("past", [*KNOWN, erasing, held, texted])
+def test_and_takes_about_the_same_work(app: Flask, past: Callable[[Session], None]) -> None:
+    """Counted, not timed: emptying a request, or opening a case, takes twenty statements more."""
+    with stored(app) as session:
+        past(session)
+    known, new = statements(app, CALLER), statements(app, STRANGER)
+    assert abs(known - new) <= 4, (known, new)
 
 
 @pytest.mark.one_database

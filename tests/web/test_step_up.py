@@ -20,7 +20,8 @@ from callback_service.domain.signing_in import FRESH_FOR
 from callback_service.domain.staff import Role
 from callback_service.extensions import db, transaction
 from callback_service.models.api_token import ApiToken
-from callback_service.models.staff import HeldForm, Staff
+from callback_service.models.outbox import OutboxMessage
+from callback_service.models.staff import HeldForm, SignIn, Staff
 from callback_service.services.held_forms import Held, hold
 from callback_service.services.second_step import renew_recovery_codes
 from callback_service.services.tries import TRIES_PER_ACCOUNT
@@ -186,7 +187,8 @@ def test_neither_the_password_nor_a_recovery_code_is_proof_enough(
 ) -> None:
     with app.app_context(), transaction() as within:
         staff = within.scalars(select(Staff).where(Staff.email == EMAIL)).one()
-        codes = renew_recovery_codes(within, staff.id, now=datetime.now(UTC))
+        mine = within.scalars(select(SignIn.id).where(SignIn.staff_id == staff.id)).one()
+        codes = renew_recovery_codes(within, staff.id, keep=mine, now=datetime.now(UTC))
     for given in (PASSWORD[:40], codes[0]):
         assert submit(later, "/confirm", {"confirm_code": given}).status_code == 422
     assert later.get("/account/app").status_code == 303
@@ -232,6 +234,22 @@ def test_another_app_takes_the_place_of_the_first_and_ends_other_sign_ins(
     assert other.get("/account").status_code == 303
     with app.app_context():
         assert next_code(EMAIL) == code
+
+
+def test_new_recovery_codes_end_other_sign_ins_and_both_page_and_text_say_so(
+    app: Flask, sign_in_as: SignInAs, session: Session
+) -> None:
+    client, other = sign_in_as(Role.COUNSELLOR, email=EMAIL), app.test_client()
+    be_signed_in(other, EMAIL)
+    with app.app_context(), transaction() as within:
+        within.scalars(select(Staff).where(Staff.email == EMAIL)).one().phone = "+447700900777"
+    assert "your other sign-ins" in page_of(client, "/account")
+    answer = submit(client, "/account/recovery-codes", {}, page="/account")
+    assert "your other sign-ins are ended" in answer.get_data(as_text=True)
+    assert client.get("/account").status_code == 200
+    assert other.get("/account").status_code == 303
+    told = session.scalars(select(OutboxMessage).order_by(OutboxMessage.id.desc()).limit(1)).one()
+    assert "other sign-ins ended" in told.body
 
 
 def test_what_was_sent_too_late_waits_sealed_for_its_sender_and_nobody_else(
