@@ -97,7 +97,9 @@ class Counsellor:
             return request.id
 
     def _ring(self, request_id: int, number: str, *, until: float) -> None:
-        while time.monotonic() < until and self._is_in_hand(request_id):
+        while self._is_in_hand(request_id):
+            if time.monotonic() > until:
+                raise TimeoutError("the time was over with a request in hand")
             self._choose(self.phone, OWN_PHONES)
             self._choose(number, CALLERS_PHONES)
             self._press(request_id)
