@@ -35,6 +35,8 @@ from callback_service.web import (
     bars,
     bridge,
     calendar,
+    complaint_cases,
+    complaints,
     cover,
     decoys,
     demo,
@@ -187,7 +189,7 @@ def _add_web(app: Flask) -> None:
         shift_patterns, people, admin, person, lost_phones, staff_skills, twilio, calendar,
         open_shifts, swaps, availability, leave, rota_notices, rota_history, audit, health, api,
         demo, held, twilio_calls, twilio_inbound, security_txt, form_posts, own_data, personal_data,
-        decoys, bars,
+        decoys, bars, complaints, complaint_cases,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (

@@ -79,6 +79,7 @@ class Settings:
     texts: TextPolicy  # to callers: languages, reminders, look-ups
     keeping: Keeping  # how long what is kept
     complaints_contact: str | None  # beside the service's phone: an address, for people
+    data_protection_officer: str | None  # somebody outside the service, and where to write to them
     heartbeat_url: str | None = field(repr=False)  # it holds the key of the check it feeds
     redis_url: str | None = field(repr=False)
     audit_log: str | None  # a path, or "stdout": audit entries are written there as well
@@ -189,6 +190,7 @@ class Settings:
                 source.get, tz=_time_zone(source.get("SERVICE_TIME_ZONE") or "Europe/London")
             ),
             complaints_contact=source.get("COMPLAINTS_CONTACT"),
+            data_protection_officer=source.get("DATA_PROTECTION_OFFICER"),
             heartbeat_url=_heartbeat_url(source.get("HEARTBEAT_URL")),
             redis_url=source.get("REDIS_URL"),
             audit_log=source.get("AUDIT_LOG"),

@@ -51,6 +51,14 @@ DATA_MAP: Final[Mapping[str, Mapping[Fate, str]]] = {
         "ring_from due_at is_window agreed_from tries assigned_to_id assigned_at hold_until round "
         "first_attempt_at closed_at disposition",
     },
+    "complaint": {
+        Kept.DATA_REQUESTS: "reference key_digest words_sealed answer_to_sealed phone_sealed "
+        "phone_index",
+        Kept.FORM_POSTS: "network_index",
+        Stays.AUDIT: "id uid answer_by is_by_program received_at came_on opened_by_id "
+        "acknowledged_on acknowledged_how acknowledged_by_id erasure_asked_by_id ended_at "
+        "ended_by_id ending",
+    },
     "contact_window": {
         Kept.CALLERS: "foreseen_seconds foreseen_sd_seconds",
         Stays.COURSE: "id request_id submission_id is_window starts_at due_at place ended_at kept",

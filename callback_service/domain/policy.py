@@ -81,6 +81,7 @@ class Action(StrEnum):
     SEE_AUDIT = "see_audit"
     SEE_DATA_REQUESTS = "see_data_requests"
     HANDLE_DATA_REQUESTS = "handle_data_requests"
+    HANDLE_COMPLAINTS = "handle_complaints"
     HOLD_REQUEST = "hold_request"
     LET_POSTS_IN = "let_posts_in"
     DISCARD_POSTS = "discard_posts"
@@ -186,6 +187,8 @@ RULES: Final[Mapping[Action, Rule]] = MappingProxyType({
     Action.SEE_DATA_REQUESTS: Rule("See the list of data requests, holds and figures", _MANAGER),
     Action.HANDLE_DATA_REQUESTS: Rule("Find by number, export, correct, erase, for a data request",
         {MANAGER: _on(Condition.STEP_UP)}),
+    Action.HANDLE_COMPLAINTS: Rule("Read, acknowledge, answer and erase complaints about data",
+        {MANAGER: _on(Condition.STEP_UP)}),
     Action.HOLD_REQUEST: Rule("Keep a request from being erased, or end that",
         {MANAGER: _on(Condition.STEP_UP),
          SAFEGUARDING: _on(Condition.FLAGGED, Condition.STEP_UP)}),
@@ -217,6 +220,7 @@ class Field(StrEnum):
     WISHES = "wishes"
     REFERENCE = "reference"
     LET_GO_WORDS = "let_go_words"
+    COMPLAINT = "complaint"
 
 
 #: The first of these whose conditions hold is what is seen; none is hidden.
@@ -248,7 +252,7 @@ _ON_THE_DESK: Final = {COUNSELLOR: _ALL, MANAGER: _ALL, SAFEGUARDING: _FLAGGED_A
 FIELDS: Final[Mapping[Field, FieldRule]] = MappingProxyType({
     Field.NUMBER: FieldRule("Number", _TOLD_US,
         ("callback_request.phone_sealed", "outbox_message.to_sealed", "data_request.phone_sealed",
-         "form_post.ask_sealed")),
+         "form_post.ask_sealed", "complaint.phone_sealed")),
     Field.NAME: FieldRule("Name", _TOLD_US, ("callback_request.name_sealed",)),
     Field.SAFE_CONTACT: FieldRule("What helps us ring safely", _TOLD_US,
         ("callback_request.note_sealed",)),
@@ -275,6 +279,9 @@ FIELDS: Final[Mapping[Field, FieldRule]] = MappingProxyType({
     Field.TEXTS_OUT: FieldRule("Words of texts to them", {MANAGER: _ALL}, ("outbox_message.body",)),
     Field.LET_GO_WORDS: FieldRule("Why a colleague let it go, in their words",
         {MANAGER: _ALL, SAFEGUARDING: _FLAGGED_ALL}, ("offer.words_sealed",)),
+    Field.COMPLAINT: FieldRule("What they complain of, and how to answer them",
+        {MANAGER: ((_on(Condition.STEP_UP), Sight.WHOLE),)},
+        ("complaint.words_sealed", "complaint.answer_to_sealed")),
 })  # fmt: skip
 
 

@@ -86,9 +86,10 @@ CLOCKS: Final = (
     Clock(Kept.LEAVERS, "Name, e-mail address and number of somebody who left",
           "the account is disabled", 365 * DAY, "KEEP_LEAVERS_DAYS", 120, 2555,
           "rest rules look back 17 weeks"),
-    Clock(Kept.DATA_REQUESTS, "The number and the words of a data request, the reason of a hold",
+    Clock(Kept.DATA_REQUESTS, "The number and the words of a data request or a complaint, the "
+          "reason of a hold",
           "it has ended", 90 * DAY, "KEEP_DATA_REQUESTS_DAYS", 30, 365,
-          "a complaint is answered within 30 days; an erasure empties it at once"),
+          "whoever asked may come back to the answer; an erasure empties it at once"),
     Clock(Kept.FORM_POSTS, "From which network a form came, by a keyed digest; what it asked while "
           "it waits",
           "it was let in", COUNTED_FOR, why="floods are told by what came lately"),

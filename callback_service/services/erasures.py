@@ -23,6 +23,7 @@ from callback_service.models.outbox import OutboxMessage
 from callback_service.models.privacy import CaseEnding, DataRequest, LegalHold, RecordKind
 from callback_service.services import (
     audit,
+    complaint_cases,
     emptying,
     erasure_runs,
     form_posts,
@@ -100,6 +101,9 @@ def confirm(
         close_and_empty(session, request, keeping, actor_id=actor_id, now=now)
     _heed_wishes(session, case, case.phone, actor_id=actor_id, now=now)
     _forget_number(session, case.phone_index, keeping, now=now)
+    complaint_cases.erase_under(
+        session, case.phone_index, asked_by_id=case.asked_by_id, actor_id=actor_id, now=now
+    )
     case.ended_at, case.ended_by_id, case.ending = now, actor_id, CaseEnding.ERASED
     session.flush()
     _empty_cases(session, case.phone_index)

@@ -18,6 +18,7 @@ from callback_service.domain.lifecycle import Disposition, RequestState
 from callback_service.domain.retention import USUAL, Keeping, Kept
 from callback_service.models.call import InboundCall
 from callback_service.models.callback import CallbackRequest, Offer
+from callback_service.models.complaint import Complaint
 from callback_service.models.form_post import FormPost
 from callback_service.models.inbound import InboundText
 from callback_service.models.number import LineLookup
@@ -26,6 +27,7 @@ from callback_service.models.privacy import DataRequest, LegalHold, RecordKind
 from callback_service.models.second_step_reset import SecondStepReset
 from callback_service.models.staff import HeldForm, KnownDevice, SignIn, SignInAttempt
 from callback_service.services import (
+    complaints,
     emptying,
     erasure_runs,
     gateway_records,
@@ -318,6 +320,33 @@ def _forget_reasons(session: Session, ids: Sequence[int], _run: Run) -> int:
     return len(session.scalars(rows.values(reason_sealed=None)).all())
 
 
+def _complaints(run: Run) -> Select[int]:
+    until = run.keeping.until(Kept.DATA_REQUESTS, now=run.now)
+    return select(Complaint.id).where(
+        Complaint.ended_at <= until, Complaint.words_sealed.is_not(None)
+    )
+
+
+def _forget_complaints(session: Session, ids: Sequence[int], _run: Run) -> int:
+    found = session.scalars(select(Complaint).where(Complaint.id.in_(ids))).all()
+    for complaint in found:
+        complaints.forget(complaint)
+    return len(found)
+
+
+def _networks(run: Run) -> Select[int]:
+    """Complaints that nothing counts any more by where they came from."""
+    return select(Complaint.id).where(
+        Complaint.network_index.is_not(None),
+        Complaint.received_at <= run.keeping.until(Kept.FORM_POSTS, now=run.now),
+    )
+
+
+def _forget_networks(session: Session, ids: Sequence[int], _run: Run) -> int:
+    rows = update(Complaint).where(Complaint.id.in_(ids)).returning(Complaint.id)
+    return len(session.scalars(rows.values(network_index=None)).all())
+
+
 def _proofs(run: Run) -> Select[int]:
     return select(SecondStepReset.id).where(
         SecondStepReset.proof_sealed.is_not(None),
@@ -348,6 +377,8 @@ RULES: Final = (
     Rule(Kept.LEAVERS, _leavers, _forget_leavers),
     Rule(Kept.DATA_REQUESTS, _data_requests, _forget_data_requests),
     Rule(Kept.DATA_REQUESTS, _holds, _forget_reasons),
+    Rule(Kept.DATA_REQUESTS, _complaints, _forget_complaints),
     _deleted_after(Kept.FORM_POSTS, FormPost.id, FormPost.let_in_at),
+    Rule(Kept.FORM_POSTS, _networks, _forget_networks),
     Rule(Kept.PROOFS, _proofs, _forget_proofs),
 )

@@ -21,6 +21,7 @@ from callback_service.models.outbox import OutboxMessage
 from callback_service.models.privacy import DataRequest
 from callback_service.services import (
     audit,
+    complaints,
     conflicts,
     data_requests,
     decoys,
@@ -112,12 +113,24 @@ class WaitingForm:
 
 
 @dataclass(frozen=True, slots=True)
+class Complained:
+    """A complaint in which this number was given as the one that somebody asked from."""
+
+    reference: str
+    came_on: date
+    words: str
+    answer_to: str | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Holding:
     """All that is found under one number."""
 
     number: str = field(repr=False)
     requests: list[HeldRequest]
     waiting: list[WaitingForm]
+    complaints: list[Complained]
     line_looked_up: str | None
     texts_stopped_since: datetime | None
     never_rung_since: datetime | None
@@ -128,7 +141,8 @@ class Holding:
     def is_empty(self) -> bool:
         """Whether nothing is held but that somebody asked."""
         others = self.line_looked_up, self.texts_stopped_since, self.calls_to_us
-        return not self.requests and not self.waiting and not any(others)
+        lists = self.requests, self.waiting, self.complaints
+        return not any(lists) and not any(others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +232,7 @@ def _nothing(number: str) -> Holding:
         number=number,
         requests=[],
         waiting=[],
+        complaints=[],
         line_looked_up=None,
         texts_stopped_since=None,
         never_rung_since=None,
@@ -243,6 +258,7 @@ def _holding(
         number=number,
         requests=[_request(session, row, keeping) for row in rows],
         waiting=[_waiting(at, ask) for at, ask in form_posts.waiting_under(session, index)],
+        complaints=_complaints(session, index),
         line_looked_up=session.scalar(
             select(LineLookup.kind).where(LineLookup.phone_index == index)
         ),
@@ -288,6 +304,19 @@ def _waiting(at: datetime, ask: Ask) -> WaitingForm:
         may_leave_voicemail=ask.safe_contact.may_leave_voicemail,
         consent_version=ask.consent_version,
     )
+
+
+def _complaints(session: Session, index: bytes | None) -> list[Complained]:
+    return [
+        Complained(
+            reference=one.reference,
+            came_on=one.came_on,
+            words=one.words or "",
+            answer_to=one.answer_to,
+            ended_at=one.ended_at,
+        )
+        for one in complaints.under(session, index)
+    ]
 
 
 def _asked(session: Session, request_id: int) -> list[Asked]:

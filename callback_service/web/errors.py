@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from flask import Flask, current_app, make_response, render_template, request
 from flask.typing import ResponseReturnValue
@@ -13,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from callback_service.errors import BadInput, Busy, CallbackServiceError
 from callback_service.extensions import db, is_busy
-from callback_service.web import access, public, refusals
+from callback_service.web import access, complaints, public, refusals
 from callback_service.web.problems import problem, wants_problem
 
 logger = logging.getLogger(__name__)
@@ -30,7 +32,13 @@ _SENTENCES = {
     414: ("That was too much", "The address is too long."),
     429: ("Too many tries", "Wait a few minutes, then try again."),
 }
+_AWAY = "We could not save this. It is still here: send it again in some minutes, or ring us"
 _BUSY = "We are busy just now, so this was not saved"
+#: Forms that come back with what was typed where it could not be kept: sentence in, page out.
+_AGAIN: Final[Mapping[str, Callable[..., ResponseReturnValue]]] = {
+    "public.send": public.form_again,
+    "complaints.send": complaints.form_again,
+}
 _FAULT = ("Something went wrong", "This is our fault. Try again in a few minutes.")
 
 
@@ -44,10 +52,9 @@ def init_app(app: Flask) -> None:
 
 
 def _token_refused(error: CSRFError) -> ResponseReturnValue:
-    if request.endpoint == "public.send":
-        return public.form_again(
-            "The page had been open for a long time. Check it, then send it again"
-        )
+    again = _AGAIN.get(request.endpoint or "")
+    if again is not None:
+        return again("The page had been open for a long time. Check it, then send it again")
     return _http_error(error)
 
 
@@ -74,15 +81,25 @@ def _note_refusal(error: CallbackServiceError) -> None:
 def _database_failed(error: OperationalError) -> ResponseReturnValue:
     """Busy is no fault: what was typed is shown again where the form can, for one more press."""
     if not is_busy(error):
-        return _fault(error)
+        return _database_away(error)
     logger.warning("the database was busy at %s", request.endpoint)
     db.session.rollback()
-    if request.endpoint == "public.send":
-        answer = make_response(public.form_again(f"{_BUSY}. Send it again", status=Busy.status))
+    again = _AGAIN.get(request.endpoint or "")
+    if again is not None:
+        answer = make_response(again(f"{_BUSY}. Send it again", status=Busy.status))
     else:
         answer = make_response(_refused(Busy(f"{_BUSY}. Wait a moment, then try again.")))
     answer.headers["Retry-After"] = str(Busy.retry_after)
     return answer
+
+
+def _database_away(error: OperationalError) -> ResponseReturnValue:
+    """A form that is shown without asking the database anything comes back as it was typed."""
+    if request.endpoint != "complaints.send":
+        return _fault(error)
+    logger.error("the database failed at %s", request.endpoint, exc_info=error)
+    access.assume_signed_out()
+    return complaints.form_again(_AWAY, status=Busy.status)
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:

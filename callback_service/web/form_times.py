@@ -6,15 +6,26 @@ The stamp is bound to the key of its form: one page fetched once does for one po
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from itsdangerous import BadSignature, TimestampSigner
+from wtforms import Field
 
 from callback_service.domain import flood
 from callback_service.extensions import caller_address, current_settings
-from callback_service.web.public_form import AskForm
 
 _SALT: Final = "form given out"
+
+
+class GivenOut(Protocol):
+    """A form with a key, the time at which it was given out, and the field for programs."""
+
+    @property
+    def submission_key(self) -> Field: ...
+    @property
+    def given(self) -> Field: ...
+    @property
+    def comments(self) -> Field: ...
 
 
 def stamp(key: str) -> str:
@@ -34,7 +45,7 @@ def time_taken(stamped: str, key: str, *, now: datetime) -> timedelta | None:
     return now - given_at if value.decode() == key else None
 
 
-def is_by_program(form: AskForm, *, now: datetime) -> bool:
+def is_by_program(form: GivenOut, *, now: datetime) -> bool:
     """Whether a program seems to have filled the form in: nobody is refused for it.
 
     How fast it was counts where addresses do: where they tell nothing, nothing holds up a crowd.

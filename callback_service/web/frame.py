@@ -59,6 +59,7 @@ PART_OF: Final = {
     "held": "account",
     "staff_skills": "admin",
     "form_posts": "findings",
+    "complaint_cases": "personal_data",
     "person": "admin",
     "lost_phones": "admin",
 }

@@ -22,6 +22,7 @@ from callback_service.extensions import caller_address, current_settings
 PER_MINUTE: Final[Mapping[str, int]] = {
     "public": 120,
     "own_data": 120,
+    "complaints": 120,
     "sign_in": 120,
     "calendar": 120,
     "api": 600,

@@ -6,6 +6,7 @@ A number is typed in full and sent in a form, never in an address. Nothing lists
 from __future__ import annotations
 
 import json
+from datetime import date, datetime, tzinfo
 from typing import Final
 
 from flask import (
@@ -19,6 +20,7 @@ from flask import (
     url_for,
 )
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
 from callback_service.clock import utc_now
 from callback_service.domain.contact import national
@@ -28,6 +30,7 @@ from callback_service.domain.policy import Action
 from callback_service.errors import BadInput, Refused, TooMany
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.services import (
+    complaint_cases,
     corrections,
     data_requests,
     erasure_runs,
@@ -38,6 +41,8 @@ from callback_service.services import (
     subject_access,
     suppression,
 )
+from callback_service.services.complaint_cases import ComplaintRow
+from callback_service.services.data_requests import CaseRow
 from callback_service.services.subject_access import Holding
 from callback_service.web.access import current_staff, fresh, may, requires
 from callback_service.web.desk import OUTCOMES
@@ -80,7 +85,7 @@ def _overview(form: FindForm) -> str:
         return render_template(
             "manager/personal_data.html",
             form=form,
-            cases=data_requests.open_cases(session, now=now, tz=tz),
+            cases=_cases(session, now=now, tz=tz),
             holds=legal_holds.open_holds(session, now=now, tz=tz),
             last_run=erasure_runs.last_run(session),
             in_log_since=erasure_runs.uncleared_since(session, now=now),
@@ -91,6 +96,20 @@ def _overview(form: FindForm) -> str:
             tz=tz,
             ABOUT=ABOUT,
         )
+
+
+def _cases(session: Session, *, now: datetime, tz: tzinfo) -> list[CaseRow | ComplaintRow]:
+    """Data requests and complaints in one list, the first due on top."""
+    me = current_staff().id
+    rows: list[CaseRow | ComplaintRow] = [
+        *data_requests.open_cases(session, now=now, tz=tz),
+        *complaint_cases.open_complaints(session, viewer_id=me, now=now, tz=tz),
+    ]
+    return sorted(rows, key=_due_on)
+
+
+def _due_on(row: CaseRow | ComplaintRow) -> date:
+    return row.due_on
 
 
 @bp.post("")

@@ -17,12 +17,14 @@ ABOUT: Final = {
     About.ACCESS: "They ask what we hold",
     About.ERASURE: "They ask us to erase it",
     About.CORRECTION: "Something is wrong and should be put right",
-    About.COMPLAINT: "They complain",
+    About.COMPLAINT: "To look into a complaint",
     About.SAFEGUARDING: "Somebody's safety",
 }
 
 
-class _Blamed(FlaskForm):
+class BlamedForm(FlaskForm):
+    """A form that shows what a service refused."""
+
     def blame(self, bad: BadInput) -> None:
         """Show what was refused at its fields, or above the form."""
         for name, reason in bad.fields.items():
@@ -31,7 +33,7 @@ class _Blamed(FlaskForm):
             self.form_errors.append(bad.message)
 
 
-class FindForm(_Blamed):
+class FindForm(BlamedForm):
     """A number, typed in full, and why somebody looks."""
 
     phone = StringField("The full number")
@@ -59,21 +61,21 @@ class FindForm(_Blamed):
         return phone, About(self.about.data)
 
 
-class ErasureForm(_Blamed):
+class ErasureForm(BlamedForm):
     """What they wish for afterwards."""
 
     stop_texts = BooleanField("They want no more texts")
     stop_calls = BooleanField("They never want to be rung again")
 
 
-class HoldForm(_Blamed):
+class HoldForm(BlamedForm):
     """Why a request is kept, and until when at first."""
 
     reason = TextAreaField("Why must it be kept?")
     review_on = DateField("When will somebody look at it again?")
 
 
-class CorrectionForm(_Blamed):
+class CorrectionForm(BlamedForm):
     """The right number or name of one request."""
 
     phone = StringField("The right number (leave empty if it is right)")

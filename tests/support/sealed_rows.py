@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from callback_service.domain.complaints import AnswerBy
 from callback_service.domain.inbound import InboundKind
 from callback_service.domain.lifecycle import LetGo
 from callback_service.domain.looks import LookReason
@@ -16,6 +17,7 @@ from callback_service.domain.signing_in import Stage
 from callback_service.models.base import Base
 from callback_service.models.call import InboundCall
 from callback_service.models.callback import CallbackRequest, Offer, OfferEnding
+from callback_service.models.complaint import Complaint
 from callback_service.models.decoy import Decoy
 from callback_service.models.form_post import FormPost
 from callback_service.models.inbound import InboundText
@@ -47,6 +49,9 @@ CANARIES: Final = {
     "SignIn.pending_totp": "CANARYTOTPPENDINGBBBBBBBBBBBBBBB",
     "FormPost.ask": "Canaryask nightjar",
     "LegalHold.reason": "Canaryhold osprey",
+    "Complaint.words": "Canarycomplaint whimbrel",
+    "Complaint.answer_to": "Canaryaddress 9 Dunlin Street",
+    "Complaint.phone": "+447700900876",
     "DataRequest.phone": "+447700900875",
     "DataRequest.words": "Canarycase plover",
     "SecondStepReset.proof": "Canaryproof redstart",
@@ -130,7 +135,7 @@ def _of_managers(session: Session, request: CallbackRequest, staff: Staff) -> No
     )
     decoy = Decoy(uid=new_uid(), planted_at=NOW)
     decoy.request = CANARIES["Decoy.request"]
-    session.add_all([look, hold, case, post, reset, decoy])
+    session.add_all([look, hold, case, post, reset, decoy, _complaint(phone_index)])
     session.flush()
     look.words = CANARIES["Look.words"]
     hold.reason = CANARIES["LegalHold.reason"]
@@ -139,6 +144,18 @@ def _of_managers(session: Session, request: CallbackRequest, staff: Staff) -> No
     post.ask = CANARIES["FormPost.ask"]
     reset.proof = CANARIES["SecondStepReset.proof"]
     session.flush()
+
+
+def _complaint(phone_index: bytes) -> Complaint:
+    """What somebody complained of, with the number of a request."""
+    complaint = Complaint(
+        uid=new_uid(), reference="CANARY", answer_by=AnswerBy.WRITING, phone_index=phone_index,
+        is_by_program=False, received_at=NOW, came_on=NOW.date(),
+    )  # fmt: skip
+    complaint.words = CANARIES["Complaint.words"]
+    complaint.answer_to = CANARIES["Complaint.answer_to"]
+    complaint.phone = CANARIES["Complaint.phone"]
+    return complaint
 
 
 def of_strangers(session: Session) -> OutboxMessage:
