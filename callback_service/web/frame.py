@@ -60,6 +60,7 @@ PART_OF: Final = {
     "staff_skills": "admin",
     "form_posts": "findings",
     "complaint_cases": "personal_data",
+    "holds": "personal_data",
     "person": "admin",
     "lost_phones": "admin",
 }

@@ -44,14 +44,13 @@ from callback_service.services import (
 from callback_service.services.complaint_cases import ComplaintRow
 from callback_service.services.data_requests import CaseRow
 from callback_service.services.subject_access import Holding
-from callback_service.web.access import current_staff, fresh, may, requires
+from callback_service.web.access import current_staff, fresh, requires
 from callback_service.web.desk import OUTCOMES
 from callback_service.web.personal_data_forms import (
     ABOUT,
     CorrectionForm,
     ErasureForm,
     FindForm,
-    HoldForm,
 )
 
 bp = Blueprint("personal_data", __name__, url_prefix="/personal-data")
@@ -317,78 +316,6 @@ def correct(case_id: int, request_id: int) -> ResponseReturnValue:
     moved = " It belongs to another number now: find that one to see it." if phone else ""
     flash(f"It is put right.{moved}", "success")
     return redirect(url_for("personal_data.case", case_id=case_id), code=303)
-
-
-@bp.get("/holds/<int:request_id>")
-@requires(Action.HOLD_REQUEST)
-@fresh
-def hold(request_id: int) -> str:
-    """The form to keep a request from being erased."""
-    return _hold(HoldForm(formdata=None), request_id)
-
-
-def _hold(form: HoldForm, request_id: int) -> str:
-    with reading() as session:
-        reference = legal_holds.reference_to_hold(session, request_id, actor_id=current_staff().id)
-    return render_template(
-        "manager/data_hold.html", form=form, request_id=request_id, reference=reference
-    )
-
-
-@bp.post("/holds/<int:request_id>")
-@requires(Action.HOLD_REQUEST)
-@fresh
-def place_hold(request_id: int) -> ResponseReturnValue:
-    """Keep a request from being erased."""
-    form = HoldForm()
-    try:
-        with transaction() as session:
-            legal_holds.place(
-                session,
-                request_id,
-                reason=form.reason.data or "",
-                review_on=form.review_on.data,
-                actor_id=current_staff().id,
-                now=utc_now(),
-                tz=current_settings().service_time_zone,
-            )
-    except BadInput as bad:
-        form.blame(bad)
-        return _hold(form, request_id), bad.status
-    except Refused as refusal:
-        flash(refusal.message, "error")
-    else:
-        flash("It is on hold: no clock and nobody's wish erases it.", "success")
-    return _back_from_hold(request_id)
-
-
-def _back_from_hold(request_id: int | None) -> ResponseReturnValue:
-    """Managers see all holds in one list; a safeguarding lead the record that theirs is on."""
-    if may(Action.SEE_DATA_REQUESTS):
-        to = url_for("personal_data.overview", _anchor="holds")
-    elif request_id is not None:
-        to = url_for("records.page", request_id=request_id)
-    else:
-        to = url_for("records.flagged")
-    return redirect(to, code=303)
-
-
-@bp.post("/holds/<int:hold_id>/end")
-@requires(Action.HOLD_REQUEST)
-@fresh
-def end_hold(hold_id: int) -> ResponseReturnValue:
-    """Let the clocks run again."""
-    request_id = None
-    try:
-        with transaction() as session:
-            request_id = legal_holds.end(
-                session, hold_id, actor_id=current_staff().id, now=utc_now()
-            )
-    except Refused as refusal:
-        flash(refusal.message, "error")
-    else:
-        flash("The hold has ended. What is due is erased within a minute.", "success")
-    return _back_from_hold(request_id)
 
 
 @bp.get("/figures")
