@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from hashlib import sha256
 from typing import Final
 
@@ -30,6 +30,8 @@ from callback_service.services.permission import allowed
 REFERENCE_LENGTH: Final = 6  # one more than that of a request, so that nobody takes one for it
 WORDS_MAX_CHARS: Final = 2_000
 ANSWER_TO_MAX_CHARS: Final = 300
+A_YEAR: Final = timedelta(days=365)
+CAME_WHEN: Final = "Enter the day it came: today, or a day of the last year"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def take(
             key = new_key()
         _check_room(session, network, limits, now=now)
         complaint = _new(told, came_on=now.astimezone(tz).date(), now=now)
-        complaint.key_digest, complaint.network_index = _digest(key), network
+        complaint.key_digest, complaint.network_index = digest(key), network
         complaint.is_by_program = is_by_program
         if _is_kept(session, complaint):
             note(session, "complaint.received", complaint, actor_id=None, now=now)
@@ -145,9 +147,8 @@ def write_down(
 ) -> int:
     """Keep a complaint that came by phone, by post or in person; its id."""
     today = now.astimezone(tz).date()
-    if came_on is None or not today.replace(year=today.year - 1) <= came_on <= today:
-        sentence = "Enter the day it came: today, or a day of the last year"
-        raise BadInput(sentence, {"came_on": sentence})
+    if came_on is None or not today - A_YEAR <= came_on <= today:
+        raise BadInput(CAME_WHEN, {"came_on": CAME_WHEN})
     complaint = _new(told, came_on=came_on, now=now)
     complaint.opened_by_id = actor_id
     session.add(complaint)
@@ -177,10 +178,11 @@ def forget(complaint: Complaint) -> None:
 
 
 def _by_key(session: Session, key: str) -> Complaint | None:
-    return session.scalar(select(Complaint).where(Complaint.key_digest == _digest(key)))
+    return session.scalar(select(Complaint).where(Complaint.key_digest == digest(key)))
 
 
-def _digest(key: str) -> bytes:
+def digest(key: str) -> bytes:
+    """What a complaint is found by with the key of its form."""
     return sha256(key.encode()).digest()
 
 

@@ -11,7 +11,12 @@ from wtforms.validators import ValidationError
 from callback_service.domain.complaints import Acknowledged, AnswerBy, ways_to_acknowledge
 from callback_service.domain.contact import Phone
 from callback_service.errors import BadInput
-from callback_service.services.complaints import ANSWER_TO_MAX_CHARS, WORDS_MAX_CHARS, Told
+from callback_service.services.complaints import (
+    ANSWER_TO_MAX_CHARS,
+    CAME_WHEN,
+    WORDS_MAX_CHARS,
+    Told,
+)
 from callback_service.services.intake import is_key, new_key
 from callback_service.web.choices import SelectChoice
 from callback_service.web.numbers import known, ringable
@@ -101,6 +106,11 @@ class WrittenDownForm(ComplaintForm):
     """A complaint that came by phone, by post or in person."""
 
     came_on = DateField("The day it came")
+
+    def validate_came_on(self, field: Field) -> None:
+        if field.data is None:
+            field.errors = []  # WTForms' own sentence
+            raise ValidationError(CAME_WHEN)
 
 
 class AcknowledgedForm(BlamedForm):

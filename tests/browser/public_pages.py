@@ -13,6 +13,7 @@ STATIC = (
     "/erased",
     "/cookies",
     "/accessibility",
+    "/complaint",
     "/done/nowhere",
     "/nowhere",
 )
