@@ -85,12 +85,15 @@ def tab_to(page: Page, target: str) -> None:
     raise AssertionError(f"{target} cannot be reached by keyboard")
 
 
-def test_going_back_after_the_exit_shows_an_empty_form(page: Page, service: Service) -> None:
+@NO_SCRIPTS
+def test_going_back_after_the_exit_shows_an_empty_form(
+    page: Page, service: Service, elsewhere: str
+) -> None:
     page.goto(service.url("/complaint"))
     page.get_by_label("1. What went wrong?").fill(WORDS)
     page.get_by_role("button", name="Exit this page").click()
-    page.wait_for_url(lambda url: "/complaint" not in url)
-    page.goto(service.url("/complaint"))
+    page.wait_for_url(elsewhere)
+    page.go_back()
     expect(page.get_by_label("1. What went wrong?")).to_have_value("")
 
 

@@ -51,7 +51,8 @@ class Flight:
         self.birds.add_phone("caller's number", "741")
         self.birds.add_phone("second caller's number", "742")
         self.birds.add_phone("counsellor's number", "743")
-        for name in ("name", "note", "closing note", "reason", "inbound text", "password"):
+        for name in ("name", "note", "closing note", "reason", "inbound text", "password",
+                     "complaint", "address"):  # fmt: skip
             self.birds.add(name, f"Quillon {secrets.token_hex(4)} {name} Zyx")
 
     def word(self, name: str) -> str:
@@ -86,6 +87,7 @@ def test_what_people_tell_the_service_is_found_nowhere_else(flight: Flight) -> N
         _ring_and_close(flight, counsellor)
         _withdraw(flight)
         _give_back_for_a_reason(flight, counsellor)
+        _complain(flight)
     with Visitor(flight.house.url) as manager:
         _join(flight, manager)
         _manage(flight, manager)
@@ -191,6 +193,16 @@ def _give_back_for_a_reason(flight: Flight, counsellor: Visitor) -> None:
     counsellor.press(f"{path}/release", reason="other", words=flight.word("reason"))
 
 
+def _complain(flight: Flight) -> None:
+    """Somebody complains, and says where to answer and what number they asked with."""
+    with Visitor(flight.house.url) as caller:
+        caller.open("/complaint")
+        told = {"words": flight.word("complaint"), "write_to": flight.word("address")}
+        number = flight.word("caller's number")
+        caller.press("/complaint", answer_by="writing", phone=number, **told)
+        assert "We have what you sent" in caller.words, caller.words
+
+
 def _join(flight: Flight, manager: Visitor) -> None:
     """A new manager opens their invitation, sets a password, and sets up an app for codes."""
     link = flight.house.flask(
@@ -240,7 +252,18 @@ def _manage(flight: Flight, manager: Visitor) -> None:
     manager.press("/messages/numbers", phone=flight.word("caller's number"), do="stop")
     manager.open(f"/desk/requests/{_last_request(flight.house)}/history")
     flight.birds.seen("reason", manager.page)
-    for page in ("/audit", "/audit?what=looks", "/findings", "/messages", "/desk", "/rota/history"):
+    manager.open("/personal-data/complaints/1")
+    for name in ("complaint", "address"):
+        flight.birds.seen(name, manager.page)
+    for page in (
+        "/audit",
+        "/audit?what=looks",
+        "/personal-data",
+        "/findings",
+        "/messages",
+        "/desk",
+        "/rota/history",
+    ):
         flight.hear(page, manager.get(page), 200)
 
 
