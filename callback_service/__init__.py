@@ -81,6 +81,7 @@ from callback_service.web import (
     staff_skills,
     step_up,
     swaps,
+    trust,
     twilio,
     twilio_calls,
     twilio_inbound,
@@ -190,7 +191,7 @@ def _add_web(app: Flask) -> None:
         shift_patterns, people, admin, person, lost_phones, staff_skills, twilio, calendar,
         open_shifts, swaps, availability, leave, rota_notices, rota_history, audit, health, api,
         demo, held, twilio_calls, twilio_inbound, security_txt, form_posts, own_data, personal_data,
-        decoys, bars, complaints, complaint_cases, holds,
+        decoys, bars, complaints, complaint_cases, holds, trust,
     ):  # fmt: skip
         app.register_blueprint(room.bp)
     for part in (

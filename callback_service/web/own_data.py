@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from callback_service.clock import utc_now
+from callback_service.domain.languages import ENGLISH
 from callback_service.domain.retention import Kept, spoken_length
 from callback_service.extensions import current_settings, reading, transaction
 from callback_service.models.callback import Submission
-from callback_service.models.outbox import TextKind
-from callback_service.services import intake, own_erasures, text_wording
+from callback_service.services import intake, own_erasures
+from callback_service.web import text_examples
 from callback_service.web.access import public
 
 bp = Blueprint("own_data", __name__)
-
-#: What each text to a caller is for; the words are the template's own.
-TEXTS: Final = (
-    (TextKind.CONFIRMATION, "When you ask for a call", "by 9:40pm tonight"),
-    (TextKind.CHANGE, "If the time changes", "tomorrow between 9am and 11am"),
-    (TextKind.REMINDER, "If you ask for a reminder", "tonight between 9pm and 11pm"),
-    (TextKind.MISSED, "If we rang and could not reach you", "by 10:40pm tonight"),
-    (TextKind.CLOSING, "If we could not reach you at all", None),
-    (TextKind.AUTO_REPLY, "If you text us", None),
-)
 
 
 @bp.get("/privacy")
@@ -34,14 +23,10 @@ TEXTS: Final = (
 def privacy() -> str:
     """What is kept, for how long, who sees it, what we text, and how to complain."""
     settings = current_settings()
-    texts = [
-        (why, text_wording.wording(kind, **({"when": when} if when else {})))
-        for kind, why, when in TEXTS
-    ]
     return render_template(
         "public/privacy.html",
         kept={kind.value: spoken_length(settings.keeping.lasts(kind)) for kind in Kept},
-        texts=texts,
+        texts=text_examples.in_language(ENGLISH),
         complaints_contact=settings.complaints_contact,
     )
 

@@ -23,6 +23,7 @@ PER_MINUTE: Final[Mapping[str, int]] = {
     "public": 120,
     "own_data": 120,
     "complaints": 120,
+    "trust": 120,
     "sign_in": 120,
     "calendar": 120,
     "api": 600,

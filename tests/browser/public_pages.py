@@ -14,6 +14,7 @@ STATIC = (
     "/cookies",
     "/accessibility",
     "/complaint",
+    "/security",
     "/done/nowhere",
     "/nowhere",
 )

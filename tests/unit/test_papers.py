@@ -7,23 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.papers import missing_tests
+
 ROOT = Path(__file__).parents[2]
 PAPERS = sorted([*ROOT.glob("docs/**/*.md"), ROOT / "README.md"])
-A_TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 A_LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
-
-
-def missing_tests(words: str) -> list[str]:
-    """The tests that a text names and that are not there."""
-    return [
-        f"{path}::{name}" if name else path
-        for path, name in A_TEST.findall(words)
-        if not _is_there(ROOT / path, name)
-    ]
-
-
-def _is_there(path: Path, name: str) -> bool:
-    return path.is_file() and (not name or f"def {name}(" in path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: str(paper.relative_to(ROOT)))

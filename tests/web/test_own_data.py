@@ -18,9 +18,8 @@ from callback_service.domain.wording import forbidden_words
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.outbox import FOR_CALLERS
 from callback_service.services import intake
-from callback_service.services.text_wording import wording
 from callback_service.ticks import erase as erase_tick
-from callback_service.web.own_data import TEXTS
+from callback_service.web.text_examples import EXAMPLES, in_language
 from tests.support.builders import NOW
 from tests.support.pages import csrf_token
 from tests.support.request_builders import an_ask, make_shift, seen, stored, take
@@ -93,9 +92,9 @@ class TestErasing:
 class TestPrivacyPage:
     def test_every_text_to_a_caller_is_shown_word_for_word(self, client: FlaskClient) -> None:
         page = words(client.get("/privacy"))
-        assert {kind for kind, *_ in TEXTS} == set(FOR_CALLERS)
-        for kind, _, when in TEXTS:
-            assert wording(kind, **({"when": when} if when else {})) in page
+        assert {kind for kind, *_ in EXAMPLES} == set(FOR_CALLERS)
+        for _, text in in_language("en"):
+            assert text in page
 
     def test_the_times_are_those_that_hold_here(self, database_url: str, tmp_path: Path) -> None:
         chosen = {
