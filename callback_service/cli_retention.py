@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import TextIO
 
 import click
 from flask.cli import AppGroup
+from sqlalchemy.orm import Session
 
 from callback_service.clock import utc_now
 from callback_service.domain.data_map import schedule_in_markdown
 from callback_service.domain.retention import BY_KIND, Kept
+from callback_service.errors import BadInput
 from callback_service.extensions import current_settings, database_now, reading, transaction
-from callback_service.services import retention
+from callback_service.services import erased_again, retention
+from callback_service.services.erased_again import Erased
 
 retention_commands = AppGroup("retention", help="Erasing what is kept no longer.")
 
@@ -56,6 +60,37 @@ def _print(word: str, counts: Mapping[Kept, int]) -> None:
     for kind in Kept:
         click.echo(f"{counts[kind]:>8}  {kind:<14} {BY_KIND[kind].what}")
     click.echo(f"{sum(counts.values()):>8}  {word} in all, at {utc_now():%Y-%m-%d %H:%M} UTC")
+
+
+@retention_commands.command("erase-again")
+@click.argument("log", type=click.File(encoding="utf-8"))
+@click.option("--apply", is_flag=True, help="Do it. Without this it is only counted.")
+def erase_again(log: TextIO, apply: bool) -> None:
+    """Erase what an older backup brought back, by LOG: the audit log written outside (AUDIT_LOG).
+
+    Run it after a restore, before the service starts. Done twice it changes nothing.
+    """
+    erased = [one for one in map(_line_of, log) if one is not None]
+    back = 0
+    for one in erased:
+        with transaction() as session:
+            back += _erase_or_count(session, one, is_done=apply)
+    done = "Erased again" if apply else "To be erased again (nothing has changed)"
+    click.echo(f"Erased, by the log: {len(erased)}. {done}: {back}.")
+
+
+def _line_of(line: str) -> Erased | None:
+    try:
+        return erased_again.read(line)
+    except BadInput as bad:
+        raise click.ClickException(bad.message) from bad
+
+
+def _erase_or_count(session: Session, one: Erased, *, is_done: bool) -> bool:
+    if not is_done:
+        return erased_again.is_back(session, one)
+    keeping = current_settings().keeping
+    return erased_again.erase(session, one, keeping, now=database_now(session))
 
 
 @retention_commands.command("schedule")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -21,17 +23,29 @@ from callback_service.domain.retention import USUAL, Kept
 from callback_service.extensions import db
 from callback_service.models.base import Base
 from callback_service.models.callback import CallbackRequest
+from callback_service.models.complaint import Complaint
+from callback_service.models.privacy import About, DataRequest
 from callback_service.models.request_key import RequestKey
 from callback_service.models.sealing import SealBroken
-from callback_service.services import keys, requests, retention
+from callback_service.services import (
+    complaint_cases,
+    data_requests,
+    erasures,
+    keys,
+    requests,
+    retention,
+)
+from tests.rota_builders import LONDON
 from tests.support.builders import NOW
+from tests.support.complaint_builders import make_complaint, told
 from tests.support.databases import PostgresServer, sqlite_url
-from tests.support.request_builders import make_request, mobile, stored
+from tests.support.request_builders import make_manager, make_request, mobile, phone_of, stored
 from tests.support.sealed_rows import CANARIES, of_strangers, one_of_each, opened, sealed_columns
 from tests.support.settings import make_settings
 
 LATER = NOW + USUAL.lasts(Kept.CALLERS)
 ERASED = ("Erasedname Fulmar", "Erasednote gannet", "+447700900333")
+CASE, OF_NUMBER, ALONE = "Erasedcase dotterel", "Erasedgrief ruff", "Erasedalone siskin"
 A_WHILE = 120  # seconds: longer than a change of keys takes to settle
 
 Back = Callable[[], str]
@@ -237,6 +251,91 @@ def test_restored_with_the_keys_of_requests_as_they_are_now_it_brings_nobody_bac
     with stored(restored) as session:
         rows = session.scalars(select(CallbackRequest).order_by(CallbackRequest.id)).all()
         assert [one.phone_index is None for one in rows] == [False, True]
+
+
+@pytest.fixture
+def log(database_url: str, key_file: Path, start: Start, before: list[str], tmp_path: Path,
+        back_up: Back) -> tuple[str, Path]:  # fmt: skip
+    """A backup; and the audit log of what was erased after it: a request, a case, a complaint."""
+    live = start(database_url, key_file)
+    with stored(live) as session:
+        asker, confirmer = make_manager(session), make_manager(session, phone=None)
+        case_id = data_requests.open_case(
+            session, phone_of(mobile(444)), about=About.ERASURE, words=CASE, actor_id=asker.id,
+            now=NOW, tz=LONDON,
+        )  # fmt: skip
+        make_complaint(session, told(OF_NUMBER, phone=mobile(444)))
+        alone = make_complaint(session, told(ALONE)).id
+        who = asker.id, confirmer.id
+    old = back_up()
+    with stored(live) as session:
+        erasures.ask(session, case_id, stop_texts=False, stop_calls=False, actor_id=who[0], now=NOW)
+        erasures.confirm(session, case_id, USUAL, actor_id=who[1], now=NOW)
+        complaint_cases.ask_for_erasure(session, alone, actor_id=who[0], now=NOW)
+        complaint_cases.erase(session, alone, actor_id=who[1], now=NOW)
+        retention.erase_old(session, now=LATER)
+    lines = live.test_cli_runner().invoke(args=["audit", "export"]).output
+    return old, written(tmp_path / "outside" / "audit.jsonl", lines)
+
+
+def test_what_was_erased_since_is_erased_again_by_the_log_that_was_kept_outside(
+    key_file: Path, start: Start, log: tuple[str, Path]
+) -> None:
+    old, lines = log
+    restored = start(old, key_file)  # with the keys of requests as they were then
+    gone = {*ERASED, CASE, OF_NUMBER, ALONE}
+    back = set(all_opened(restored))
+    assert gone <= back
+    assert "Erased, by the log: 4. To be erased again (nothing has changed): 4." in erase_again(
+        restored, lines
+    )
+    assert set(all_opened(restored)) == back
+    assert "Erased again: 4." in erase_again(restored, lines, "--apply")
+    assert set(all_opened(restored)) == back - gone - {"+447700900444", "+447700900321"}
+    assert "Erased again: 0." in erase_again(restored, lines, "--apply")
+
+
+def test_who_came_after_the_restore_and_got_an_old_id_is_left_alone(
+    key_file: Path, start: Start, log: tuple[str, Path]
+) -> None:
+    old, lines = log
+    restored = start(old, key_file)
+    erase_again(restored, lines, "--apply")
+    much_later = LATER + timedelta(days=1)
+    with stored(restored) as session:
+        for model in (DataRequest, Complaint):
+            session.execute(delete(model))
+        make_complaint(session, told("Somebody else"), now=much_later)
+        case = DataRequest(
+            phone_index=b"0" * 16, about=About.ACCESS, opened_at=much_later,
+            due_on=much_later.date(),
+        )  # fmt: skip
+        session.add(case)
+        session.flush()
+        new = session.scalars(select(Complaint)).one()
+        ids = {"complaint.erased": new.id, "data_request.erased": case.id}
+    again = [
+        json.dumps({"action": action, "subject_id": row_id, "at": LATER.isoformat()})
+        for action, row_id in ids.items()
+    ]
+    assert "Erased again: 0." in erase_again(
+        restored, written(lines.parent / "again.jsonl", "\n".join(again)), "--apply"
+    )
+    assert "Somebody else" in all_opened(restored)
+
+
+def test_what_is_no_log_is_refused(key_file: Path, start: Start, database_url: str) -> None:
+    app = start(database_url, key_file)
+    done = app.test_cli_runner().invoke(args=["retention", "erase-again", str(key_file)])
+    assert done.exit_code == 1
+    assert "This is no line of an audit log" in done.output
+
+
+def erase_again(app: Flask, lines: Path, *options: str) -> str:
+    """What the command prints; fails the test where it fails."""
+    done = app.test_cli_runner().invoke(args=["retention", "erase-again", str(lines), *options])
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 def keys_of_requests(app: Flask) -> list[tuple[str, bytes]]:
