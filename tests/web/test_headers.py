@@ -59,6 +59,7 @@ def check_guarded(answer: TestResponse) -> None:
     nonce = policy.partition("'nonce-")[2].partition("'")[0]
     assert policy == content_security_policy(nonce or None)
     assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
     assert headers["Referrer-Policy"] == "no-referrer"
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
