@@ -53,12 +53,14 @@ CLAIMS: Final[Mapping[str, str]] = {
     "Your number, your name, your notes and what you text us are encrypted in our database.":
         "`tests/integration/test_nothing_readable.py::"
         "test_nothing_is_readable_in_the_database`",
-    "Each request has a key of its own. When we erase the request, its key goes too, so old copies "
-    "of it cannot be read.":
+    "Each request has a key of its own. When we erase the request, its key goes too, so the copies "
+    "that we keep for long cannot be read.":
         "`tests/integration/test_backups.py::"
         "test_what_was_erased_stays_unreadable_in_a_restored_postgresql_backup` "
         "`tests/integration/test_backups.py::"
-        "test_what_was_erased_stays_unreadable_in_a_restored_sqlite_backup`",
+        "test_what_was_erased_stays_unreadable_in_a_restored_sqlite_backup` "
+        "`tests/integration/test_old_backups.py::"
+        "test_restored_with_the_keys_of_requests_as_they_are_now_it_brings_nobody_back`",
     "We can change our keys at any time, and the service goes on meanwhile.":
         "`tests/concurrency/test_key_races.py::"
         "test_keys_are_rotated_and_all_is_sealed_anew_while_others_write`",
