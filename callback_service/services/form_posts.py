@@ -25,8 +25,8 @@ from callback_service.errors import NotFound, TooMany, WindowGone
 from callback_service.models.form_post import FormPost
 from callback_service.models.sealing import keyring
 from callback_service.services import audit, form_counts, intake, plain_rows
+from callback_service.services.asks import Ask
 from callback_service.services.form_counts import WAITS, is_held
-from callback_service.services.intake import Ask
 from callback_service.services.permission import allowed
 
 #: Posts let in by one run, so that it holds the database for a moment only.
