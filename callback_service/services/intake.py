@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, tzinfo
 from functools import cache
@@ -23,6 +25,7 @@ from callback_service.domain.wishes import Wishes
 from callback_service.errors import CallbackServiceError, NotFound
 from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import Attempt, CallbackRequest, Submission
+from callback_service.models.form_post import FormPost
 from callback_service.models.sealing import keyring
 from callback_service.services import (
     audit,
@@ -64,13 +67,22 @@ def _by_key() -> Select[Submission]:
 
 
 def take_request(
-    session: Session, ask: Ask, *, is_new: bool = False, now: datetime, tz: tzinfo
+    session: Session,
+    ask: Ask,
+    *,
+    is_new: bool = False,
+    is_alone: bool = False,
+    noted: Callable[[str], FormPost] | None = None,
+    now: datetime,
+    tz: tzinfo,
 ) -> str:
     """Keep what was asked; the key that opens its pages.
 
     The same post sent again changes nothing. A number with an open request joins it. Raises
     WindowGone, with nothing kept, if the window has passed or is full. ``is_new``: its key was just
-    looked for in vain.
+    looked for in vain. ``is_alone``: raises IntegrityError, and leaves nothing of the transaction,
+    where two collide; whoever asks for that tries again. ``noted`` gives the post by which it came,
+    to be kept with it, for its key.
     """
     for _ in range(COLLISION_TRIES):
         earlier = None if is_new else submission_by_key(session, ask.key)
@@ -79,9 +91,11 @@ def take_request(
         if earlier is not None:  # an old form sent again with other answers
             ask = replace(ask, key=new_key())
         try:
-            with session.begin_nested():
-                entry = _take(session, ask, now=now, tz=tz)
+            with nullcontext() if is_alone else session.begin_nested():
+                entry = _take(session, ask, noted, now=now, tz=tz)
         except IntegrityError:  # somebody with the same number, key or reference was earlier
+            if is_alone:
+                raise
             is_new = False
             continue
         audit.note_written(session, entry)
@@ -164,7 +178,14 @@ def _is_alone(session: Session, submission: Submission) -> bool:
     return session.scalar(others.limit(1)) is None
 
 
-def _take(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> AuditEntry:
+def _take(
+    session: Session,
+    ask: Ask,
+    noted: Callable[[str], FormPost] | None,
+    *,
+    now: datetime,
+    tz: tzinfo,
+) -> AuditEntry:
     """Write all of it down; the audit entry."""
     promised, quote = _promise(session, ask, now=now, tz=tz)
     if ask.wishes_same_counsellor:
@@ -174,6 +195,8 @@ def _take(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> AuditEntr
     submission, entry = _keep(session, ask, promised, rows, now=now, tz=tz)
     if ask.window is None:
         rows.add(intake_rows.open_window(ask, promised, submission, quote=quote))
+    if noted is not None:
+        rows.add(noted(ask.key), unless_there=True)
     rows.write(session)
     if ask.window is not None:
         promises.hold_place(

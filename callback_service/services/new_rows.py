@@ -7,9 +7,9 @@ session does not get to know them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     Column,
@@ -17,12 +17,12 @@ from sqlalchemy import (
     Insert,
     bindparam,
     func,
-    insert,
     select,
 )
 from sqlalchemy import (
     Sequence as Numbers,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from callback_service.models.base import Base
@@ -32,8 +32,13 @@ from callback_service.services.server import is_server
 #: Values of one statement. The driver reads one with more of them anew each time it is run.
 MOST_VALUES: Final = 50
 
-#: A model, and the columns that its row gives.
-_Shape = tuple[type[Base], tuple[str, ...]]
+
+class _Shape(NamedTuple):
+    """What the statement for a row is made of."""
+
+    model: type[Base]
+    columns: tuple[str, ...]  # that the row gives
+    unless_there: bool
 
 
 def next_id(model: type[Base], *, on_server: bool) -> ColumnElement[int]:
@@ -50,16 +55,20 @@ class NewRows:
     def __init__(self) -> None:
         self._rows: list[tuple[_Shape, dict[str, Any]]] = []
 
-    def add(self, new: Base) -> None:
-        """Have a row inserted as it is now. One that others refer to must have its id."""
+    def add(self, new: Base, *, unless_there: bool = False) -> None:
+        """Have a row inserted as it is now. One that others refer to must have its id.
+
+        ``unless_there``: not if another is in its way, which whoever was earlier has put there.
+        """
         given = _given(new)
-        self._rows.append(((type(new), tuple(given)), given))
+        self._rows.append((_Shape(type(new), tuple(given), unless_there), given))
 
     def write(self, session: Session) -> None:
         """Insert them, after what the session has yet to write."""
         rows, self._rows = self._rows, []
-        for some in _parts(rows) if is_server(session) else ([row] for row in rows):
-            statement = _insert(tuple(shape for shape, _ in some))
+        on_server = is_server(session)
+        for some in _parts(rows) if on_server else ([row] for row in rows):
+            statement = _insert(tuple(shape for shape, _ in some), on_server=on_server)
             plain_rows.run(session, statement, _values(given for _, given in some))
 
 
@@ -88,19 +97,23 @@ def _name(number: int, column: str) -> str:
 
 
 @cache
-def _insert(shapes: tuple[_Shape, ...]) -> Insert:
+def _insert(shapes: tuple[_Shape, ...], *, on_server: bool) -> Insert:
     """One statement for several rows. The server runs the first, then the rest in their order.
 
     References between them are looked at when all of it is done.
     """
-    first, *others = (_insert_one(number, *shape) for number, shape in enumerate(shapes))
+    insert = postgresql.insert if on_server else sqlite.insert
+    first, *others = (_insert_one(insert, *one) for one in enumerate(shapes))
     return first.add_cte(*(one.cte(f"row_{number}") for number, one in enumerate(others)))
 
 
-def _insert_one(number: int, model: type[Base], names: Sequence[str]) -> Insert:
-    columns = model.__table__.c
-    given = {name: bindparam(_name(number, name), type_=columns[name].type) for name in names}
-    return insert(model).inline().values(given)
+def _insert_one(
+    insert: Callable[[type[Base]], postgresql.Insert | sqlite.Insert], number: int, shape: _Shape
+) -> Insert:
+    types = shape.model.__table__.c
+    given = {name: bindparam(_name(number, name), type_=types[name].type) for name in shape.columns}
+    statement = insert(shape.model).inline().values(given)
+    return statement.on_conflict_do_nothing() if shape.unless_there else statement
 
 
 def _given(new: Base) -> dict[str, Any]:
