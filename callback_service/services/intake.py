@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from callback_service.domain.contact import Phone, SafeContact, Window
 from callback_service.domain.languages import ENGLISH
-from callback_service.domain.lifecycle import NOT_REACHED, Disposition, Outcome, RequestState
+from callback_service.domain.lifecycle import NOT_REACHED, Disposition, Outcome
 from callback_service.domain.newcomers import Quote
 from callback_service.domain.told import Told, spoken
 from callback_service.domain.wishes import Wishes
@@ -31,7 +31,6 @@ from callback_service.services import (
     audit,
     intake_look,
     intake_rows,
-    plain_rows,
     promises,
     quoting,
     requests,
@@ -217,9 +216,9 @@ def _keep(
 
     What is new stands in ``rows``, yet to be written.
     """
-    request = _open_request(session, ask.phone, now=now)
-    joined, told = request is not None, _told(promised, is_window=ask.window is not None)
     looked = _look(session, ask, now=now)
+    request = _joined(session, looked.open_id, now=now)
+    joined, told = request is not None, _told(promised, is_window=ask.window is not None)
     if request is None:
         request = intake_rows.new_request(
             ask, promised, rows, request_id=looked.request_id, now=now
@@ -276,13 +275,11 @@ def _spoke_with(session: Session, phone: Phone) -> int | None:
     )
 
 
-def _open_request(session: Session, phone: Phone, *, now: datetime) -> CallbackRequest | None:
-    """The open request of a number, locked.
+def _joined(session: Session, request_id: int | None, *, now: datetime) -> CallbackRequest | None:
+    """The open request of a number, if there is one.
 
     One that a backup brought back after its erasure nobody could ring: it is closed instead.
     """
-    index = keyring().blind_index("phone", phone.e164)
-    request_id = plain_rows.rows(session, _open_with(), {"phone_index": index}).scalar()
     if request_id is None:
         return None
     request = session.get_one(CallbackRequest, request_id, populate_existing=True)
@@ -291,18 +288,6 @@ def _open_request(session: Session, phone: Phone, *, now: datetime) -> CallbackR
     requests.close(session, request, Disposition.EXPIRED, now=now)
     session.flush()  # before another of this number is open
     return None
-
-
-@cache
-def _open_with() -> Select[int]:
-    return (
-        select(CallbackRequest.id)
-        .where(
-            CallbackRequest.phone_index == bindparam("phone_index"),
-            CallbackRequest.state != RequestState.CLOSED,
-        )
-        .with_for_update()
-    )
 
 
 def _told(promised: Window, *, is_window: bool) -> Told:

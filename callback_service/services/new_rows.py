@@ -12,7 +12,6 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Insert,
     bindparam,
@@ -127,13 +126,13 @@ def _given(new: Base) -> dict[str, Any]:
 
 
 @cache
-def _with_defaults(model: type[Base]) -> tuple[Column[Any], ...]:
+def _with_defaults(model: type[Base]) -> tuple[Any, ...]:
     return tuple(column for column in model.__table__.c if column.default is not None)
 
 
-def _default(column: Column[Any], given: dict[str, Any]) -> Any:
+def _default(column: Any, given: dict[str, Any]) -> Any:
     """What ``default`` of a column says; of the other values if it asks for them."""
-    default: Any = column.default
+    default = column.default
     return default.arg(_Given(given)) if default.is_callable else default.arg
 
 
