@@ -218,6 +218,8 @@ def _keep(
     """
     looked = _look(session, ask, now=now)
     request = _joined(session, looked.open_id, now=now)
+    if request is None and looked.open_id is not None:
+        looked = _look(session, ask, now=now)  # to close it rows were written that have such ids
     joined, told = request is not None, _told(promised, is_window=ask.window is not None)
     if request is None:
         request = intake_rows.new_request(
