@@ -66,7 +66,7 @@ def _bonds() -> CompoundSelect[*tuple[Any, ...]]:
     let_go_by = pair.join(CallbackRequest, CallbackRequest.id == Offer.request_id).where(
         CallbackRequest.state == RequestState.WAITING,
         Offer.round == CallbackRequest.round,
-        Offer.ending.in_(LET_GO),
+        plain_rows.among(Offer.ending, LET_GO),
     )
     barred = barred_from_waiting().add_columns(null())
     return union_all(

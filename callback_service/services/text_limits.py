@@ -109,7 +109,7 @@ def count(session: Session, message: OutboxMessage, *, now: datetime) -> Sent:
 @cache
 def _sent() -> Select[int, int, int, bool]:
     to_number = OutboxMessage.to_index == bindparam("to_index")
-    by_form = func.count().filter(OutboxMessage.kind.in_(BY_FORM))
+    by_form = func.count().filter(plain_rows.among(OutboxMessage.kind, BY_FORM))
     from_network = _counted(
         OutboxMessage.network_index == bindparam("network_index"), since=bindparam("an_hour_ago")
     )
@@ -141,7 +141,7 @@ def _counted(which: ColumnElement[bool], *, since: BindParameter[datetime]) -> S
     """How many texts to callers went or will go."""
     return select(func.count()).where(
         which,
-        OutboxMessage.kind.in_(FOR_CALLERS),
+        plain_rows.among(OutboxMessage.kind, FOR_CALLERS),
         OutboxMessage.created_at > since,
         OutboxMessage.state != OutboxState.DROPPED,
     )
