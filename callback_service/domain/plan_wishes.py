@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from callback_service.domain.planning import Availability, Planned, Task, make_plan
@@ -23,7 +22,7 @@ def as_they_may_be_rung(
     known = list(tasks)
     reached = _within_reach(known, steps_of, counsellors, now=now)
     return [
-        replace(task, release=max(task.release, may_ring_from(own, here)))
+        task._replace(release=max(task.release, may_ring_from(own, here)))
         if (own := reached.get(task.request_id))
         else task
         for task in known
@@ -69,7 +68,7 @@ def plan_with_wishes(
 
 def _at_step(task: Task, step: Step) -> Task:
     """The task for whoever may ring at a step: not before that step begins."""
-    return replace(task, release=max(task.release, step.since), needs=step.needs)
+    return task._replace(release=max(task.release, step.since), needs=step.needs)
 
 
 def _is_unmet(start: datetime | None, following: Step) -> bool:

@@ -41,8 +41,7 @@ OFFER_LEASE: Final = timedelta(minutes=5)
 _SECOND: Final = timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(NamedTuple):  # made of every request that waits, while somebody waits for a quote
     """One open request: not before ``release``, first attempt planned by ``target``.
 
     It is kept until ``due``, which is ``target`` unless given. ``needs`` are skills that its

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from heapq import heappop, heappush
 from itertools import chain, repeat
 from math import inf, log
@@ -237,11 +237,17 @@ def draws(lengths: CallLengths, lapses: float, chance: Random) -> Iterator[float
 
     LAPSED for the share ``lapses`` of offers, UNANSWERED for its share of the rest.
     """
+    likely = _likely(lengths, lapses)
+    return chain.from_iterable(chance.choices(likely, k=_AT_ONCE) for _ in repeat(None))
+
+
+@lru_cache(maxsize=8)  # what was learned is the same for a minute, in each database
+def _likely(lengths: CallLengths, lapses: float) -> tuple[float, ...]:
+    """Attempts of which each is as likely as another."""
     answered = [length + _TAKING for length in lengths.likely]
     taken = len(answered) / (1 - UNANSWERED_SHARE)
     lapsed = round(taken * lapses / (1 - lapses))
-    likely = [*answered, *[UNANSWERED] * (round(taken) - len(answered)), *[LAPSED] * lapsed]
-    return chain.from_iterable(chance.choices(likely, k=_AT_ONCE) for _ in repeat(None))
+    return (*answered, *[UNANSWERED] * (round(taken) - len(answered)), *[LAPSED] * lapsed)
 
 
 class _Line:

@@ -6,12 +6,13 @@ that of the request it belongs to (``models/request_key.py``).
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Callable
 from typing import Any, Final, Protocol, Self, overload
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes, hmac
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -140,9 +141,8 @@ class Keyring:
 
     def blind_index(self, purpose: str, text: str) -> bytes:
         """A keyed digest to find equal values by, without being able to read them. 16 bytes."""
-        digest = hmac.HMAC(self._ring.index_key, hashes.SHA256())
-        digest.update(f"{purpose}:{text}".encode())
-        return digest.finalize()[:INDEX_BYTES]
+        digest = hmac.digest(self._ring.index_key, f"{purpose}:{text}".encode(), "sha256")
+        return digest[:INDEX_BYTES]
 
 
 def header_of(key_id: str) -> bytes:

@@ -18,6 +18,8 @@ LOOKS: Final = (
 
 #: Where a session keeps the entries that ``audit_chain.seal`` has yet to put in the chain.
 UNSEALED: Final = "unsealed_audit_entries"
+#: The same of entries that were written without the session, each with its transaction.
+WRITTEN: Final = "written_audit_entries"
 
 
 def record(
@@ -41,6 +43,14 @@ def record(
     )
     session.add(entry)
     session.info.setdefault(UNSEALED, []).append(entry)
+
+
+def note_written(session: Session, entry: AuditEntry) -> None:
+    """Have an entry sealed that was inserted without the session.
+
+    To be called when no savepoint can take the row back any more; its whole transaction may.
+    """
+    session.info.setdefault(WRITTEN, []).append((session.get_transaction(), entry))
 
 
 def count_since(session: Session, action: str, *, actor_id: int, since: datetime) -> int:

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from callback_service.models.audit import AuditEntry, AuditHead, AuditSeal
 from callback_service.services import plain_rows
-from callback_service.services.audit import UNSEALED
+from callback_service.services.audit import UNSEALED, WRITTEN
 from callback_service.services.server import ended_soon, is_server
 
 #: Rows held in memory at once while the chain is walked.
@@ -93,14 +93,23 @@ def seal(session: Session) -> None:
     The lock of the chain's end is taken here, when every other lock is held already and every row
     written. So whoever has it waits for nobody, and others wait for a commit and not for a deed.
     """
-    noted: list[AuditEntry] = session.info.pop(UNSEALED, [])
-    if not noted:
-        return
-    session.flush()
-    # What was written down in a savepoint that was rolled back is not there any more.
-    entries = [entry for entry in noted if inspect(entry).persistent]
+    entries = [*_recorded(session), *_written(session)]
     if entries:
         _append(session, entries, _sealing_key())
+
+
+def _recorded(session: Session) -> list[AuditEntry]:
+    noted: list[AuditEntry] = session.info.pop(UNSEALED, [])
+    if noted:
+        session.flush()
+    # What was written down in a savepoint that was rolled back is not there any more.
+    return [entry for entry in noted if inspect(entry).persistent]
+
+
+def _written(session: Session) -> list[AuditEntry]:
+    """Those written without the session; not those of a transaction that was rolled back."""
+    written, present = session.info.pop(WRITTEN, []), session.get_transaction()
+    return [entry for transaction, entry in written if transaction is present]
 
 
 _END: Final = select(_HEAD.c.position, _HEAD.c.mac, _HEAD.c.begins_after).with_for_update()
@@ -108,6 +117,9 @@ _END_ON_SERVER: Final = _END.add_columns(ended_soon())
 _NEW_SEAL: Final = insert(_SEAL)
 _MOVE_END: Final = update(_HEAD).values(
     position=bindparam("new_position"), mac=bindparam("new_mac"), proof=bindparam("new_proof")
+)
+_SEAL_AND_MOVE_END: Final = _MOVE_END.add_cte(
+    _NEW_SEAL.values({column: bindparam(column.name) for column in _SEAL.c}).cte("sealed")
 )
 #: Of several who find no end at once one puts it there. "WHERE true" is for SQLite's parser.
 _NEW_END: Final = text(
@@ -124,9 +136,12 @@ def _append(session: Session, entries: Sequence[AuditEntry], key: ChainKey) -> N
         position += 1
         mac = key.seal(mac, position, entry)
         seals.append({"position": position, "entry_id": entry.id, "key_id": key.key_id, "mac": mac})
-    plain_rows.run(session, _NEW_SEAL, seals)
     proof = key.proof(position, mac, begins_after)
     reached = {"new_position": position, "new_mac": mac, "new_proof": proof}
+    if len(seals) == 1 and is_server(session):  # others wait for the end: one statement less
+        plain_rows.run(session, _SEAL_AND_MOVE_END, {**seals[0], **reached})
+        return
+    plain_rows.run(session, _NEW_SEAL, seals)
     plain_rows.run(session, _MOVE_END, reached)
 
 

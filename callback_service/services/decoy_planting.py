@@ -19,7 +19,7 @@ from callback_service.models.callback import CallbackRequest, Submission
 from callback_service.models.decoy import Decoy
 from callback_service.models.staff import new_uid
 from callback_service.services import audit, emptying, erasure_runs, intake, requests, suppression
-from callback_service.services.intake import Ask
+from callback_service.services.asks import Ask
 from callback_service.services.requests import lock_request
 
 #: Numbers for drama that no telephone has (source: Ofcom, "Telephone numbers for use in TV and

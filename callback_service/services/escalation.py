@@ -14,9 +14,9 @@ from callback_service.domain.lifecycle import HELD, RequestState
 from callback_service.models.callback import CallbackRequest, Escalation, Offer
 from callback_service.models.outbox import TextKind
 from callback_service.services import attempts, audit, requests, suppression, texts
+from callback_service.services.bonds import LET_GO
 from callback_service.services.conflicts import barred_by_waiting
 from callback_service.services.duty_leads import Ladder, whom_to_tell
-from callback_service.services.planning import LET_GO
 from callback_service.services.who_is_free import counsellors_here
 
 #: A notice that could not be sent within this time says nothing new any more.

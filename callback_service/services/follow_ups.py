@@ -12,7 +12,8 @@ from callback_service.domain.contact import Phone, Window
 from callback_service.domain.wishes import Wishes
 from callback_service.errors import BadInput, Refused
 from callback_service.models.callback import CallbackRequest, Submission
-from callback_service.services.intake import Ask, keep_agreed, new_key
+from callback_service.services.asks import Ask
+from callback_service.services.intake import keep_agreed, new_key
 
 #: A follow-up is rung within this time from when it was agreed for.
 RING_WITHIN: Final = timedelta(hours=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
+from functools import partial
 from hashlib import sha256
 from typing import Final
 
@@ -24,9 +25,9 @@ from callback_service.domain.wishes import read_wishes
 from callback_service.errors import NotFound, TooMany, WindowGone
 from callback_service.models.form_post import FormPost
 from callback_service.models.sealing import keyring
-from callback_service.services import audit, form_counts, intake, plain_rows
+from callback_service.services import audit, form_counts, intake
+from callback_service.services.asks import Ask
 from callback_service.services.form_counts import WAITS, is_held
-from callback_service.services.intake import Ask
 from callback_service.services.permission import allowed
 
 #: Posts let in by one run, so that it holds the database for a moment only.
@@ -43,6 +44,7 @@ def take(
     address: str | None,
     limits: FormLimits,
     is_by_program: bool = False,
+    is_alone: bool = False,
     now: datetime,
     tz: tzinfo,
 ) -> str:
@@ -50,7 +52,8 @@ def take(
 
     ``address`` is where it came from; None, where that tells nothing, is not counted. What seems to
     be by a program is kept aside for a person to look at. Raises WindowGone as ``take_request``
-    does, and TooMany when there is no place to wait in.
+    does, and TooMany when there is no place to wait in; and IntegrityError as that does, if what is
+    new ``is_alone`` in its transaction.
     """
     if address is None and not is_by_program:
         return intake.take_request(session, ask, now=now, tz=tz)
@@ -59,9 +62,10 @@ def take(
     if is_known:  # the queue knows what to do with it
         return intake.take_request(session, ask, now=now, tz=tz)
     if not is_by_program and not flood.must_wait(seen, limits):
-        key = intake.take_request(session, ask, is_new=True, now=now, tz=tz)
-        _note(session, key, network, now=now)
-        return key
+        noted = partial(_let_in_post, network=network, now=now)
+        return intake.take_request(
+            session, ask, is_new=True, is_alone=is_alone, noted=noted, now=now, tz=tz
+        )
     if not flood.can_be_kept(seen):
         raise TooMany("We cannot take more requests from here just now. Ring us instead.")
     held_until = now + flood.HELD_FOR if is_by_program else None
@@ -197,10 +201,9 @@ def _index(address: str) -> bytes:
     return keyring().blind_index("form network", address)
 
 
-def _note(session: Session, key: str, network: bytes, *, now: datetime) -> None:
-    """Count a post that was let in; once, if the same form was sent twice at the same moment."""
-    post = {"key_digest": _digest(key), "network_index": network}
-    plain_rows.put_if_new(session, FormPost, {**post, "posted_at": now, "let_in_at": now})
+def _let_in_post(key: str, *, network: bytes, now: datetime) -> FormPost:
+    """A post that was let in, to be counted; once, if the same form was sent twice at once."""
+    return FormPost(key_digest=_digest(key), network_index=network, posted_at=now, let_in_at=now)
 
 
 def _is_new(session: Session, post: FormPost) -> bool:

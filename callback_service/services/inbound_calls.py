@@ -17,6 +17,7 @@ from callback_service.errors import BadInput
 from callback_service.models.call import InboundCall
 from callback_service.models.sealing import keyring
 from callback_service.services import audit, intake, staff_skills
+from callback_service.services.asks import Ask
 
 #: The wording that was spoken before the key was pressed.
 SPOKEN_CONSENT: Final = "spoken-2026-11"
@@ -81,7 +82,7 @@ def _take(
     now: datetime,
     tz: tzinfo,
 ) -> None:
-    ask = intake.Ask(
+    ask = Ask(
         key=intake.new_key(),
         phone=phone,
         name=None,

@@ -4,79 +4,45 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime, tzinfo
 from functools import cache
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import Select, bindparam, insert, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from callback_service.domain.contact import Phone, SafeContact, Window
 from callback_service.domain.languages import ENGLISH
-from callback_service.domain.lifecycle import NOT_REACHED, Disposition, Outcome, RequestState
+from callback_service.domain.lifecycle import NOT_REACHED, Disposition, Outcome
 from callback_service.domain.newcomers import Quote
 from callback_service.domain.told import Told, spoken
-from callback_service.domain.wishes import NO_WISHES, Wishes
+from callback_service.domain.wishes import Wishes
 from callback_service.errors import CallbackServiceError, NotFound
-from callback_service.models.callback import Attempt, CallbackRequest, ContactWindow, Submission
+from callback_service.models.audit import AuditEntry
+from callback_service.models.callback import Attempt, CallbackRequest, Submission
+from callback_service.models.form_post import FormPost
 from callback_service.models.sealing import keyring
-from callback_service.models.staff import new_uid
 from callback_service.services import (
     audit,
-    plain_rows,
+    intake_look,
+    intake_rows,
     promises,
     quoting,
-    request_keys,
     requests,
     texts,
 )
-from callback_service.services.plan_trigger import ask_for_plan
+from callback_service.services.asks import Ask
+from callback_service.services.intake_look import Looked
+from callback_service.services.new_rows import NewRows
+from callback_service.services.plan_trigger import call_for_plan
 
-#: Spoken letters and digits that are not mistaken for each other.
-REFERENCE_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
-REFERENCE_LENGTH: Final = 5
 #: Two posts that collide settle at the second try; more means the database is not well.
 COLLISION_TRIES: Final = 5
-NOTE_LIMIT: Final = 1000  # characters of all notes together
-
-
-_NEW_WINDOW: Final = insert(ContactWindow).inline()
-ANY_MESSAGE: Final = SafeContact(may_text=True, may_leave_voicemail=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What somebody sent. ``window`` None is "as soon as you can". ``key`` came with their form."""
-
-    key: str
-    phone: Phone
-    name: str | None
-    window: Window | None
-    safe_contact: SafeContact
-    note: str | None
-    consent_version: str
-    wishes: Wishes = NO_WISHES
-    wishes_same_counsellor: bool = False
-    network: str | None = None  # that a form was posted from; kept for a day, as an index only
-    wants_reminder: bool = False  # by text, before the window
-    at_most: SafeContact = ANY_MESSAGE  # what may be left behind at this number, whatever was said
-
-    @property
-    def allowed(self) -> SafeContact:
-        """What may be left behind: as was said, and no more than is safe at this number."""
-        return self.safe_contact.stricter(self.at_most)
-
-    @property
-    def fingerprint(self) -> bytes:
-        """Tells the same post sent again from another one with the same key."""
-        parts = (
-            self.phone.e164, self.name, self.window, self.safe_contact, self.note, self.wishes,
-            self.wishes_same_counsellor, self.wants_reminder,
-        )  # fmt: skip
-        return keyring().blind_index("submission", repr(parts))
 
 
 def new_key() -> str:
@@ -100,13 +66,22 @@ def _by_key() -> Select[Submission]:
 
 
 def take_request(
-    session: Session, ask: Ask, *, is_new: bool = False, now: datetime, tz: tzinfo
+    session: Session,
+    ask: Ask,
+    *,
+    is_new: bool = False,
+    is_alone: bool = False,
+    noted: Callable[[str], FormPost] | None = None,
+    now: datetime,
+    tz: tzinfo,
 ) -> str:
     """Keep what was asked; the key that opens its pages.
 
     The same post sent again changes nothing. A number with an open request joins it. Raises
     WindowGone, with nothing kept, if the window has passed or is full. ``is_new``: its key was just
-    looked for in vain.
+    looked for in vain. ``is_alone``: raises IntegrityError, and leaves nothing of the transaction,
+    where two collide; whoever asks for that tries again. ``noted`` gives the post by which it came,
+    to be kept with it, for its key.
     """
     for _ in range(COLLISION_TRIES):
         earlier = None if is_new else submission_by_key(session, ask.key)
@@ -115,11 +90,14 @@ def take_request(
         if earlier is not None:  # an old form sent again with other answers
             ask = replace(ask, key=new_key())
         try:
-            with session.begin_nested():
-                _take(session, ask, now=now, tz=tz)
+            with nullcontext() if is_alone else session.begin_nested():
+                entry = _take(session, ask, noted, now=now, tz=tz)
         except IntegrityError:  # somebody with the same number, key or reference was earlier
+            if is_alone:
+                raise
             is_new = False
             continue
+        audit.note_written(session, entry)
         return ask.key
     raise CallbackServiceError("We could not keep your request just now. Try again, or ring us.")
 
@@ -133,10 +111,13 @@ def keep_agreed(
     """
     if ask.window is None:
         raise ValueError("an agreed call has its time")
-    submission = _keep(session, ask, ask.window, now=now, tz=tz)
+    rows = NewRows()
+    submission, entry = _keep(session, ask, ask.window, rows, now=now, tz=tz)
+    rows.add(intake_rows.open_window(ask, ask.window, submission))
+    rows.write(session)
+    audit.note_written(session, entry)
     request = session.get_one(CallbackRequest, submission.request_id)
     request.follows_id = follows.id
-    _open_window(session, ask, ask.window, submission)
     return request
 
 
@@ -196,40 +177,79 @@ def _is_alone(session: Session, submission: Submission) -> bool:
     return session.scalar(others.limit(1)) is None
 
 
-def _take(session: Session, ask: Ask, *, now: datetime, tz: tzinfo) -> None:
+def _take(
+    session: Session,
+    ask: Ask,
+    noted: Callable[[str], FormPost] | None,
+    *,
+    now: datetime,
+    tz: tzinfo,
+) -> AuditEntry:
+    """Write all of it down; the audit entry."""
     promised, quote = _promise(session, ask, now=now, tz=tz)
     if ask.wishes_same_counsellor:
         spoke_with = replace(ask.wishes, counsellor_id=_spoke_with(session, ask.phone))
         ask = replace(ask, wishes=spoke_with)
-    submission = _keep(session, ask, promised, now=now, tz=tz)
+    rows = NewRows()
+    submission, entry = _keep(session, ask, promised, rows, now=now, tz=tz)
     if ask.window is None:
-        _open_window(session, ask, promised, submission, quote=quote)
-        return
-    promises.hold_place(
-        session,
-        ask.window,
-        request_id=submission.request_id,
-        submission_id=submission.id,
-        wished=ask.wishes,
-        tz=tz,
-    )
+        rows.add(intake_rows.open_window(ask, promised, submission, quote=quote))
+    if noted is not None:
+        rows.add(noted(ask.key), unless_there=True)
+    rows.write(session)
+    if ask.window is not None:
+        promises.hold_place(
+            session,
+            ask.window,
+            request_id=submission.request_id,
+            submission_id=submission.id,
+            wished=ask.wishes,
+            tz=tz,
+        )
+    return entry
 
 
-def _keep(session: Session, ask: Ask, promised: Window, *, now: datetime, tz: tzinfo) -> Submission:
-    """The request, new or joined, with what was sent, its audit row and its text."""
-    request = _open_request(session, ask.phone, now=now)
+def _keep(
+    session: Session, ask: Ask, promised: Window, rows: NewRows, *, now: datetime, tz: tzinfo
+) -> tuple[Submission, AuditEntry]:
+    """The request, new or joined, with what was sent, its audit row and its text.
+
+    What is new stands in ``rows``, yet to be written.
+    """
+    looked = _look(session, ask, now=now)
+    request = _joined(session, looked.open_id, now=now)
+    if request is None and looked.open_id is not None:
+        looked = _look(session, ask, now=now)  # to close it rows were written that have such ids
     joined, told = request is not None, _told(promised, is_window=ask.window is not None)
     if request is None:
-        request = _new_request(session, ask, promised, now=now)
-        texts.confirm(session, request, told, network=ask.network, now=now, tz=tz)
-    elif _join(request, ask, promised):
+        request = intake_rows.new_request(
+            ask, promised, rows, request_id=looked.request_id, now=now
+        )
+    elif intake_rows.join(request, ask, promised):
         texts.tell_of_change(session, request, told, network=ask.network, now=now, tz=tz)
+    submission = intake_rows.submission(ask, request, submission_id=looked.submission_id, now=now)
+    rows.add(submission)
+    if not joined:
+        texts.confirm(
+            session, request, told, number=looked.number, rows=rows, network=ask.network,
+            now=now, tz=tz,
+        )  # fmt: skip
     if ask.window is not None and ask.wants_reminder:
+        rows.write(session)  # one text counts for the limits of the next
         texts.remind(session, request, ask.window, now=now, tz=tz)
-    action = "request.joined" if joined else "request.taken"
-    audit.record(session, action, subject="callback_request", subject_id=request.id, now=now)
-    ask_for_plan(session, reason="request", now=now)
-    return _submission(session, ask, request, now=now)
+    entry = AuditEntry(
+        id=looked.entry_id, at=now, action="request.joined" if joined else "request.taken",
+        subject="callback_request", subject_id=request.id, detail={},
+    )  # fmt: skip
+    rows.add(entry)
+    rows.add(call_for_plan(reason="request", now=now))
+    return submission, entry
+
+
+def _look(session: Session, ask: Ask, *, now: datetime) -> Looked:
+    number = keyring().blind_index("phone", ask.phone.e164)
+    may_text = ask.allowed.may_text
+    return intake_look.look(session, number, network=ask.network, may_text=may_text, now=now)
 
 
 def _promise(
@@ -257,13 +277,11 @@ def _spoke_with(session: Session, phone: Phone) -> int | None:
     )
 
 
-def _open_request(session: Session, phone: Phone, *, now: datetime) -> CallbackRequest | None:
-    """The open request of a number, locked.
+def _joined(session: Session, request_id: int | None, *, now: datetime) -> CallbackRequest | None:
+    """The open request of a number, if there is one.
 
     One that a backup brought back after its erasure nobody could ring: it is closed instead.
     """
-    index = keyring().blind_index("phone", phone.e164)
-    request_id = plain_rows.rows(session, _open_with(), {"phone_index": index}).scalar()
     if request_id is None:
         return None
     request = session.get_one(CallbackRequest, request_id, populate_existing=True)
@@ -272,97 +290,6 @@ def _open_request(session: Session, phone: Phone, *, now: datetime) -> CallbackR
     requests.close(session, request, Disposition.EXPIRED, now=now)
     session.flush()  # before another of this number is open
     return None
-
-
-@cache
-def _open_with() -> Select[int]:
-    return (
-        select(CallbackRequest.id)
-        .where(
-            CallbackRequest.phone_index == bindparam("phone_index"),
-            CallbackRequest.state != RequestState.CLOSED,
-        )
-        .with_for_update()
-    )
-
-
-def _new_request(session: Session, ask: Ask, promised: Window, *, now: datetime) -> CallbackRequest:
-    request = CallbackRequest(
-        uid=new_uid(),
-        reference="".join(secrets.choice(REFERENCE_ALPHABET) for _ in range(REFERENCE_LENGTH)),
-        phone_index=keyring().blind_index("phone", ask.phone.e164),
-        phone_kind=ask.phone.kind,
-        may_text=ask.allowed.may_text,
-        may_leave_voicemail=ask.allowed.may_leave_voicemail,
-        created_at=now,
-        ring_from=promised.start,
-        due_at=promised.end,
-        is_window=ask.window is not None,
-    )
-    request_keys.give(session, request)
-    request.phone, request.name, request.note = ask.phone.e164, ask.name, ask.note
-    request.wishes = ask.wishes
-    plain_rows.put(session, request)
-    return request
-
-
-def _join(request: CallbackRequest, ask: Ask, promised: Window) -> bool:
-    """Add what was asked to a request that is open; whether it is rung at another time by that.
-
-    Safe contact only ever gets stricter.
-    """
-    request.safe_contact = request.safe_contact.stricter(ask.allowed)
-    request.name = request.name or ask.name
-    request.wishes = ask.wishes.or_else(request.wishes)
-    lines = [line for note in (request.note, ask.note) if note for line in note.split("\n")]
-    request.note = "\n".join(dict.fromkeys(lines))[:NOTE_LIMIT] or None
-    is_sooner = request.state is RequestState.WAITING and promised.end < request.due_at
-    if is_sooner:
-        request.ring_from, request.due_at = promised.start, promised.end
-        request.is_window = ask.window is not None
-    return is_sooner
-
-
-def _submission(
-    session: Session, ask: Ask, request: CallbackRequest, *, now: datetime
-) -> Submission:
-    sent = Submission(
-        key_digest=sha256(ask.key.encode()).digest(),
-        fingerprint=ask.fingerprint,
-        request_id=request.id,
-        consent_version=ask.consent_version,
-        consented_at=now,
-        may_text=ask.safe_contact.may_text,
-        may_leave_voicemail=ask.safe_contact.may_leave_voicemail,
-        wish_language=ask.wishes.language,
-        wish_gender=ask.wishes.gender,
-        wishes_same_counsellor=ask.wishes_same_counsellor,
-        created_at=now,
-    )
-    plain_rows.put(session, sent)
-    return sent
-
-
-def _open_window(
-    session: Session,
-    ask: Ask,
-    promised: Window,
-    submission: Submission,
-    *,
-    quote: Quote | None = None,
-) -> None:
-    """A window that holds no place of those sold; with what its quote foresaw."""
-    forecast = quote.forecast if quote else None
-    window = {
-        "request_id": submission.request_id,
-        "submission_id": submission.id,
-        "is_window": ask.window is not None,
-        "starts_at": promised.start,
-        "due_at": promised.end,
-        "foreseen_seconds": round(forecast.mean) if forecast else None,
-        "foreseen_sd_seconds": round(forecast.sd) if forecast else None,
-    }
-    plain_rows.run(session, _NEW_WINDOW, window)
 
 
 def _told(promised: Window, *, is_window: bool) -> Told:

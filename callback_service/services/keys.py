@@ -21,7 +21,7 @@ from callback_service.models.sealing import (
     header_of,
     keyring,
 )
-from callback_service.services import request_keys
+from callback_service.services import plain_rows, request_keys
 from callback_service.services.request_keys import begins
 
 #: Rows sealed anew in one transaction: others wait for a few hundredths of a second at most.
@@ -88,7 +88,7 @@ def _with_key(model: Any) -> tuple[ORMOption, ...]:
 
 def _renew(session: Session, row: Any) -> None:
     if isinstance(row, CallbackRequest) and _never_had_a_key(row):
-        request_keys.give(session, row)
+        plain_rows.put(session, request_keys.give(row))
     texts = {name: getattr(row, name) for name in sealed_fields(type(row))}
     for name, text in texts.items():
         if text is not None:

@@ -8,13 +8,14 @@ is because putting a statement together takes longer than running it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from enum import StrEnum
 from functools import cache
-from typing import Any, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
-from sqlalchemy import Executable, Result, Row, insert, literal
+from sqlalchemy import ColumnElement, Executable, Result, Row, insert, literal
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from callback_service.models.base import Base
@@ -22,6 +23,7 @@ from callback_service.services.server import is_server
 
 Given = Mapping[str, Any]
 Columns = TypeVarTuple("Columns")
+Word = TypeVar("Word", bound=StrEnum | None)
 
 
 def rows(
@@ -37,6 +39,14 @@ def row(
 ) -> Row[*Columns]:
     """The one row that a statement of columns finds."""
     return rows(session, statement, given).one()
+
+
+def among(column: InstrumentedAttribute[Word], words: Collection[Word]) -> ColumnElement[bool]:
+    """Whether ``column`` is one of some words that are always the same.
+
+    Written out once: the values of ``in_`` are put into the statement anew each time it is run.
+    """
+    return column.in_([literal(word, column.type) for word in words])
 
 
 def run(session: Session, statement: Executable, given: Any = None) -> None:

@@ -13,6 +13,11 @@ from callback_service.models.plan import PlanTrigger
 _NEW: Final = insert(PlanTrigger).inline()
 
 
+def call_for_plan(*, reason: str, now: datetime) -> PlanTrigger:
+    """The row that does what ``ask_for_plan`` does, for whoever inserts it themselves."""
+    return PlanTrigger(reason=reason, at=now)
+
+
 def ask_for_plan(session: Session, *, reason: str, now: datetime) -> None:
     """Have the scheduler plan again as soon as this transaction is committed.
 

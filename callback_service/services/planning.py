@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
@@ -10,17 +9,14 @@ from functools import cache
 from typing import Final
 
 from sqlalchemy import (
-    CompoundSelect,
     Integer,
     Row,
     Select,
     bindparam,
     delete,
     func,
-    literal,
     select,
     text,
-    union_all,
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
@@ -37,18 +33,16 @@ from callback_service.domain.planning import (
 )
 from callback_service.domain.skills import Gender
 from callback_service.domain.wishes import Step, Wishes
-from callback_service.models.callback import CallbackRequest, Offer, OfferEnding
+from callback_service.models.callback import CallbackRequest, Offer
 from callback_service.models.plan import PlanEntry, PlanTrigger
 from callback_service.services import plain_rows, suppression
-from callback_service.services.conflicts import barred_from_waiting
+from callback_service.services.bonds import Bonds, bonds
 from callback_service.services.learning import Learned, learned
 from callback_service.services.rota import Proposal
-from callback_service.services.who_is_free import busy_since, counsellors_here, on_rota
+from callback_service.services.who_is_free import counsellors_here, on_rota
 
 #: How far past the last request's release the rota is looked at for somebody to serve it.
 LOOK_PAST: Final = timedelta(days=2)
-#: Endings that mean: this counsellor let the request go by.
-LET_GO: Final = (OfferEnding.LAPSED, OfferEnding.RELEASED, OfferEnding.DECLINED)
 _AT_ONCE: Final = 1000  # rows in one statement: databases take so many values and not many more
 PLANNER_LOCK: Final = 7_702_026  # any number; shared by all planners on one PostgreSQL
 _PUT_COLUMNS: Final = text("""
@@ -137,12 +131,13 @@ def open_work(
 ) -> Work:
     """Every waiting request that is not on offer, or only to one person, as the planner sees it."""
     waiting = _waiting_rows(session, also_on_offer_to)
-    avoid = whom_each_avoids(session, now=now, tz=tz)
+    bound = bonds(session)
+    avoid = whom_each_avoids(session, bound, now=now, tz=tz)
     known = learned(session, now=now)
     return Work(
         _tasks(waiting, avoid, known.lengths.expected, now=now),
         _steps_of(waiting, now=now),
-        busy_since(session),
+        bound.under_way,
         known,
     )
 
@@ -211,33 +206,20 @@ def _waiting() -> Select[*_Columns]:
     )
 
 
-def whom_each_avoids(session: Session, *, now: datetime, tz: tzinfo) -> dict[int, frozenset[int]]:
+def whom_each_avoids(
+    session: Session, bound: Bonds, *, now: datetime, tz: tzinfo
+) -> dict[int, frozenset[int]]:
     """By waiting request that is not for everybody: the counsellors it is not for."""
-    let_go_by, never = defaultdict[int, set[int]](set), defaultdict[int, set[int]](set)
-    for request_id, counsellor_id, is_for_ever in plain_rows.rows(session, _not_for()):
-        (never if is_for_ever else let_go_by)[request_id].add(counsellor_id)
+    let_go_by, never, nobody = bound.let_go_by, bound.never, frozenset[int]()
     if not let_go_by and not never:
         return {}
     here = counsellors_here(session, now=now, tz=tz)
     return {
-        request_id: whom_to_avoid(let_go_by[request_id], never[request_id], here)
+        request_id: whom_to_avoid(
+            let_go_by.get(request_id, nobody), never.get(request_id, nobody), here
+        )
         for request_id in [*let_go_by, *never]
     }
-
-
-@cache
-def _not_for() -> CompoundSelect[int, int, int]:
-    """Each waiting request with each counsellor it is not for: in its present round, or ever."""
-    let_go_by = (
-        select(Offer.request_id, Offer.counsellor_id, literal(0))
-        .join(CallbackRequest, CallbackRequest.id == Offer.request_id)
-        .where(
-            CallbackRequest.state == RequestState.WAITING,
-            Offer.round == CallbackRequest.round,
-            Offer.ending.in_(LET_GO),
-        )
-    )
-    return union_all(let_go_by, barred_from_waiting().add_columns(literal(1)))
 
 
 def availability(

@@ -12,14 +12,13 @@ from sqlalchemy.orm.attributes import set_committed_value
 from callback_service.models.callback import CallbackRequest
 from callback_service.models.request_key import RequestKey
 from callback_service.models.sealing import BY_REQUEST
-from callback_service.services import plain_rows
 
 
-def give(session: Session, request: CallbackRequest) -> None:
-    """Make the key that seals what hangs on ``request`` from now on."""
+def give(request: CallbackRequest) -> RequestKey:
+    """Make the key that seals what hangs on ``request`` from now on. It is yet to be inserted."""
     key = RequestKey.new(request.uid)
-    plain_rows.put(session, key)
     set_committed_value(request, "request_key", key)  # spares looking for what was just made
+    return key
 
 
 def destroy(session: Session, request: CallbackRequest) -> None:

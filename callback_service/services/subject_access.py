@@ -28,7 +28,7 @@ from callback_service.services import (
     form_posts,
     legal_holds,
 )
-from callback_service.services.intake import Ask
+from callback_service.services.asks import Ask
 from callback_service.services.permission import allowed
 
 

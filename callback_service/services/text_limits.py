@@ -18,11 +18,12 @@ from callback_service.domain.text_limits import A_DAY, AN_HOUR, TextLimits
 from callback_service.models.outbox import FOR_CALLERS, OutboxMessage, OutboxState, TextKind
 from callback_service.models.sealing import keyring
 from callback_service.services import plain_rows, text_gate
+from callback_service.services.server import is_server
 
 #: Kinds that a post of the form brings about, whoever sends it.
 BY_FORM: Final = frozenset({TextKind.CONFIRMATION, TextKind.CHANGE})
 #: Any numbers; shared by all processes.
-LOCKS: Final = {"number": 7_702_041, "network": 7_702_042}
+LOCKS: Final = {"number_held": 7_702_041, "network_held": 7_702_042}
 
 TOO_MANY_BY_FORM: Final = "This number has had as many texts today as forms may bring about."
 TOO_MANY: Final = "This number has had as many texts today as it may."
@@ -71,21 +72,26 @@ def hold(session: Session, message: OutboxMessage) -> None:
     One transaction at a time, and always in this order. SQLite: it holds the only write lock
     already.
     """
-    if message.kind not in FOR_CALLERS or session.get_bind().dialect.name != "postgresql":
-        return
-    wanted = {"number": message.to_index, "network": _network_of(message)}
-    held = {
+    if message.kind in FOR_CALLERS and is_server(session):
+        held = to_hold(message.to_index, _network_of(message))
+        plain_rows.rows(session, select(*locks(*held)), held)
+
+
+def to_hold(number: bytes | None, network: bytes | None) -> dict[str, int]:
+    """What ``locks`` are to be taken of, by name."""
+    wanted = {"number_held": number, "network_held": network}
+    return {
         name: int.from_bytes(index[:4], "big", signed=True)
         for name, index in wanted.items()
         if index is not None
     }
-    plain_rows.rows(session, _locks(*held), held)
 
 
 @cache
-def _locks(*names: str) -> Select[*tuple[Any, ...]]:
+def locks(*names: str) -> tuple[ColumnElement[Any], ...]:
+    """What takes them, selected on a server: see ``hold``."""
     which = {name: bindparam(name, type_=Integer()) for name in names}
-    return select(*(func.pg_advisory_xact_lock(LOCKS[name], which[name]) for name in names))
+    return tuple(func.pg_advisory_xact_lock(LOCKS[name], which[name]) for name in names)
 
 
 def count(session: Session, message: OutboxMessage, *, now: datetime) -> Sent:
@@ -103,7 +109,7 @@ def count(session: Session, message: OutboxMessage, *, now: datetime) -> Sent:
 @cache
 def _sent() -> Select[int, int, int, bool]:
     to_number = OutboxMessage.to_index == bindparam("to_index")
-    by_form = func.count().filter(OutboxMessage.kind.in_(BY_FORM))
+    by_form = func.count().filter(plain_rows.among(OutboxMessage.kind, BY_FORM))
     from_network = _counted(
         OutboxMessage.network_index == bindparam("network_index"), since=bindparam("an_hour_ago")
     )
@@ -135,7 +141,7 @@ def _counted(which: ColumnElement[bool], *, since: BindParameter[datetime]) -> S
     """How many texts to callers went or will go."""
     return select(func.count()).where(
         which,
-        OutboxMessage.kind.in_(FOR_CALLERS),
+        plain_rows.among(OutboxMessage.kind, FOR_CALLERS),
         OutboxMessage.created_at > since,
         OutboxMessage.state != OutboxState.DROPPED,
     )

@@ -72,18 +72,35 @@ def _why_not(one: Waiting, *, now: datetime) -> str | None:
     return None
 
 
-def may_be_texted(session: Session, request: CallbackRequest, *, now: datetime) -> bool:
-    """Whether a text to this caller may be written. Never to a landline: it is read aloud there."""
+@dataclass(frozen=True, slots=True)
+class Number:
+    """What is known of a caller's number before a text to it is written."""
+
+    is_stopped: bool  # it takes no texts
+    line: LineKind | None  # as the gateway knows it
+
+    def may_be_texted(self, request: CallbackRequest) -> bool:
+        """Whether that text may be written. Never to a landline: it is read aloud there."""
+        is_mobile = (self.line or request.phone_kind) is LineKind.MOBILE
+        return request.may_text and is_mobile and not self.is_stopped
+
+
+#: Stands for one that nobody needs to look at.
+_NOT_TEXTED: Final = Number(is_stopped=True, line=None)
+
+
+def number_of(session: Session, request: CallbackRequest, *, now: datetime) -> Number:
+    """What is known of the number of a caller; nothing goes to one that may not be texted."""
     index = request.phone_index
     if not request.may_text or index is None:
-        return False
-    is_stopped, line = plain_rows.row(session, _number(), {"number": index, "now": now})
-    return not is_stopped and (line or request.phone_kind) is LineKind.MOBILE
+        return _NOT_TEXTED
+    given = {"number": index, "now": now}
+    return Number(*plain_rows.row(session, number_in_question(), given))
 
 
 @cache
-def _number() -> Select[bool, LineKind | None]:
-    """Whether a number takes no texts, and what line it is."""
+def number_in_question() -> Select[bool, LineKind | None]:
+    """What ``Number`` says of the ``number`` with this index, at ``now``."""
     number = bindparam("number", type_=LargeBinary())
     line = lines.line_of(number, now=bindparam("now"))
     return select(suppression.takes_no_texts(number), line)

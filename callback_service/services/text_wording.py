@@ -35,6 +35,7 @@ TEMPLATES: Final = {
 _WORDINGS = Environment(
     loader=FileSystemLoader(FOLDER),
     undefined=StrictUndefined,
+    auto_reload=False,  # whoever sends the form waits: the files are not looked at for each text
     autoescape=False,  # nosec B701  # noqa: S701 - plain text for a phone, and no typed words go in
 )
 _WORDINGS.globals["shows_number"] = False

@@ -17,7 +17,8 @@ from callback_service.models.callback import CallbackRequest, ContactWindow, Sub
 from callback_service.models.outbox import FOR_CALLERS, OutboxMessage, OutboxState, TextKind
 from callback_service.models.staff import Staff, new_uid
 from callback_service.services import lines, plain_rows, suppression, text_limits
-from callback_service.services.text_reasons import TELL_THE_TIME, may_be_texted
+from callback_service.services.new_rows import NewRows
+from callback_service.services.text_reasons import TELL_THE_TIME, Number, number_of
 from callback_service.services.text_wording import template_of, wording
 
 CLOSING_LASTS: Final = timedelta(hours=1)
@@ -42,14 +43,20 @@ def confirm(
     request: CallbackRequest,
     told: Told,
     *,
+    number: Number,
+    rows: NewRows,
     network: str | None = None,
     now: datetime,
     tz: tzinfo,
 ) -> None:
-    """Tell the caller when we ring. ``network``: where the form came from."""
+    """Tell the caller when we ring, by one of the new ``rows``.
+
+    ``network``: where the form came from. The ``number`` is held: see ``text_limits.hold``.
+    """
     _text_caller(
         session, request, TextKind.CONFIRMATION, now=now, tz=tz, told=told,
         once_key=f"confirmation:{request.uid}", expires_at=told.window.end, network=network,
+        number=number, rows=rows,
     )  # fmt: skip
 
 
@@ -187,12 +194,16 @@ def _text_caller(
     told: Told | None = None,
     send_at: datetime | None = None,
     network: str | None = None,
+    number: Number | None = None,
+    rows: NewRows | None = None,
 ) -> None:
     """Queue a text to the caller, if they allowed texts and their number may be sent one.
 
-    One beyond a limit is kept as dropped, with the reason.
+    One beyond a limit is kept as dropped, with the reason. ``number``, if it has been looked at
+    already. With ``rows`` it is held already too, and the text is one of them.
     """
-    if not may_be_texted(session, request, now=now):
+    number = number or number_of(session, request, now=now)
+    if not number.may_be_texted(request):
         return
     language, goes_at = language_of(request), send_at or now
     facts = {"when": spoken(told, language=language, now=goes_at, tz=tz)} if told else {}
@@ -208,7 +219,7 @@ def _text_caller(
         created_at=now,
         network_index=text_limits.network_index(network),
     )
-    _queue(session, message, to=request.phone)
+    _queue(session, message, to=request.phone, rows=rows)
 
 
 def _patience(session: Session, request: CallbackRequest, *, now: datetime) -> timedelta:
@@ -244,11 +255,14 @@ def text_staff(
     _queue(session, message, to=staff.phone)
 
 
-def _queue(session: Session, message: OutboxMessage, *, to: str | None) -> None:
+def _queue(
+    session: Session, message: OutboxMessage, *, to: str | None, rows: NewRows | None = None
+) -> None:
     if to is None:
         return
     message.to_index = suppression.index_of(to)
-    text_limits.hold(session, message)
+    if rows is None:
+        text_limits.hold(session, message)
     sent = text_limits.count(session, message, now=message.created_at)
     if sent.is_known:
         return
@@ -257,4 +271,7 @@ def _queue(session: Session, message: OutboxMessage, *, to: str | None) -> None:
         message.state = OutboxState.DROPPED if message.reason else OutboxState.QUEUED
     message.uid = new_uid()  # the sealed number is tied to it
     message.to = to
-    plain_rows.put(session, message)
+    if rows is None:
+        plain_rows.put(session, message)
+    else:
+        rows.add(message)

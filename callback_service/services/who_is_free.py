@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta, tzinfo
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import CompoundSelect, Select, bindparam, func, literal, select, union_all
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from callback_service.domain import wishes
@@ -18,7 +18,7 @@ from callback_service.domain.rota import Duty, Shift
 from callback_service.domain.skills import NO_SKILLS
 from callback_service.domain.spans import joined
 from callback_service.domain.wall_time import Span
-from callback_service.models.callback import Attempt, CallbackRequest, Offer
+from callback_service.models.callback import Attempt
 from callback_service.services import plain_rows, presence
 from callback_service.services.rota import Proposal, on_now, resolve
 from callback_service.services.staff_skills import skills_of_staff
@@ -50,7 +50,7 @@ def on_rota(
 ) -> list[Availability]:
     """Every counsellor with a shift before ``until``, and when they are free.
 
-    ``under_way`` is what ``busy_since`` says, and ``lengths`` how long such calls take. Each has
+    ``under_way`` is what ``bonds`` says, and ``lengths`` how long such calls take. Each has
     those of ``needs`` that they meet. What is ``proposed`` for the rota counts as if it were
     stored.
     """
@@ -103,25 +103,6 @@ def _busy_until(
         counsellor_id: now + timedelta(seconds=lengths.left((now - since).total_seconds()))
         for counsellor_id, since in under_way.items()
     }
-
-
-def busy_since(session: Session) -> dict[int, datetime]:
-    """Since when counsellors hold a request, or have one on offer."""
-    return {
-        counsellor_id: since for counsellor_id, since, _ in plain_rows.rows(session, _under_way())
-    }
-
-
-@cache
-def _under_way() -> CompoundSelect[*tuple[Any, ...]]:
-    """Who is busy since when; of two the later counts, which is what they hold."""
-    offers = select(Offer.counsellor_id, Offer.made_at, literal(0).label("counts")).where(
-        Offer.ended_at.is_(None)
-    )
-    holds = select(CallbackRequest.assigned_to_id, CallbackRequest.assigned_at, literal(1)).where(
-        CallbackRequest.assigned_to_id.is_not(None), CallbackRequest.assigned_at.is_not(None)
-    )
-    return union_all(offers, holds).order_by("counts")
 
 
 def _recent_calls(session: Session, now: datetime) -> dict[int, int]:

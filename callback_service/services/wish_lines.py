@@ -21,9 +21,10 @@ from callback_service.domain.wishes import (
     widened_at,
 )
 from callback_service.models.callback import CallbackRequest, Submission
+from callback_service.services.bonds import bonds
 from callback_service.services.learning import learned
 from callback_service.services.planning import whom_each_avoids
-from callback_service.services.who_is_free import busy_since, on_rota
+from callback_service.services.who_is_free import on_rota
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,13 @@ def _lines(
     if not needs:
         return {one.request.id: _lines_of(one, steps, now) for one, steps in by_time}
     until = max(steps[-1].since for _, steps in by_time)
+    bound = bonds(session)
     people = on_rota(
-        session, until, under_way=busy_since(session), lengths=learned(session, now=now).lengths,
+        session, until, under_way=bound.under_way, lengths=learned(session, now=now).lengths,
         needs=needs, now=now, tz=tz,
     )  # fmt: skip
     reach = Reach(people)
-    avoid = whom_each_avoids(session, now=now, tz=tz)
+    avoid = whom_each_avoids(session, bound, now=now, tz=tz)
     return {
         one.request.id: _lines_of(
             one,

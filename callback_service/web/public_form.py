@@ -23,7 +23,8 @@ from callback_service.domain.contact import Phone, SafeContact, Window
 from callback_service.domain.skills import Skill, SkillKind, label
 from callback_service.domain.wishes import NO_WISHES, Wishes, read_wishes
 from callback_service.errors import BadInput
-from callback_service.services.intake import Ask, is_key, new_key
+from callback_service.services.asks import Ask
+from callback_service.services.intake import is_key, new_key
 from callback_service.web.choices import SelectChoice
 from callback_service.web.numbers import ringable
 

@@ -17,6 +17,7 @@ from callback_service.extensions import reading, transaction
 from callback_service.models.callback import CallbackRequest, Offer
 from callback_service.models.staff import SignIn, Staff
 from callback_service.services import demo, intake, promises, rota_changes
+from callback_service.services.asks import Ask
 from callback_service.services.rota import on_now
 from callback_service.services.sign_in import HASHER
 from callback_service.ticks import TICKS, run_tick
@@ -116,7 +117,7 @@ class Service:
         at: datetime | None = None,
     ) -> str:
         """Somebody asks for a call (at another time than now, if ``at`` says so); their key."""
-        ask = intake.Ask(
+        ask = Ask(
             key=intake.new_key(),
             phone=parse_phone(phone, allow_drama=True),
             name=name,

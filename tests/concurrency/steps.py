@@ -7,6 +7,7 @@ from collections.abc import Callable
 from callback_service.domain.staff import StaffMember
 from callback_service.extensions import transaction
 from callback_service.services import desk, intake, offers, planning
+from callback_service.services.asks import Ask
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 
@@ -16,7 +17,7 @@ def run_one(run: Callable[..., object], *given: object) -> object:
     return run(*given)
 
 
-def ask_once(ask: intake.Ask) -> str:
+def ask_once(ask: Ask) -> str:
     with transaction() as session:
         return intake.take_request(session, ask, now=NOW, tz=LONDON)
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from callback_service.extensions import db, reading, transaction
 from callback_service.models.audit import AuditEntry, AuditSeal
-from callback_service.services import audit, audit_chain
+from callback_service.services import audit, audit_chain, plain_rows
 from callback_service.services.audit_chain import Mark, Verdict
 from tests.support.audit_tampering import tamper
 from tests.support.builders import NOW
@@ -170,6 +170,31 @@ def test_a_transaction_that_fails_leaves_nothing_in_the_chain(five: Flask) -> No
             note(session, "failed")
             session.flush()
             raise ZeroDivisionError
+        with transaction() as session:
+            note(session, "six")
+    assert (verdict(five).sealed, verdict(five).trouble) == (6, None)
+
+
+def put(session: Session, entry_id: int) -> None:
+    """An entry that is written without the session."""
+    entry = AuditEntry(id=entry_id, at=NOW, action="put", subject="test", detail={"a": [1.5]})
+    plain_rows.put(session, entry)
+    audit.note_written(session, entry)
+
+
+def test_what_was_written_without_the_session_is_sealed_with_the_rest(five: Flask) -> None:
+    with five.app_context(), transaction() as session:
+        note(session, "six")
+        session.flush()
+        put(session, 7)
+    assert (verdict(five).sealed, verdict(five).trouble) == (7, None)
+
+
+def test_what_was_written_without_it_goes_with_its_transaction(five: Flask) -> None:
+    with five.app_context():
+        with suppress(RuntimeError), transaction() as session:
+            put(session, 6)
+            raise RuntimeError
         with transaction() as session:
             note(session, "six")
     assert (verdict(five).sealed, verdict(five).trouble) == (6, None)

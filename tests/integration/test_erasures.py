@@ -41,7 +41,7 @@ from callback_service.services import (
     subject_access,
     suppression,
 )
-from callback_service.services.intake import Ask
+from callback_service.services.asks import Ask
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
 from tests.support.request_builders import (

@@ -20,7 +20,7 @@ from callback_service.models.form_post import FormPost
 from callback_service.models.outbox import OutboxMessage, TextKind
 from callback_service.models.sealing import keyring
 from callback_service.services import form_posts, intake, retention, text_alarms
-from callback_service.services.intake import Ask
+from callback_service.services.asks import Ask
 from tests.rota_builders import LONDON
 from tests.support.builders import make_staff
 from tests.support.request_builders import TONIGHT, an_ask, make_manager, make_shift, mobile

@@ -15,7 +15,7 @@ from callback_service.models.audit import AuditEntry
 from callback_service.models.callback import CallbackRequest, ContactWindow, Submission
 from callback_service.models.outbox import OutboxMessage, TextKind
 from callback_service.models.plan import PlanTrigger
-from callback_service.services import intake, requests
+from callback_service.services import intake, intake_rows, requests
 from callback_service.services.requests import open_windows
 from tests.rota_builders import LONDON
 from tests.support.builders import NOW
@@ -180,7 +180,7 @@ def test_the_name_that_was_given_first_stays_and_each_note_is_kept_once(
 def test_many_long_notes_do_not_grow_without_end(session: Session) -> None:
     request, *_ = [make_request(session, note=f"{n:03}" + "x" * 197) for n in range(8)]
     assert request.note is not None
-    assert len(request.note) <= intake.NOTE_LIMIT
+    assert len(request.note) <= intake_rows.NOTE_LIMIT
 
 
 def test_the_same_post_again_answers_with_the_same_page_and_changes_nothing(

@@ -28,7 +28,7 @@ from callback_service.services import (
     retention,
     staff_skills,
 )
-from callback_service.services.intake import Ask
+from callback_service.services.asks import Ask
 from callback_service.services.requests import Why
 from callback_service.services.wish_lines import WishLine
 from tests.rota_builders import LONDON

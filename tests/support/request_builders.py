@@ -21,6 +21,7 @@ from callback_service.models.base import Base
 from callback_service.models.callback import CallbackRequest, Submission
 from callback_service.models.staff import Staff
 from callback_service.services import desk, intake, offers, planning
+from callback_service.services.asks import Ask
 from tests.rota_builders import LONDON, make_pattern
 from tests.support.builders import NOW, make_staff
 from tests.support.pages import csrf_token
@@ -82,9 +83,9 @@ def an_ask(
     may_text: bool = False,
     may_leave_voicemail: bool = False,
     note: str | None = None,
-) -> intake.Ask:
+) -> Ask:
     """What somebody sent with a form of their own."""
-    return intake.Ask(
+    return Ask(
         key=key or intake.new_key(),
         phone=phone_of(phone),
         name=name,
@@ -95,7 +96,7 @@ def an_ask(
     )
 
 
-def take(session: Session, ask: intake.Ask, *, now: datetime = NOW) -> Submission:
+def take(session: Session, ask: Ask, *, now: datetime = NOW) -> Submission:
     """Keep ``ask`` through the real intake; what was kept."""
     key = intake.take_request(session, ask, now=now, tz=LONDON)
     session.flush()

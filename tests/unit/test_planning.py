@@ -276,7 +276,7 @@ def skilled(counsellor_id: int, *skills: str, free: float = 0) -> Availability:
 
 
 def needing(request_id: int, *needs: str, target: float = 60) -> Task:
-    return replace(task(request_id, target=target), needs=frozenset(needs))
+    return task(request_id, target=target)._replace(needs=frozenset(needs))
 
 
 def test_a_task_goes_only_to_somebody_with_the_skills_it_needs() -> None:
@@ -293,7 +293,7 @@ def test_of_those_who_are_free_the_one_with_the_fewest_other_skills_is_asked() -
 def test_tasks_of_one_instant_change_hands_so_that_all_are_served() -> None:
     # The first might go to 1 or 2 and goes to 1; only 1 can take the second, so 2 takes the first.
     people = [skilled(1, "cy", "pl"), skilled(2, "pl", "young")]
-    tasks = [needing(1, "pl"), needing(2, "cy"), replace(needing(3, "young"), release=at(60))]
+    tasks = [needing(1, "pl"), needing(2, "cy"), needing(3, "young")._replace(release=at(60))]
     assert plan(tasks, people) == [(1, 2, 0), (2, 1, 0), (3, 2, 60)]
 
 
@@ -306,13 +306,13 @@ def test_by_due_date_those_with_a_scarce_skill_are_spared_for_what_would_be_late
 
 
 def test_what_is_urgent_comes_before_everything_else() -> None:
-    tasks = [task(1, target=-30), task(2, target=5), replace(task(3, target=400), is_urgent=True)]
+    tasks = [task(1, target=-30), task(2, target=5), task(3, target=400)._replace(is_urgent=True)]
     assert plan(tasks, [counsellor(1)])[2] == (3, 1, 0)
 
 
 def test_the_planned_counsellor_is_kept_while_free_soon_and_somebody_else_is_of_use() -> None:
     people = [counsellor(1), counsellor(2, free=10)]
-    first = replace(task(1, target=60), planned_for=2)
+    first = task(1, target=60)._replace(planned_for=2)
     assert plan([first, task(2, target=70)], people) == [(1, 2, 10), (2, 1, 0)]
     assert plan([first], people) == [(1, 1, 0)]  # nobody waits idly for a colleague
     late = [counsellor(1), counsellor(2, free=31)]
@@ -320,14 +320,14 @@ def test_the_planned_counsellor_is_kept_while_free_soon_and_somebody_else_is_of_
 
 
 def test_a_call_takes_as_long_as_it_is_said_to() -> None:
-    short = replace(task(1), length=minutes(5))
+    short = task(1)._replace(length=minutes(5))
     assert plan([short, task(2)], [counsellor(1)]) == [(1, 1, 0), (2, 1, 5)]
 
 
 def test_a_window_can_be_kept_until_its_end_though_its_middle_is_the_target() -> None:
-    window = replace(task(1, target=0), due=at(60))
+    window = task(1, target=0)._replace(due=at(60))
     assert plan([window, task(2, target=10), task(3, target=20)], [counsellor(1)])[0] == (1, 1, 0)
-    late = replace(task(4, target=-20), due=at(-1))
+    late = task(4, target=-20)._replace(due=at(-1))
     assert plan([window, late], [counsellor(1)]) == [(1, 1, 0), (4, 1, 30)]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 import pytest
 from flask import Flask
@@ -31,9 +32,10 @@ from tests.support.request_builders import (
 )
 
 #: With the limits of posts and of texts, encryption, the quote, the audit row and its seal. Four of
-#: the first are for the rota, where it was not read within the last second.
-MOST_FOR_AS_SOON_AS_WE_CAN = 26
-MOST_FOR_A_WINDOW = 22
+#: the first are for the rota, where it was not read within the last second. SQLite takes the rows
+#: one by one.
+MOST_FOR_AS_SOON_AS_WE_CAN: Final = {"postgresql": 14, "sqlite": 22}
+MOST_FOR_A_WINDOW: Final = {"postgresql": 12, "sqlite": 19}
 
 
 @pytest.fixture
@@ -86,18 +88,25 @@ def sending(app: Flask, caller: FlaskClient) -> Sending:
     return send
 
 
+def dialect(app: Flask) -> str:
+    with app.app_context():
+        return db.engine.dialect.name
+
+
 def a_window(app: Flask, now: datetime) -> str:
     with app.app_context():
         windows = promises.windows_with_room(db.session(), now=now, tz=LONDON)
     return window_value(windows[3])
 
 
-def test_as_soon_as_we_can_asks_the_database_no_more_than_it_has_to(sending: Sending) -> None:
-    assert len(sending("asap")) <= MOST_FOR_AS_SOON_AS_WE_CAN
+def test_as_soon_as_we_can_asks_the_database_no_more_than_it_has_to(
+    app: Flask, sending: Sending
+) -> None:
+    assert len(sending("asap")) <= MOST_FOR_AS_SOON_AS_WE_CAN[dialect(app)]
 
 
 def test_a_window_asks_the_database_no_more_than_it_has_to(app: Flask, sending: Sending) -> None:
-    assert len(sending(a_window(app, utc_now()))) <= MOST_FOR_A_WINDOW
+    assert len(sending(a_window(app, utc_now()))) <= MOST_FOR_A_WINDOW[dialect(app)]
 
 
 def test_nothing_is_asked_twice(sending: Sending) -> None:
