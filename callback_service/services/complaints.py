@@ -24,7 +24,8 @@ from callback_service.models.complaint import Complaint
 from callback_service.models.sealing import keyring
 from callback_service.models.staff import new_uid
 from callback_service.services import audit, suppression
-from callback_service.services.intake import COLLISION_TRIES, REFERENCE_ALPHABET, new_key
+from callback_service.services.intake import COLLISION_TRIES, new_key
+from callback_service.services.intake_rows import REFERENCE_ALPHABET
 from callback_service.services.permission import allowed
 
 REFERENCE_LENGTH: Final = 6  # one more than that of a request, so that nobody takes one for it
