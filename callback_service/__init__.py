@@ -204,7 +204,13 @@ def _add_web(app: Flask) -> None:
 
 def _serve_static_files(app: Flask) -> None:
     """Serve them compressed where they can be; browsers keep them, as addresses carry a hash."""
-    files = WhiteNoise(app.wsgi_app, root=app.static_folder, prefix="static/", max_age=ONE_YEAR)
+    files = WhiteNoise(
+        app.wsgi_app,
+        root=app.static_folder,
+        prefix="static/",
+        max_age=ONE_YEAR,
+        allow_all_origins=False,
+    )
     app.wsgi_app = headers.guarded(  # type: ignore[method-assign, assignment]  # as above
         files, is_https=app.config["SETTINGS"].is_https
     )

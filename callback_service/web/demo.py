@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from urllib.parse import urlsplit
+
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from callback_service import clock
+from callback_service.config_values import is_loopback
 from callback_service.errors import NotFound
 from callback_service.extensions import current_settings, reading
 from callback_service.services import demo
@@ -19,8 +22,15 @@ bp = Blueprint("demo", __name__)
 def codes() -> ResponseReturnValue:
     """Whom to sign in as and the code of each now; not found unless DEMO=1, on this machine."""
     settings = current_settings()
-    if not (settings.demo and settings.is_on_loopback):
+    if not (settings.demo and settings.is_on_loopback and _was_asked_for_here()):
         raise NotFound("There is no such page.")
     with reading() as session:
         people = demo.codes_now(session, now=clock.utc_now())
     return render_template("account/demo.html", people=people)
+
+
+def _was_asked_for_here() -> bool:
+    """Whether the browser knows us by a name of this machine, and not by one that was made to lead
+    here, under which another site's script could read the page.
+    """
+    return is_loopback(urlsplit(request.host_url).hostname or "")

@@ -30,6 +30,8 @@ _CLOSED_FEATURES = (
 )  # fmt: skip
 _ON_EVERYTHING: Final = {
     "X-Content-Type-Options": "nosniff",
+    # For browsers, and scanners, that do not know the policy's frame-ancestors.
+    "X-Frame-Options": "DENY",
     # Addresses hold one-time links: they are told to nobody, ourselves included.
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",

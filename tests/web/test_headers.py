@@ -59,7 +59,9 @@ def check_guarded(answer: TestResponse) -> None:
     nonce = policy.partition("'nonce-")[2].partition("'")[0]
     assert policy == content_security_policy(nonce or None)
     assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
     assert headers["Referrer-Policy"] == "no-referrer"
+    assert "Access-Control-Allow-Origin" not in headers
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
     closed = headers["Permissions-Policy"].split(", ")
@@ -167,5 +169,5 @@ def test_static_files_may_be_kept_and_are_guarded_as_well(client: FlaskClient) -
     answer = client.get("/static/vendor/app.css")
     assert answer.status_code == 200
     assert "no-store" not in answer.headers["Cache-Control"]
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    check_guarded(answer)
     answer.close()

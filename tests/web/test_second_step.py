@@ -277,3 +277,6 @@ def test_the_codes_of_a_demonstration_are_shown_in_a_demonstration_only(
         app.config["SETTINGS"] = dataclasses.replace(app.config["SETTINGS"], demo=True)
         page = client.get("/demo").get_data(as_text=True)
         assert f'data-code-of="{OWNER}">{code_at(datetime.now(UTC))}<' in page
+        assert client.get("/demo", headers={"Host": "127.0.0.1:8000"}).status_code == 200
+        assert client.get("/demo", headers={"Host": "[::1]:8000"}).status_code == 200
+        assert client.get("/demo", headers={"Host": "elsewhere.example"}).status_code == 404
