@@ -4,11 +4,12 @@ VENV := .venv
 PY := $(VENV)/bin/python
 INSTALL := $(PY) -m pip install -qq --disable-pip-version-check --no-input --require-hashes
 JOURNEYS := tests/journey tests/faults
+WORKERS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-annotate --custom-compile-command "make requirements"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check sbom bench faults format assets requirements
+.PHONY: help run test check types secrets lint sbom bench faults format assets requirements
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -16,25 +17,33 @@ help: ## list the commands
 run: $(VENV)/run-installed ## start the service with a demo rota on http://127.0.0.1:8000 (PORT=...)
 	@exec $(PY) tools/run.py
 
-# Journeys wait for processes most of the time, so two go on at once; those that measure seconds run
-# alone. A fixed hash seed makes every test process collect alike.
-# A process that dies ends the run: pytest-xdist can wait for ever for one that took its place.
+# One process more than there are cores: those of journeys, races and browsers wait a good part of their
+# time. Files begin in the order of their names, so that the long ones of the browser come first and
+# nobody waits for them at the end. What measures seconds runs alone. A fixed hash seed makes every
+# process collect alike. A process that dies ends the run: pytest-xdist can wait for ever for one that
+# took its place.
 test: $(VENV)/dev-installed ## fetch what the tests need and run them all (NO_BROWSER=1 leaves the browser out)
 	@$(PY) tools/fetch_test_needs.py
-	PYTHONHASHSEED=0 $(PY) -m pytest -m "not journey" -n auto --dist loadfile --max-worker-restart=0 --cov
-	PYTHONHASHSEED=0 $(PY) -m pytest $(JOURNEYS) -m "not alone" -n 2 --maxschedchunk=1 --max-worker-restart=0
+	PYTHONHASHSEED=0 $(PY) -m pytest -m "not alone" -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart=0 --cov
 	$(PY) -m pytest $(JOURNEYS) -m alone
 
+# Two at once: types and secrets take half a minute of one core each.
 check: $(VENV)/dev-installed ## lint, format, types, import contracts, templates, migrations, security
+	@$(MAKE) --no-print-directory -j2 types secrets lint
+
+types:
+	$(PY) -m mypy
+
+secrets:
+	$(PY) -m tools.check_secrets
+
+lint:
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy
 	PYTHONPATH=. $(VENV)/bin/lint-imports --no-logo
 	$(PY) -m djlint templates --lint --quiet
 	$(PY) -m tools.check_migrations
 	$(PY) -m bandit -q -c pyproject.toml -r callback_service tools wsgi.py gunicorn.conf.py
-	$(PY) -m tools.check_secrets
-	$(PY) -m pytest -q tests/web/test_content_security_policy.py
 
 sbom: $(VENV)/dev-installed ## list what the service is made of: sbom.json, as CycloneDX has it
 	@$(PY) -m tools.sbom sbom.json

@@ -52,7 +52,7 @@ class Compiled:
 def compile_once() -> None:
     """Make every app of this process share the compiled rules; asked again, do nothing."""
     if not hasattr(Rule.compile, "__wrapped__"):
-        Rule.compile = _remembered(Rule.compile)  # type: ignore[method-assign]
+        Rule.compile = _remembered(Rule.compile)  # type: ignore[method-assign, assignment]
 
 
 def _remembered(compile_rule: Callable[[Rule], None]) -> Callable[[Rule], None]:
