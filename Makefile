@@ -4,7 +4,6 @@ VENV := .venv
 PY := $(VENV)/bin/python
 INSTALL := $(PY) -m pip install -qq --disable-pip-version-check --no-input --require-hashes
 JOURNEYS := tests/journey tests/faults
-WORKERS := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--no-annotate --custom-compile-command "make requirements"
 
@@ -17,14 +16,13 @@ help: ## list the commands
 run: $(VENV)/run-installed ## start the service with a demo rota on http://127.0.0.1:8000 (PORT=...)
 	@exec $(PY) tools/run.py
 
-# One process more than there are cores: those of journeys, races and browsers wait a good part of their
-# time. Files begin in the order of their names, so that the long ones of the browser come first and
-# nobody waits for them at the end. What measures seconds runs alone. A fixed hash seed makes every
-# process collect alike. A process that dies ends the run: pytest-xdist can wait for ever for one that
-# took its place.
+# Files begin in the order of their names, so that the long ones of the browser come first and nobody
+# waits for them at the end. What measures seconds runs alone. A fixed hash seed makes every process
+# collect alike. A process that dies ends the run: pytest-xdist can wait for ever for one that took
+# its place.
 test: $(VENV)/dev-installed ## fetch what the tests need and run them all (NO_BROWSER=1 leaves the browser out)
 	@$(PY) tools/fetch_test_needs.py
-	PYTHONHASHSEED=0 $(PY) -m pytest -m "not alone" -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart=0 --cov
+	PYTHONHASHSEED=0 $(PY) -m pytest -m "not alone" -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart=0 --cov
 	$(PY) -m pytest $(JOURNEYS) -m alone
 
 # Two at once: types and secrets take half a minute of one core each.
