@@ -16,13 +16,13 @@ help: ## list the commands
 run: $(VENV)/run-installed ## start the service with a demo rota on http://127.0.0.1:8000 (PORT=...)
 	@exec $(PY) tools/run.py
 
-# Files begin in the order of their names, so that the long ones of the browser come first and nobody
-# waits for them at the end. What measures seconds runs alone. A fixed hash seed makes every process
-# collect alike. A process that dies ends the run: pytest-xdist can wait for ever for one that took
-# its place.
+# Journeys wait for processes most of the time, so two go on at once; those that measure seconds run
+# alone. A fixed hash seed makes every test process collect alike.
+# A process that dies ends the run: pytest-xdist can wait for ever for one that took its place.
 test: $(VENV)/dev-installed ## fetch what the tests need and run them all (NO_BROWSER=1 leaves the browser out)
 	@$(PY) tools/fetch_test_needs.py
-	PYTHONHASHSEED=0 $(PY) -m pytest -m "not alone" -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart=0 --cov
+	PYTHONHASHSEED=0 $(PY) -m pytest -m "not journey" -n auto --dist loadfile --max-worker-restart=0 --cov
+	PYTHONHASHSEED=0 $(PY) -m pytest $(JOURNEYS) -m "not alone" -n 2 --maxschedchunk=1 --max-worker-restart=0
 	$(PY) -m pytest $(JOURNEYS) -m alone
 
 # Two at once: types and secrets take half a minute of one core each.

@@ -53,12 +53,6 @@ def pytest_configure() -> None:
     engines.give_unordered_rows_backwards()
 
 
-@pytest.hookimpl(wrapper=True, optionalhook=True)
-def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """One process more than there are cores: journeys, races and browsers are waited for."""
-    return (yield) + 1
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run whatever has a database on both kinds, unless the test says that one is enough."""
     if "database_url" not in metafunc.fixturenames:
