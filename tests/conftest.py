@@ -24,7 +24,7 @@ from callback_service.clock import utc_now
 from callback_service.config import Settings
 from callback_service.domain.staff import Role
 from callback_service.extensions import db
-from tests.support import browser, engines, routes, signing_in
+from tests.support import browser, engines, routes, signing_in, tracing
 from tests.support.builders import NOW, make_staff
 from tests.support.databases import PostgresServer, migrate, sqlite_url
 from tests.support.live import LiveServer, serving
@@ -42,6 +42,8 @@ hypothesis_settings.load_profile("house")
 IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a folder of its own
 
 BOTH = ("sqlite", "postgresql")
+
+TRACER = pytest.StashKey[Coverage | None]()
 
 
 def pytest_configure() -> None:
@@ -70,21 +72,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Trace a test on SQLite only: on PostgreSQL the same lines tell nothing new."""
-    is_told = item.get_closest_marker("traced_on_both") is not None
-    tracing = Coverage.current() if _is_on_postgresql(item) and not is_told else None
-    if tracing is None:
+    """Trace nothing of a test but what ``pytest_runtest_call`` takes up again."""
+    with tracing.paused() as paused:
+        item.stash[TRACER] = paused
         return (yield)
-    tracing.stop()
-    try:
-        return (yield)
-    finally:
-        tracing.start()
 
 
-def _is_on_postgresql(item: pytest.Item) -> bool:
-    call = getattr(item, "callspec", None)
-    return call is not None and call.params.get("database_url") == BOTH[1]
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Trace what the test itself does, where that can tell coverage something new."""
+    with tracing.taken_up(item.stash[TRACER] if tracing.tells_something(item) else None):
+        return (yield)
 
 
 def _uses_browser(test: pytest.Metafunc | pytest.Function) -> bool:
