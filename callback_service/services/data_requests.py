@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,7 @@ from callback_service.domain.contact import Phone
 from callback_service.domain.policy import Action
 from callback_service.errors import BadInput, NotFound, Refused, TooMany
 from callback_service.models.callback import CallbackRequest
+from callback_service.models.complaint import Complaint
 from callback_service.models.privacy import About, CaseEnding, DataRequest
 from callback_service.services import audit, suppression
 from callback_service.services.permission import allowed
@@ -169,6 +170,15 @@ def open_cases(session: Session, *, now: datetime, tz: tzinfo) -> list[CaseRow]:
         )
         for row in rows
     ]
+
+
+def count_open(session: Session) -> int:
+    """How many cases and complaints wait for staff."""
+    cases, complaints = (
+        select(func.count()).where(kind.ended_at.is_(None)).scalar_subquery()
+        for kind in (DataRequest, Complaint)
+    )
+    return session.scalar(select(cases + complaints)) or 0
 
 
 def is_open(session: Session, case_id: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import Final
 
 from flask import Flask, current_app, request, url_for
 from jinja2 import ChoiceLoader, FileSystemLoader, PackageLoader, PrefixLoader
+from sqlalchemy.orm import Session
 
 from callback_service.config import Settings
 from callback_service.domain.calls import CallerId
 from callback_service.domain.contact import national
 from callback_service.domain.staff import Role
 from callback_service.extensions import current_settings, reading
-from callback_service.services import decoys
+from callback_service.services import data_requests, decoys
 from callback_service.web.access import marks, signed_in
 
 #: (label, endpoint), in order; each is shown to those who may open it.
@@ -33,6 +35,12 @@ NAVIGATION: Final = (
     ("Staff", "admin.staff"),
     ("Your account", "account.own"),
 )
+
+#: Rooms where something may wait that nobody is told of otherwise, how much it is, and what it is.
+_COUNTED: Final[Mapping[str, tuple[Callable[[Session], int], str]]] = {
+    "decoys.page": (decoys.count_unseen, "new"),
+    "personal_data.overview": (data_requests.count_open, "open"),
+}
 
 #: Rooms that are shown as a part of another.
 PART_OF: Final = {
@@ -112,12 +120,13 @@ def _navigation(role: Role) -> list[tuple[str, str, bool]]:
 
 
 def _label(label: str, endpoint: str) -> str:
-    """The word in the navigation; with how many looks at decoys wait for who may know of them."""
-    if endpoint != "decoys.page":
+    """The word in the navigation; with how much waits there for whoever may open it."""
+    if endpoint not in _COUNTED:
         return label
+    count, word = _COUNTED[endpoint]
     with reading() as session:
-        unseen = decoys.count_unseen(session)
-    return f"{label} ({unseen} new)" if unseen else label
+        waiting = count(session)
+    return f"{label} ({waiting} {word})" if waiting else label
 
 
 def asset_url(name: str) -> str:

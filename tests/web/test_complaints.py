@@ -400,6 +400,17 @@ class TestManagers:
         for hidden in ("brother", "7700"):
             assert hidden not in page
 
+    def test_are_told_on_every_page_that_one_is_open_until_it_is_closed(
+        self, manager: FlaskClient, sign_in_as: SignInAs, path: str
+    ) -> None:
+        assert "Personal data (1 open)" in words(manager.get("/cover"))
+        assert "Personal data" not in words(sign_in_as(Role.COUNSELLOR).get("/desk"))
+        self.acknowledge(manager, path)
+        self.press(manager, f"{path}/answered")
+        page = words(manager.get("/cover"))
+        assert "Personal data" in page
+        assert "open)" not in page
+
     def test_see_what_is_overdue(
         self, manager: FlaskClient, path: str, clock: time_machine.Traveller, sign_in_as: SignInAs
     ) -> None:
