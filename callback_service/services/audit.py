@@ -49,7 +49,10 @@ def note_written(session: Session, entry: AuditEntry) -> None:
     """Have an entry sealed that was inserted without the session.
 
     To be called when no savepoint can take the row back any more; its whole transaction may.
+    Raises RuntimeError inside one.
     """
+    if session.in_nested_transaction():
+        raise RuntimeError("a savepoint may still take this entry back")
     session.info.setdefault(WRITTEN, []).append((session.get_transaction(), entry))
 
 

@@ -214,6 +214,13 @@ def test_what_a_savepoint_took_back_is_not_sealed(five: Flask) -> None:
         assert actions.all() == ["kept", "before"]
 
 
+def test_no_entry_is_noted_that_a_savepoint_may_still_take_back(app: Flask) -> None:
+    with app.app_context(), transaction() as session, session.begin_nested():
+        entry = AuditEntry(id=1, at=NOW, action="one", subject="staff", detail={})
+        with pytest.raises(RuntimeError, match="savepoint"):
+            audit.note_written(session, entry)
+
+
 @pytest.mark.parametrize("table", ["audit_entry", "audit_seal"])
 @pytest.mark.parametrize("deed", ["UPDATE {} SET {} = {}", "DELETE FROM {}"])
 def test_the_database_refuses_to_change_or_delete_what_is_written(
